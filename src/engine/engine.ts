@@ -1,0 +1,85 @@
+import type { FunctionError, LogLevel, StreamHead } from '../protocol/mod.ts';
+import type { Deployment } from './deployment.ts';
+
+/** The data plane: gives an event to an instance of a deployment and the answer to a listener. */
+export interface Engine {
+  /**
+   * Starts an invocation. `listener.end` is called exactly once, at the latest shortly after `timeoutMs` beyond the start of the
+   * handler; a caller that goes away calls `abandon`. Never throws: refusals come through `end`.
+   */
+  invoke(invocation: Invocation, listener: EngineListener): InvocationHandle;
+  /** Ends idle instances of deployments with this function name whose id is another one than `keepId`; busy ones finish first. */
+  retire(functionName: string, keepId: string | undefined): void;
+  /** Boots the deployment's template ahead of its first invocation and reports how init went. */
+  prepare(deployment: Deployment): Promise<PrepareResult>;
+  /** Takes no new invocation, lets the running ones finish for at most `graceMs`, then ends every instance. */
+  drain(graceMs: number): Promise<void>;
+  stats(): readonly DeploymentStats[];
+}
+
+export type Invocation = {
+  readonly deployment: Deployment;
+  /** JSON text. The caller has checked its size; the engine checks it again. */
+  readonly event: Uint8Array;
+  /** Given by the caller when it has promised one already; otherwise the engine makes a UUID. */
+  readonly requestId?: string;
+  readonly trace?: string;
+  readonly clientContext?: string;
+  readonly identity?: string;
+  /** Collect the last 4 KiB of this invocation's log. */
+  readonly logTail?: boolean;
+};
+
+export interface InvocationHandle {
+  readonly requestId: string;
+  /** Hold back a streamed answer. */
+  pause(): void;
+  resume(): void;
+  /** The reader is gone: what still comes is dropped. The function runs to its end, as on Lambda. */
+  abandon(): void;
+}
+
+export interface EngineListener {
+  streamHead?(head: StreamHead): void;
+  /** A view that is only valid during the call. Absent: a streamed answer is collected and ends as `answered`. */
+  streamChunk?(chunk: Buffer): void;
+  end(outcome: Outcome): void;
+}
+
+/** How an invocation ended. */
+export type Outcome =
+  /** `payload` is a view that is only valid during the call. */
+  | { readonly kind: 'answered'; readonly payload: Buffer; readonly logTail?: string }
+  | { readonly kind: 'streamed'; readonly error?: FunctionError; readonly logTail?: string }
+  /** The function failed: threw (`handled: false` unless it reported the error itself), exited, timed out, could not be initialised. */
+  | { readonly kind: 'functionError'; readonly error: FunctionError; readonly logTail?: string }
+  /** It was not run: `TooManyRequestsException`, `RequestTooLargeException`, `ShuttingDown`, `SandboxFailed`. */
+  | { readonly kind: 'refused'; readonly code: RefusalCode; readonly message: string; readonly reason?: string };
+
+export type RefusalCode = 'TooManyRequestsException' | 'RequestTooLargeException' | 'ShuttingDown' | 'SandboxFailed';
+
+export type PrepareResult =
+  | { readonly ok: true; readonly initMs: number; readonly blockers: readonly { readonly kind: string; readonly detail: string }[] }
+  | { readonly ok: false; readonly error: FunctionError };
+
+export type DeploymentStats = {
+  readonly deploymentId: string;
+  readonly functionName: string;
+  readonly version: string;
+  readonly idle: number;
+  readonly busy: number;
+  readonly queued: number;
+  readonly invocations: number;
+  readonly errors: number;
+  readonly throttles: number;
+  readonly starts: Readonly<Record<'warm' | 'fork' | 'boot' | 'spawn', number>>;
+};
+
+/** Log line as the engine emits it: START, END, REPORT and the function's own. */
+export type EngineLog = {
+  readonly functionName: string;
+  readonly version: string;
+  readonly requestId?: string;
+  readonly level?: LogLevel;
+  readonly text: string;
+};

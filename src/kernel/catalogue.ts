@@ -1,0 +1,66 @@
+/** One row per code. A test holds it against docs/errors/CODE.md, one page each. */
+export type ErrorEntry = {
+  /** HTTP status at the APIs. 0: never leaves over HTTP (start-up and CLI errors). */
+  readonly status: number;
+  readonly fault: 'caller' | 'function' | 'platform' | 'operator';
+  /** Whether the same request may succeed later, unchanged. */
+  readonly retryable: boolean;
+  readonly summary: string;
+};
+
+const entry = (status: number, fault: ErrorEntry['fault'], retryable: boolean, summary: string): ErrorEntry => ({
+  status,
+  fault,
+  retryable,
+  summary,
+});
+
+/** Codes that AWS has keep AWS's name; the others are ours. */
+export const CATALOGUE = {
+  // The Lambda API's own
+  InvalidParameterValueException: entry(400, 'caller', false, 'A parameter has a value that is not allowed.'),
+  InvalidRequestContentException: entry(400, 'caller', false, 'The request body is not valid JSON.'),
+  ValidationException: entry(400, 'caller', false, 'A request field breaks the constraints of the service model.'),
+  ResourceNotFoundException: entry(404, 'caller', false, 'The function, version or configuration named does not exist.'),
+  ResourceConflictException: entry(409, 'caller', false, 'The resource exists already, or another change to it is in progress.'),
+  PreconditionFailedException: entry(412, 'caller', false, 'The RevisionId given is not the latest.'),
+  RequestTooLargeException: entry(413, 'caller', false, 'The request payload is over the limit.'),
+  UnsupportedMediaTypeException: entry(415, 'caller', false, 'The content type of the body is not supported.'),
+  CodeStorageExceededException: entry(400, 'caller', false, 'The code storage limit is reached.'),
+  InvalidZipFileException: entry(502, 'caller', false, 'The deployment package cannot be unpacked.'),
+  TooManyRequestsException: entry(429, 'caller', true, 'Too many requests wait or run already.'),
+  ResourceNotReadyException: entry(502, 'platform', true, 'The function is not ready to be invoked.'),
+  ServiceException: entry(500, 'platform', true, 'The platform failed.'),
+  // Authentication at the door
+  MissingAuthenticationTokenException: entry(403, 'caller', false, 'The request carries no signature.'),
+  UnrecognizedClientException: entry(403, 'caller', false, 'The access key is not known.'),
+  IncompleteSignatureException: entry(400, 'caller', false, 'The signature cannot be read.'),
+  InvalidSignatureException: entry(403, 'caller', false, 'The signature does not match, or is outside its time window.'),
+  AccessDeniedException: entry(403, 'caller', false, 'The caller may not do this.'),
+  // Functions, as a caller sees them
+  'Function.TimedOut': entry(200, 'function', false, 'The function ran into its timeout and was ended.'),
+  'Function.Exited': entry(200, 'function', false, 'The function ended its process before it answered.'),
+  'Function.ResponseTooLarge': entry(200, 'function', false, 'The response is over the limit.'),
+  'Function.InitFailed': entry(200, 'function', false, 'The function failed while it was being initialised.'),
+  // Ours
+  Internal: entry(500, 'platform', true, 'Something failed that should not.'),
+  NotFound: entry(404, 'caller', false, 'Nothing answers at this address.'),
+  BadRequest: entry(400, 'caller', false, 'The HTTP request cannot be understood.'),
+  RequestTimeout: entry(408, 'caller', true, 'The request did not arrive in time.'),
+  ShuttingDown: entry(503, 'platform', true, 'This node is shutting down and takes no new work.'),
+  ProtocolViolation: entry(502, 'function', false, 'A sandbox sent something that is not the protocol.'),
+  SandboxFailed: entry(502, 'platform', true, 'A sandbox could not be started.'),
+  StoreConflict: entry(409, 'platform', true, 'A record changed between reading and writing it.'),
+  StoreFailed: entry(500, 'platform', true, 'The store could not complete a write.'),
+  BlobNotFound: entry(404, 'platform', false, 'A stored blob is not there.'),
+  BlobDamaged: entry(500, 'platform', false, 'A stored blob does not have the content its name says.'),
+  DataDirectoryLocked: entry(0, 'operator', false, 'Another process uses this data directory.'),
+  DataDirectoryUnusable: entry(0, 'operator', false, 'The data directory cannot be created, written or understood.'),
+  ListenRefused: entry(0, 'operator', false, 'Listening beyond loopback needs --auth.'),
+  AddressInUse: entry(0, 'operator', false, 'The port is taken.'),
+  Unreachable: entry(0, 'operator', true, 'No Hearth answers at the endpoint.'),
+  BadUsage: entry(0, 'operator', false, 'The command line cannot be understood.'),
+  BuildFailed: entry(0, 'operator', false, 'The function could not be bundled.'),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof CATALOGUE;

@@ -1,0 +1,42 @@
+/** Everything has a limit; here are their defaults. Figures named "Lambda" are the published quotas of AWS Lambda. */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const LIMITS = {
+  /** Lambda: synchronous request and response payload, each. */
+  payloadBytes: 6 * MiB,
+  /** Lambda: streamed response, soft default. */
+  streamedResponseBytes: 200 * MiB,
+  /** A frame between host and instance: a payload and room for its head. */
+  frameBytes: 8 * MiB,
+  /** Lambda: zipped package in a direct upload; and unpacked, layers included. */
+  zipBytes: 50 * MiB,
+  unzippedBytes: 250 * MiB,
+  zipEntries: 100_000,
+  zipEntryNameBytes: 1024,
+  /** Lambda's bounds of the function configuration. */
+  timeoutSeconds: { min: 1, max: 900, default: 3 },
+  memoryMiB: { min: 128, max: 10_240, default: 128 },
+  tmpMiB: { min: 512, max: 10_240, default: 512 },
+  environmentBytes: 4 * KiB,
+  descriptionLength: 256,
+  handlerLength: 128,
+  functionNameLength: 64,
+  layersPerFunction: 5,
+  tagsPerFunction: 50,
+  /** Lambda: an init may take 10 s before the first invocation has to pay for it. */
+  initTimeoutMs: 10_000,
+  /** Lambda: the log tail that Invoke returns. */
+  logTailBytes: 4 * KiB,
+  /** One log line; longer ones are cut and marked. */
+  logLineBytes: 256 * KiB,
+  /** Control API bodies other than code and payloads. */
+  apiBodyBytes: 70 * MiB,
+  listPage: { max: 10_000, default: 50 },
+  /** Lambda: account concurrency. */
+  concurrentInvocations: 1_000,
+  /** Requests that may wait for an instance, per function version, and for how long. */
+  queueDepth: 1_000,
+  queueAgeMs: 30_000,
+  http: { headerBytes: 32 * KiB, headersTimeoutMs: 10_000, requestTimeoutMs: 60_000, keepAliveTimeoutMs: 65_000, connections: 10_000 },
+} as const;

@@ -1,0 +1,27 @@
+/** The functions' log lines: appended on the hot path without waiting, kept in bounded space, read by page or followed. */
+export interface FunctionLogs {
+  /** Never blocks and never throws; lines are written in groups. */
+  append(entry: LogEntry): void;
+  /** Entries of one function, oldest first. */
+  read(functionName: string, query: LogQuery): Promise<readonly LogEntry[]>;
+  /** Calls `onEntry` for every entry appended from now on; returns how to stop. */
+  follow(functionName: string, onEntry: (entry: LogEntry) => void): () => void;
+  /** Forgets a deleted function's lines. */
+  delete(functionName: string): Promise<void>;
+  /** All that was appended before is on disk. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type LogEntry = {
+  readonly functionName: string;
+  /** Epoch milliseconds. */
+  readonly timeMs: number;
+  readonly requestId?: string;
+  readonly level?: string;
+  /** One line or several, without a final newline. */
+  readonly text: string;
+};
+
+/** `sinceMs` inclusive; `limit`: the latest so many of what matches (default 1,000, at most 10,000). */
+export type LogQuery = { readonly sinceMs?: number; readonly requestId?: string; readonly limit?: number };

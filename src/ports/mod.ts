@@ -1,0 +1,4 @@
+export type * from './blobs.ts';
+export type * from './function-logs.ts';
+export type * from './sandboxes.ts';
+export type * from './store.ts';

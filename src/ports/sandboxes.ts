@@ -1,0 +1,112 @@
+import type { FunctionError, InvokeHead, LogLevel, SnapshotBlocker, StreamHead } from '../protocol/mod.ts';
+
+/** What must be run: all that a sandbox is given. Immutable; one spec, one kind of sandbox. */
+export type SandboxSpec = {
+  /** Names the function version in logs and errors, e.g. `hello:$LATEST`. */
+  readonly label: string;
+  /** As in the Lambda API, e.g. `nodejs26.x`. */
+  readonly runtime: string;
+  readonly handler: string;
+  /** The unpacked package on the host: appears read-only at /var/task. */
+  readonly codeDirectory: string;
+  /** Unpacked layers on the host, in order; appear merged and read-only at /opt. */
+  readonly layerDirectories: readonly string[];
+  /** The whole environment of the function: the user's variables and Lambda's reserved ones. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly memoryMiB: number;
+  readonly tmpMiB: number;
+  readonly initTimeoutMs: number;
+  /** Invocations that one instance may run at a time, 1 to 1,000. */
+  readonly concurrency: number;
+};
+
+/** How a sandbox or an instance ended. */
+export type Exit =
+  /** The function ended its process (process.exit, an uncaught exception, a native crash). */
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signalled'; readonly signal: string }
+  /** By the memory limit. */
+  | { readonly kind: 'outOfMemory' }
+  /** The platform ended it (`kill`, `close`), or lost it. */
+  | { readonly kind: 'ended' }
+  /** It sent something that is not the protocol, and was ended for it. */
+  | { readonly kind: 'violated'; readonly message: string };
+
+export type BootListener = {
+  /** Console output during init, outside of any invocation. */
+  log(text: string, level: LogLevel): void;
+};
+
+/** Why init did not lead to a template. */
+export type InitFailure =
+  | { readonly kind: 'failed'; readonly error: FunctionError; readonly initMs: number }
+  | { readonly kind: 'exited'; readonly exit: Exit; readonly initMs: number }
+  | { readonly kind: 'timedOut'; readonly initMs: number };
+
+export type BootResult = { readonly ok: true; readonly template: Template } | { readonly ok: false; readonly failure: InitFailure };
+
+/** Where sandboxes come from. Implementations: LinuxSandboxes (the fork ladder), SpawnSandboxes (plain processes), SimSandboxes. */
+export interface Sandboxes {
+  readonly driver: 'linux' | 'spawn' | 'simulated';
+  /** False: functions run as plain processes of the platform's own user. */
+  readonly isolated: boolean;
+  /** Boots a sandbox and runs the function's init in it. A failing function is a result; throws HearthError `SandboxFailed` only for platform trouble. */
+  boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult>;
+  /** Ends every sandbox and releases all that they held. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A function version whose init has run, from which instances come. */
+export interface Template {
+  readonly initMs: number;
+  /** Whether the handler answers by a stream. */
+  readonly streaming: boolean;
+  /** What kept init from being shared by fork; empty: instances are forked. */
+  readonly blockers: readonly SnapshotBlocker[];
+  /** Settles when the template can make no further instance. Instances that it made live on where the driver can do so. */
+  readonly closed: Promise<Exit>;
+  /**
+   * A new instance. Returns at once and may be given its first invocation at once, before the process is there. What goes wrong
+   * meanwhile ends the instance: `closed` settles, and its invocation ends as `died`.
+   */
+  fork(): Instance;
+  close(): void;
+}
+
+/** A process that runs invocations, up to `spec.concurrency` at a time. */
+export interface Instance {
+  /** How it came to be. */
+  readonly start: 'fork' | 'boot' | 'spawn';
+  readonly closed: Promise<Exit>;
+  /** Output outside of any invocation, and that of child processes. */
+  onLog: ((text: string, level: LogLevel) => void) | undefined;
+  /** Runs one invocation. `listener.end` is called exactly once, and nothing of it after that. */
+  invoke(head: InvokeHead, event: Uint8Array, listener: InvocationListener): Flow;
+  /** Ends the process at once, with all its children; running invocations end as `died`. Idempotent. */
+  kill(): void;
+}
+
+/** Holds back a streamed answer while its reader is slow. */
+export interface Flow {
+  pause(): void;
+  resume(): void;
+}
+
+export interface InvocationListener {
+  log(text: string, level: LogLevel): void;
+  /** A streamed answer begins; comes before the first chunk. */
+  streamHead(head: StreamHead): void;
+  /** A view that is only valid during the call. */
+  streamChunk(chunk: Buffer): void;
+  end(end: InvocationEnd): void;
+}
+
+export type InvocationEnd =
+  /** `payload` is the function's response, a JSON text; a view that is only valid during the call. */
+  | { readonly kind: 'answered'; readonly payload: Buffer; readonly memoryKiB: number }
+  /** The stream is complete; with an error when it broke off. */
+  | { readonly kind: 'streamed'; readonly error?: FunctionError; readonly memoryKiB: number }
+  /** The function threw or rejected; the instance goes on. */
+  | { readonly kind: 'failed'; readonly error: FunctionError; readonly memoryKiB: number }
+  /** The instance is gone. */
+  | { readonly kind: 'died'; readonly exit: Exit };

@@ -1,0 +1,199 @@
+/**
+ * Frames between the host and a sandbox, over a stream socket.
+ *
+ *   bytes 0-3  payload length, unsigned, little-endian
+ *   byte  4    kind
+ *   bytes 5-8  stream id, unsigned, little-endian: which invocation this frame is about; 0: the connection itself
+ *   then       the payload
+ *
+ * Both sides may write several frames at once and must accept a frame torn at any byte. A frame over the limit, or of an
+ * unknown kind, ends the connection: the peer is untrusted code.
+ */
+export const FRAME_HEAD_BYTES = 9;
+
+export const FRAME = {
+  // host -> sandbox
+  /** u32 length of the head, the head (JSON, InvokeHead), then the event's bytes. */
+  invoke: 0x01,
+  // sandbox -> host
+  /** Init is done. Payload: JSON (ReadyPayload). */
+  ready: 0x10,
+  /** Init failed. Payload: JSON (FunctionError). */
+  initError: 0x11,
+  /** The answer. Payload: u32 memory in KiB, then the response's bytes (a JSON text). */
+  response: 0x20,
+  /** The function threw or rejected. Payload: u32 memory in KiB, then JSON (FunctionError). */
+  error: 0x21,
+  /** A streamed answer begins. Payload: JSON (StreamHead). */
+  streamHead: 0x22,
+  streamChunk: 0x23,
+  /** A streamed answer ends. Payload: u32 memory in KiB, then nothing, or JSON (FunctionError) when it broke off. */
+  streamEnd: 0x24,
+  /** Console output. Payload: u8 level (index into LOG_LEVELS), then UTF-8 text, without a final newline. */
+  log: 0x30,
+  /** The process is about to end by its own will. Payload: JSON (ExitPayload). */
+  exit: 0x31,
+} as const;
+
+export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
+
+export const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export type InvokeHead = {
+  /** The request id, a UUID. */
+  readonly id: string;
+  /** Epoch milliseconds at which the invocation is ended. */
+  readonly deadlineMs: number;
+  readonly arn: string;
+  readonly trace?: string;
+  /** JSON texts as the client sent them (X-Amz-Client-Context decoded, Cognito identity). */
+  readonly clientContext?: string;
+  readonly identity?: string;
+};
+
+/** An error as Lambda shows it to a caller. */
+export type FunctionError = {
+  readonly errorType: string;
+  readonly errorMessage: string;
+  readonly stackTrace?: readonly string[];
+};
+
+export type ReadyPayload = {
+  /** What the function's own init took, milliseconds. */
+  readonly initMs: number;
+  /** Whether the handler answers by a stream. */
+  readonly streaming: boolean;
+  /** What cannot survive a fork; empty when instances can be forked. */
+  readonly blockers: readonly SnapshotBlocker[];
+};
+
+export type SnapshotBlocker = { readonly kind: string; readonly detail: string };
+
+export type StreamHead = {
+  readonly contentType: string;
+  /** Set by HttpResponseStream.from: the response's status, headers and cookies. */
+  readonly prelude?: {
+    readonly statusCode?: number;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly cookies?: readonly string[];
+  };
+};
+
+export type ExitPayload = { readonly code: number };
+
+/** One frame as a single buffer. */
+export function encodeFrame(kind: FrameKind, stream: number, ...parts: readonly Uint8Array[]): Buffer {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + length);
+  writeFrameHead(frame, kind, stream, length);
+  let at = FRAME_HEAD_BYTES;
+  for (const part of parts) {
+    frame.set(part, at);
+    at += part.length;
+  }
+  return frame;
+}
+
+export function writeFrameHead(target: Buffer, kind: FrameKind, stream: number, length: number): void {
+  target.writeUInt32LE(length, 0);
+  target[4] = kind;
+  target.writeUInt32LE(stream, 5);
+}
+
+export function encodeInvoke(stream: number, head: InvokeHead, event: Uint8Array): Buffer {
+  const text = JSON.stringify(head);
+  const headLength = Buffer.byteLength(text);
+  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + 4 + headLength + event.length);
+  writeFrameHead(frame, FRAME.invoke, stream, 4 + headLength + event.length);
+  frame.writeUInt32LE(headLength, FRAME_HEAD_BYTES);
+  frame.write(text, FRAME_HEAD_BYTES + 4);
+  frame.set(event, FRAME_HEAD_BYTES + 4 + headLength);
+  return frame;
+}
+
+export class FrameError extends Error {
+  override readonly name = 'FrameError';
+}
+
+const KNOWN_KINDS = new Set<number>(Object.values(FRAME));
+
+/**
+ * Cuts a byte stream into frames. `onFrame` gets views into the pushed chunks wherever a frame lies whole within one:
+ * copy what must outlive the call. Throws FrameError at a frame over `maxPayloadBytes` or of an unknown kind; the decoder must
+ * not be used afterwards.
+ */
+export class FrameDecoder {
+  readonly #maxPayloadBytes: number;
+  readonly #onFrame: (kind: FrameKind, stream: number, payload: Buffer) => void;
+  /** The beginning of a frame that has not arrived whole, in a buffer as large as is known to be needed. */
+  #partial: Buffer | undefined;
+  #filled = 0;
+
+  constructor(maxPayloadBytes: number, onFrame: (kind: FrameKind, stream: number, payload: Buffer) => void) {
+    this.#maxPayloadBytes = maxPayloadBytes;
+    this.#onFrame = onFrame;
+  }
+
+  push(chunk: Buffer): void {
+    let at = this.#partial ? this.#complete(chunk) : 0;
+    while (!this.#partial && chunk.length - at >= FRAME_HEAD_BYTES) {
+      const end = at + FRAME_HEAD_BYTES + this.#payloadLength(chunk, at);
+      if (end > chunk.length) break;
+      this.#emit(chunk.subarray(at, end));
+      at = end;
+    }
+    if (!this.#partial && at < chunk.length) this.#keep(chunk.subarray(at));
+  }
+
+  /** Fills the partial frame from `chunk`; returns how many bytes it took. */
+  #complete(chunk: Buffer): number {
+    let at = 0;
+    if (this.#filled < FRAME_HEAD_BYTES) {
+      at = this.#fill(chunk, 0, FRAME_HEAD_BYTES);
+      if (this.#filled < FRAME_HEAD_BYTES) return at;
+      this.#grow(FRAME_HEAD_BYTES + this.#payloadLength(this.#partial!, 0));
+    }
+    at += this.#fill(chunk, at, this.#partial!.length);
+    if (this.#filled === this.#partial!.length) {
+      const frame = this.#partial!;
+      this.#partial = undefined;
+      this.#filled = 0;
+      this.#emit(frame);
+    }
+    return at;
+  }
+
+  #fill(chunk: Buffer, from: number, until: number): number {
+    const count = Math.min(chunk.length - from, until - this.#filled);
+    chunk.copy(this.#partial!, this.#filled, from, from + count);
+    this.#filled += count;
+    return count;
+  }
+
+  #grow(size: number): void {
+    const grown = Buffer.allocUnsafe(size);
+    this.#partial!.copy(grown, 0, 0, this.#filled);
+    this.#partial = grown;
+  }
+
+  #keep(rest: Buffer): void {
+    const size = rest.length >= FRAME_HEAD_BYTES ? FRAME_HEAD_BYTES + this.#payloadLength(rest, 0) : FRAME_HEAD_BYTES;
+    this.#partial = Buffer.allocUnsafe(size);
+    rest.copy(this.#partial);
+    this.#filled = rest.length;
+  }
+
+  #payloadLength(buffer: Buffer, at: number): number {
+    const length = buffer.readUInt32LE(at);
+    if (length > this.#maxPayloadBytes) throw new FrameError(`a frame of ${length} bytes is over the limit of ${this.#maxPayloadBytes}`);
+    const kind = buffer[at + 4]!;
+    if (!KNOWN_KINDS.has(kind)) throw new FrameError(`a frame has the unknown kind ${kind}`);
+    return length;
+  }
+
+  #emit(frame: Buffer): void {
+    this.#onFrame(frame[4] as FrameKind, frame.readUInt32LE(5), frame.subarray(FRAME_HEAD_BYTES));
+  }
+}
