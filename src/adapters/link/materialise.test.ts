@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { materialiseRuntime } from './mod.ts';
+
+test('the runtime is written as plain JavaScript whose imports find each other, once', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'hearth-runtime-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const [first, second] = await Promise.all([
+    materialiseRuntime({ name: 'node', directory }),
+    materialiseRuntime({ name: 'node', directory }),
+  ]);
+  assert.equal(first, second);
+  assert.deepEqual(await readdir(directory), [first.slice(directory.length + 1)]);
+  const names = await readdir(first);
+  assert.ok(names.length > 0);
+  for (const name of names) {
+    assert.match(name, /\.[cm]js$/);
+    const text = await readFile(join(first, name), 'utf8');
+    for (const [, path] of text.matchAll(/from '\.\/([^']+)'/g)) assert.ok(names.includes(path!), `${name} imports ${path}`);
+  }
+});
