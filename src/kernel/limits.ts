@@ -38,5 +38,16 @@ export const LIMITS = {
   /** Requests that may wait for an instance, per function version, and for how long. */
   queueDepth: 1_000,
   queueAgeMs: 30_000,
+  /** The store: what may wait to be written, what one group may hold, and one value as JSON text. */
+  store: { queuedCommits: 10_000, queuedBytes: 64 * MiB, groupCommits: 1_000, groupBytes: 8 * MiB, valueBytes: 16 * MiB },
+  /** The functions' logs: space on disk, per function (files x bytes) and in total, and what may wait in memory to be written. */
+  functionLogs: {
+    fileBytes: 8 * MiB,
+    filesPerFunction: 2,
+    totalBytes: 1024 * MiB,
+    bufferBytes: 32 * MiB,
+    flushBytes: MiB,
+    flushDelayMs: 50,
+  },
   http: { headerBytes: 32 * KiB, headersTimeoutMs: 10_000, requestTimeoutMs: 60_000, keepAliveTimeoutMs: 65_000, connections: 10_000 },
 } as const;

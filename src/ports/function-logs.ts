@@ -8,7 +8,7 @@ export interface FunctionLogs {
   follow(functionName: string, onEntry: (entry: LogEntry) => void): () => void;
   /** Forgets a deleted function's lines. */
   delete(functionName: string): Promise<void>;
-  /** All that was appended before is on disk. */
+  /** All that was appended before is handed to the operating system: it outlives this process, though not a power loss. */
   flush(): Promise<void>;
   close(): Promise<void>;
 }

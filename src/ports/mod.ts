@@ -2,3 +2,4 @@ export type * from './blobs.ts';
 export type * from './function-logs.ts';
 export type * from './sandboxes.ts';
 export type * from './store.ts';
+export { assertKey, encodeValue } from './store.ts';
