@@ -1,0 +1,91 @@
+/**
+ * Who may import whom. The rooms stand in layers, an arrow only points down, and rooms of one layer don't know each other.
+ * test/tidy.test.ts holds the tree against this table; to allow something new, change the table in the same commit and say why.
+ */
+export type Room = {
+  /** Rooms with a lower number are below. Only they may be imported, and only those listed. */
+  readonly layer: number;
+  readonly imports: readonly string[];
+  /** npm packages. Vocabulary of others belongs at the edges. */
+  readonly packages?: readonly string[];
+  /** Node's modules it may load. `pure` ones compute; `all` are those with a clock, a file or a socket in them too. */
+  readonly node: 'pure' | 'all';
+  /** Modules with I/O whose types alone it may import, because it is handed such objects. */
+  readonly nodeTypes?: readonly string[];
+  /** Single files of a `pure` room that may do more, with the reason. */
+  readonly except?: Readonly<Record<string, string>>;
+};
+
+export const ROOMS: Readonly<Record<string, Room>> = {
+  kernel: {
+    layer: 0,
+    imports: [],
+    node: 'pure',
+    except: { 'clock.ts': 'is the clock', 'random.ts': 'is the random source' },
+  },
+  protocol: { layer: 1, imports: ['kernel'], node: 'pure' },
+  policy: { layer: 2, imports: ['kernel', 'protocol'], node: 'pure' },
+  ports: { layer: 2, imports: ['kernel', 'protocol'], node: 'pure' },
+  engine: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'pure' },
+  control: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], packages: ['yauzl'], node: 'pure' },
+  events: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'pure' },
+  state: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'pure' },
+  edge: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'pure' },
+  insight: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'pure' },
+  api: {
+    layer: 4,
+    imports: ['kernel', 'protocol', 'policy', 'ports', 'engine', 'control', 'events', 'state', 'edge', 'insight'],
+    packages: ['hono', 'zod'],
+    node: 'pure',
+    nodeTypes: ['node:http', 'node:net', 'node:stream'],
+  },
+  gateway: {
+    layer: 4,
+    imports: ['kernel', 'protocol', 'policy', 'ports', 'engine', 'control', 'insight'],
+    node: 'pure',
+    nodeTypes: ['node:http', 'node:net', 'node:stream'],
+  },
+  // What the adapters of sandboxes share: the host's end of the socket.
+  'adapters/link': { layer: 3, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
+  'adapters/linux': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], node: 'all' },
+  'adapters/spawn': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], node: 'all' },
+  'adapters/sqlite': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
+  'adapters/files': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
+  main: {
+    layer: 5,
+    imports: [
+      ...['kernel', 'protocol', 'policy', 'ports', 'engine', 'control', 'events', 'state', 'edge', 'insight', 'api', 'gateway'],
+      ...['adapters/linux', 'adapters/spawn', 'adapters/sqlite', 'adapters/files'],
+    ],
+    packages: ['@hono/node-server', 'hono', 'pino'],
+    node: 'all',
+  },
+  // Talks HTTP to a running Hearth. `main` is for the verb that starts one: see CLI_STARTS_MAIN.
+  cli: { layer: 6, imports: ['kernel', 'protocol', 'main'], packages: ['commander', 'esbuild', 'yazl', 'zod'], node: 'all' },
+};
+
+/** The files of `cli` that may import `main`. */
+export const CLI_STARTS_MAIN = /(^|\/)(up|doctor)\.ts$/;
+
+/** A runtime runs inside a sandbox, without the packages and the source around it: it imports itself and Node's library only. */
+export const RUNTIMES = 'runtimes';
+
+/** Node's modules without clock, randomness, files, sockets or processes in what the rooms use of them. */
+export const PURE_NODE_MODULES: readonly string[] = [
+  'node:assert',
+  'node:buffer',
+  'node:crypto',
+  'node:events',
+  'node:path',
+  'node:path/posix',
+  'node:punycode',
+  'node:querystring',
+  'node:string_decoder',
+  'node:url',
+  'node:util',
+  'node:zlib',
+];
+// node:stream moves bytes that someone else reads and writes; it opens nothing by itself.
+export const STREAM_MODULES: readonly string[] = ['node:stream', 'node:stream/promises', 'node:async_hooks'];
+
+export const MAX_LINES = 400;
