@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import fc from 'fast-check';
+import { HearthError, LIMITS } from '../../kernel/mod.ts';
+import type { Blobs } from '../../ports/mod.ts';
+import { openPackages } from './mod.ts';
+import { zipBytes } from './zip-bytes.ts';
+import type { ZipPart } from './zip-bytes.ts';
+
+test('a package is unpacked with its directories, its executables and its links', async (t) => {
+  const { unpack } = await setUp(t);
+  const directory = await unpack([
+    { name: 'index.mjs', content: 'export const handler = 1;\n' },
+    { name: 'empty/', mode: 0o040755 },
+    { name: 'bin/tool', content: '#!/bin/sh\n', mode: 0o100700 },
+    { name: './lib//deep/a.txt', content: Buffer.alloc(100_000, 'a') },
+    { name: 'lib/setuid', content: 'x', mode: 0o104755, store: true },
+    { name: 'node_modules/.bin/tool', content: '../../bin/tool', mode: 0o120777 },
+    { name: 'private', content: 'x', mode: 0o100600 },
+    { name: 'from-windows', content: 'x', system: 0 },
+    { name: 'grüße', content: 'x' },
+  ]);
+  assert.equal(await readFile(join(directory, 'index.mjs'), 'utf8'), 'export const handler = 1;\n');
+  assert.equal((await readFile(join(directory, 'lib/deep/a.txt'))).length, 100_000);
+  assert.equal(await readlink(join(directory, 'node_modules/.bin/tool')), '../../bin/tool');
+  const mode = async (path: string) => (await lstat(join(directory, path))).mode & 0o7777;
+  assert.equal(await mode(''), 0o755);
+  assert.equal(await mode('empty'), 0o755);
+  assert.equal(await mode('bin/tool'), 0o755);
+  assert.equal(await mode('lib/setuid'), 0o755);
+  assert.equal(await mode('private'), 0o644);
+  assert.equal(await mode('from-windows'), 0o755);
+  assert.equal(await readFile(join(directory, 'grüße'), 'utf8'), 'x');
+});
+
+const link = (name: string, target: string): ZipPart => ({ name, content: target, mode: 0o120777 });
+
+const EVIL: readonly (readonly [string, readonly ZipPart[]])[] = [
+  ['a name that climbs', [{ name: '../evil' }]],
+  ['a name that climbs in the middle', [{ name: 'a/../../evil' }]],
+  ['an absolute name', [{ name: '/etc/evil' }]],
+  ['a drive letter', [{ name: 'C:evil' }]],
+  ['backslashes', [{ name: '..\\evil' }]],
+  ['a zero byte', [{ name: 'a\0b' }]],
+  ['an overlong name', [{ name: `${'d/'.repeat(600)}f` }]],
+  ['an overlong part', [{ name: 'x'.repeat(256) }]],
+  ['a name of nothing', [{ name: '.' }]],
+  ['an empty name', [{ name: '' }]],
+  ['a file named like a directory', [{ name: 'a/', mode: 0o100644 }]],
+  ['a directory with content', [{ name: 'a/', content: 'x', mode: 0o040755 }]],
+  [
+    'the same name twice',
+    [
+      { name: 'a', content: '1' },
+      { name: './a', content: '2' },
+    ],
+  ],
+  [
+    'a file below a file',
+    [
+      { name: 'a', content: '1' },
+      { name: 'a/b', content: '2' },
+    ],
+  ],
+  ['a file written through a link', [link('a', 'b'), { name: 'a/evil', content: '2' }]],
+  ['an absolute link', [link('a', '/etc/passwd')]],
+  ['a link that leaves', [link('a/b', '../../etc')]],
+  ['a link that leaves by way of another link', [link('a/b/s', '../..'), link('t', 'a/b/s/../x')]],
+  ['an empty link', [link('a', '')]],
+  ['a device', [{ name: 'null', mode: 0o020666 }]],
+  ['a pipe', [{ name: 'pipe', mode: 0o010666 }]],
+  ['a socket', [{ name: 'socket', mode: 0o140666 }]],
+  ['an encrypted entry', [{ name: 'a', content: 'x', flags: 1 }]],
+  ['an unknown compression', [{ name: 'a', content: 'x', claims: { method: 12 } }]],
+  ['a wrong checksum', [{ name: 'a', content: 'x', claims: { crc: 1 } }]],
+  ['more bytes than declared', [{ name: 'a', content: Buffer.alloc(1_000_000), claims: { size: 10 } }]],
+  ['fewer bytes than declared', [{ name: 'a', content: 'abc', claims: { size: 10 } }]],
+  [
+    'overlapping entries',
+    [
+      { name: 'a', content: 'abc' },
+      { name: 'b', content: 'abc', claims: { offset: 0 } },
+    ],
+  ],
+  ['an entry beyond the end', [{ name: 'a', content: 'abc', claims: { offset: 1_000_000 } }]],
+];
+
+for (const [what, parts] of EVIL) {
+  test(`a package with ${what} is refused and leaves nothing behind`, async (t) => {
+    const { unpack, directory, packages } = await setUp(t);
+    await assert.rejects(unpack([{ name: 'index.js', content: 'ok' }, ...parts]), {
+      code: 'InvalidParameterValueException',
+      message: /^Could not unzip/,
+    });
+    await packages.close();
+    assert.deepEqual(await readdir(directory), ['boot-id']);
+  });
+}
+
+test('a bomb is refused by what it declares, and by what it really holds', async (t) => {
+  const { unpack } = await setUp(t);
+  const limit = { code: 'InvalidParameterValueException', message: 'Unzipped size must be smaller than 262144000 bytes' };
+  const half: ZipPart = { name: 'a', claims: { size: LIMITS.unzippedBytes / 2 } };
+  await assert.rejects(unpack([half, { ...half, name: 'b' }]), limit);
+  await assert.rejects(unpack([{ name: 'a', content: Buffer.alloc(50_000_000), claims: { size: 1000 } }]), /size that it declares/);
+});
+
+test('too many entries, no entries, and what is no zip at all are refused', async (t) => {
+  const { unpackBytes } = await setUp(t);
+  const refused = (pattern: RegExp) => ({ code: 'InvalidParameterValueException', message: pattern });
+  const many = Array.from({ length: 3 }, (_, i) => ({ name: `f${i}` }));
+  await assert.rejects(unpackBytes(zipBytes(many, { entries: 60_000 })), refused(/^Could not unzip/));
+  await assert.rejects(unpackBytes(zip64Claiming(LIMITS.zipEntries + 1)), refused(/100001 entries/));
+  await assert.rejects(unpackBytes(zipBytes([])), refused(/non-empty zip/));
+  await assert.rejects(unpackBytes(Buffer.from('#!/bin/sh\necho no zip')), refused(/^Could not unzip/));
+  await assert.rejects(unpackBytes(Buffer.alloc(0)), refused(/^Could not unzip/));
+});
+
+test('bytes flipped anywhere in an archive give the same files or a refusal, and never a file elsewhere', async (t) => {
+  const { unpackBytes, directory, root } = await setUp(t);
+  const good = zipBytes([
+    { name: 'a/b.txt', content: 'hello '.repeat(50) },
+    { name: 'c', content: 'x', store: true },
+    link('l', 'a/b.txt'),
+  ]);
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), async (flips) => {
+      const bytes = Buffer.from(good);
+      for (const [at, value] of flips) bytes[at] = value;
+      const outcome = await unpackBytes(bytes).then(
+        () => 'unpacked',
+        (error: unknown) => error,
+      );
+      if (outcome !== 'unpacked')
+        assert.ok(outcome instanceof HearthError && outcome.code === 'InvalidParameterValueException', String(outcome));
+      assert.deepEqual(await readdir(root), [directory.slice(root.length + 1)]);
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test('calls for one package at the same time share one unpacking, and deleting is idempotent', async (t) => {
+  const { packages, blobs, directory } = await setUp(t);
+  const { sha256 } = await blobs.put(zipBytes([{ name: 'a', content: 'x' }]));
+  const all = await Promise.all(Array.from({ length: 5 }, () => packages.unpack(sha256)));
+  assert.equal(new Set(all.map((each) => each.directory)).size, 1);
+  assert.equal(blobs.reads, 1);
+  await packages.delete(sha256);
+  await packages.delete(sha256);
+  await packages.close();
+  assert.deepEqual(await readdir(directory), ['boot-id']);
+  await packages.unpack(sha256);
+  assert.equal(blobs.reads, 2);
+});
+
+test('half-unpacked packages go at the next start, whole ones stay until the machine reboots', async (t) => {
+  const { packages, blobs, directory } = await setUp(t);
+  const { sha256 } = await blobs.put(zipBytes([{ name: 'a', content: 'x' }]));
+  await packages.unpack(sha256);
+  await mkdir(join(directory, '.new-killed'));
+  await writeFile(join(directory, '.new-killed', 'half'), 'x');
+  const again = await openPackages({ directory, blobs, bootId: async () => 'boot-1' });
+  await again.close();
+  assert.deepEqual((await readdir(directory)).toSorted(), [sha256, 'boot-id'].toSorted());
+  const rebooted = await openPackages({ directory, blobs, bootId: async () => 'boot-2' });
+  await rebooted.close();
+  assert.deepEqual(await readdir(directory), ['boot-id']);
+});
+
+async function setUp(t: TestContext) {
+  const root = await mkdtemp(join(tmpdir(), 'hearth-packages-'));
+  t.after(() => rm(root, { recursive: true, force: true }));
+  const directory = join(root, 'code');
+  const blobs = memoryBlobs();
+  const packages = await openPackages({ directory, blobs, bootId: async () => 'boot-1' });
+  t.after(() => packages.close());
+  const unpackBytes = async (bytes: Buffer) => (await packages.unpack((await blobs.put(bytes)).sha256)).directory;
+  return { root, directory, packages, blobs, unpackBytes, unpack: (parts: readonly ZipPart[]) => unpackBytes(zipBytes(parts)) };
+}
+
+function memoryBlobs(): Blobs & { reads: number } {
+  const stored = new Map<string, Buffer>();
+  return {
+    reads: 0,
+    async put(bytes) {
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      stored.set(sha256, Buffer.from(bytes));
+      return { sha256, bytes: bytes.length };
+    },
+    async get(sha256) {
+      this.reads++;
+      const bytes = stored.get(sha256);
+      if (!bytes) throw new HearthError('BlobNotFound', `no blob ${sha256}`);
+      return bytes;
+    },
+    has: async (sha256) => stored.has(sha256),
+    delete: async (sha256) => void stored.delete(sha256),
+    async *list() {
+      yield* stored.keys();
+    },
+  };
+}
+
+/** An archive whose zip64 end record claims `entries`. */
+function zip64Claiming(entries: number): Buffer {
+  const record = Buffer.alloc(56);
+  record.writeUInt32LE(0x06064b50, 0);
+  record.writeBigUInt64LE(44n, 4);
+  record.writeBigUInt64LE(BigInt(entries), 32);
+  const locator = Buffer.alloc(20);
+  locator.writeUInt32LE(0x07064b50, 0);
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  return Buffer.concat([record, locator, end]);
+}

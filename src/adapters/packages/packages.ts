@@ -1,0 +1,111 @@
+/**
+ * Deployment packages, unpacked: `<directory>/<sha256>` holds the files of the zip with that hash, whole or not at all.
+ *
+ * A package is unpacked beside its place and renamed into it, so a killed process leaves at most a `.new-` directory, which the next
+ * start removes. Nothing is fsynced: the directory is a cache of the blobs. What a power cut could have torn is recognised by the
+ * machine's boot id, kept beside the packages: after a reboot, and where there is no boot id, the cache starts empty.
+ */
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HearthError } from '../../kernel/mod.ts';
+import type { Blobs } from '../../ports/mod.ts';
+import { unpackZip } from './unpack.ts';
+
+export interface Packages {
+  /**
+   * The directory with the files of the zip stored as blob `sha256`; unpacks it if need be. Several calls for one hash share the work.
+   * Throws HearthError `InvalidParameterValueException` (a zip that cannot or must not be unpacked), `BlobNotFound`, `BlobDamaged`.
+   */
+  unpack(sha256: string): Promise<{ readonly directory: string }>;
+  /** Removes the files, not the blob. No error when they are not there. The caller knows that no sandbox uses them any more. */
+  delete(sha256: string): Promise<void>;
+  /** Waits for what is being unpacked or removed. */
+  close(): Promise<void>;
+}
+
+/** `bootId` names this run of the machine; default: the kernel's. Undefined: unknown. */
+export type PackagesOptions = {
+  readonly directory: string;
+  readonly blobs: Blobs;
+  readonly bootId?: () => Promise<string | undefined>;
+};
+
+export async function openPackages({ directory, blobs, bootId = kernelBootId }: PackagesOptions): Promise<Packages> {
+  await mkdir(directory, { recursive: true });
+  await chmod(directory, 0o755);
+  const removals = new Set<Promise<void>>();
+  const remove = (path: string): void => {
+    const removal = rm(path, { recursive: true, force: true }).finally(() => removals.delete(removal));
+    removals.add(removal);
+    // Kept for `close`, which reports it; until then a failed removal only costs space.
+    removal.catch(() => undefined);
+  };
+  for (const path of await discardStale(directory, await bootId())) remove(path);
+
+  const running = new Map<string, Promise<{ directory: string }>>();
+
+  async function unpackInto(target: string, sha256: string): Promise<{ directory: string }> {
+    if (await isDirectory(target)) return { directory: target };
+    const zip = await blobs.get(sha256);
+    const fresh = await mkdtemp(join(directory, '.new-'));
+    try {
+      await unpackZip(zip, fresh);
+      await chmod(fresh, 0o755);
+      await rename(fresh, target);
+    } catch (error) {
+      remove(fresh);
+      throw error;
+    }
+    return { directory: target };
+  }
+
+  return {
+    unpack(sha256) {
+      if (!/^[0-9a-f]{64}$/.test(sha256)) return Promise.reject(new HearthError('Internal', `not a SHA-256 in hexadecimal: ${sha256}`));
+      const shared = running.get(sha256);
+      if (shared) return shared;
+      const work = unpackInto(join(directory, sha256), sha256).finally(() => running.delete(sha256));
+      running.set(sha256, work);
+      return work;
+    },
+    async delete(sha256) {
+      await running.get(sha256)?.catch(() => undefined);
+      const old = await mkdtemp(join(directory, '.old-'));
+      // One rename, so that nobody sees half of it; removing the files then takes the time it takes.
+      await rename(join(directory, sha256), join(old, 'package')).catch(ignoreMissing);
+      remove(old);
+    },
+    async close() {
+      await Promise.allSettled(running.values());
+      await Promise.all(removals);
+    },
+  };
+}
+
+/** Moves aside what an earlier run left that cannot be trusted, and returns where it is now. */
+async function discardStale(directory: string, bootId: string | undefined): Promise<readonly string[]> {
+  const marker = join(directory, 'boot-id');
+  const trusted = bootId !== undefined && (await readFile(marker, 'utf8').catch(ignoreMissing)) === bootId;
+  const names = await readdir(directory);
+  const stale = names.filter((name) => name.startsWith('.new-') || name.startsWith('.old-') || (!trusted && /^[0-9a-f]{64}$/.test(name)));
+  const moved: string[] = [];
+  for (const name of stale) {
+    const aside = name.startsWith('.old-') ? join(directory, name) : await mkdtemp(join(directory, '.old-'));
+    if (!name.startsWith('.old-')) await rename(join(directory, name), join(aside, 'package'));
+    moved.push(aside);
+  }
+  if (bootId !== undefined && !trusted) await writeFile(marker, bootId);
+  return moved;
+}
+
+async function kernelBootId(): Promise<string | undefined> {
+  const text = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(ignoreMissing);
+  return text?.trim();
+}
+
+const isDirectory = async (path: string): Promise<boolean> => (await stat(path).catch(ignoreMissing))?.isDirectory() ?? false;
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw error;
+}
