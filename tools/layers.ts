@@ -16,6 +16,9 @@ export type Room = {
   readonly except?: Readonly<Record<string, string>>;
 };
 
+const LOWER = ['kernel', 'protocol', 'policy', 'ports'];
+const BELOW_MAIN = [...LOWER, 'engine', 'control', 'events', 'state', 'edge', 'insight', 'api', 'gateway'];
+
 export const ROOMS: Readonly<Record<string, Room>> = {
   kernel: {
     layer: 0,
@@ -26,22 +29,22 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   protocol: { layer: 1, imports: ['kernel'], node: 'pure' },
   policy: { layer: 2, imports: ['kernel', 'protocol'], node: 'pure' },
   ports: { layer: 2, imports: ['kernel', 'protocol'], node: 'pure' },
-  engine: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'pure' },
-  control: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], packages: ['yauzl'], node: 'pure' },
-  events: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'pure' },
-  state: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'pure' },
-  edge: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'pure' },
-  insight: { layer: 3, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'pure' },
+  engine: { layer: 3, imports: LOWER, node: 'pure' },
+  control: { layer: 3, imports: LOWER, node: 'pure' },
+  events: { layer: 3, imports: LOWER, node: 'pure' },
+  state: { layer: 3, imports: LOWER, node: 'pure' },
+  edge: { layer: 3, imports: LOWER, node: 'pure' },
+  insight: { layer: 3, imports: LOWER, node: 'pure' },
   api: {
     layer: 4,
-    imports: ['kernel', 'protocol', 'policy', 'ports', 'engine', 'control', 'events', 'state', 'edge', 'insight'],
+    imports: [...LOWER, 'engine', 'control', 'events', 'state', 'edge', 'insight'],
     packages: ['hono', 'zod'],
     node: 'pure',
     nodeTypes: ['node:http', 'node:net', 'node:stream'],
   },
   gateway: {
     layer: 4,
-    imports: ['kernel', 'protocol', 'policy', 'ports', 'engine', 'control', 'insight'],
+    imports: [...LOWER, 'engine', 'control', 'insight'],
     node: 'pure',
     nodeTypes: ['node:http', 'node:net', 'node:stream'],
   },
@@ -50,13 +53,12 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'adapters/linux': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], node: 'all' },
   'adapters/spawn': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], node: 'all' },
   'adapters/sqlite': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
+  'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['yauzl'], node: 'all' },
   'adapters/files': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
+  'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['yauzl'], node: 'all' },
   main: {
     layer: 5,
-    imports: [
-      ...['kernel', 'protocol', 'policy', 'ports', 'engine', 'control', 'events', 'state', 'edge', 'insight', 'api', 'gateway'],
-      ...['adapters/linux', 'adapters/spawn', 'adapters/sqlite', 'adapters/files'],
-    ],
+    imports: [...BELOW_MAIN, 'adapters/linux', 'adapters/spawn', 'adapters/sqlite', 'adapters/files', 'adapters/packages'],
     packages: ['@hono/node-server', 'hono', 'pino'],
     node: 'all',
   },
@@ -65,7 +67,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /** The files of `cli` that may import `main`. */
-export const CLI_STARTS_MAIN = /(^|\/)(up|doctor)\.ts$/;
+export const CLI_STARTS_MAIN = /(^|\/)(up|doctor|keys)\.ts$/;
 
 /** A runtime runs inside a sandbox, without the packages and the source around it: it imports itself and Node's library only. */
 export const RUNTIMES = 'runtimes';

@@ -9,8 +9,8 @@ import fc from 'fast-check';
 import { HearthError, LIMITS } from '../../kernel/mod.ts';
 import type { Blobs } from '../../ports/mod.ts';
 import { openPackages } from './mod.ts';
-import { zipBytes } from './zip-bytes.ts';
-import type { ZipPart } from './zip-bytes.ts';
+import { zipBytes } from './zip-bytes.testing.ts';
+import type { ZipPart } from './zip-bytes.testing.ts';
 
 test('a package is unpacked with its directories, its executables and its links', async (t) => {
   const { unpack } = await setUp(t);
