@@ -37,8 +37,8 @@ test('a page says when it happens and what to do', () => {
 
 test('the index lists every code once, with its status', () => {
   const index = readFileSync(join(folder, 'README.md'), 'utf8');
-  const listed = [...index.matchAll(/^\| \[(.+?)\]\((.+?)\.md\) \| (\d+|-) \|/gm)].map((row) => [row[1], row[2], row[3]]);
-  const expected = codes.map(([code, entry]) => [code, code, entry.status === 0 ? '-' : String(entry.status)]);
+  const listed = [...index.matchAll(/^\| \[(.+?)\]\((.+?)\.md\) \| (\d+|-) \|/gm)].map((row) => `${row[1]} ${row[2]} ${row[3]}`);
+  const expected = codes.map(([code, entry]) => `${code} ${code} ${entry.status === 0 ? '-' : String(entry.status)}`);
   assert.deepEqual(listed.toSorted(), expected.toSorted());
 });
 

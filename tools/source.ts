@@ -43,7 +43,7 @@ function findImports(text: string, code: string): Import[] {
 }
 
 export function maskNonCode(text: string): string {
-  const out = [...text.split('')];
+  const out = text.split('');
   const blank = (from: number, to: number) => {
     for (let i = from; i < to; i++) if (out[i] !== '\n') out[i] = ' ';
   };
