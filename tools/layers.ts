@@ -53,7 +53,6 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'adapters/linux': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], node: 'all' },
   'adapters/spawn': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], node: 'all' },
   'adapters/sqlite': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
-  'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['yauzl'], node: 'all' },
   'adapters/files': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
   'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['yauzl'], node: 'all' },
   main: {
