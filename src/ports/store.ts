@@ -11,8 +11,9 @@ export interface Store {
   /** Records whose key begins with `prefix`, in byte order of their keys, after the key `after`, at most `limit` (default 1,000). */
   list<T>(prefix: string, page?: { readonly after?: string; readonly limit?: number }): Promise<readonly StoredRecord<T>[]>;
   /**
-   * All of the writes or none: what they expect is checked before the first, then they are applied in order. Resolves with the commit's revision once they are durable. Throws HearthError: `StoreConflict` when a
-   * record does not have the revision a write expects (nothing is changed), `StoreFailed` when the disk refuses.
+   * All of the writes or none: what they expect is checked before the first, then they are applied in order. Resolves with the
+   * commit's revision once they are durable. Throws HearthError: `StoreConflict` when a record does not have the revision a write
+   * expects (nothing is changed), `StoreFailed` when the disk refuses.
    */
   commit(writes: readonly Write[]): Promise<number>;
   close(): Promise<void>;

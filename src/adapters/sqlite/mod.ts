@@ -1,0 +1,2 @@
+export { SqliteStore } from './store.ts';
+export type { SqliteStoreOptions } from './store.ts';
