@@ -1,1 +1,18 @@
+export * from './aliases.ts';
+export * from './arn.ts';
 export type * from './code-store.ts';
+export * from './concurrency.ts';
+export { Functions } from './functions.ts';
+export type { FunctionChange, FunctionsOptions } from './functions.ts';
+export { createFunction, deleteFunction, storedBytes, updateCode, updateConfiguration } from './lifecycle.ts';
+export type { CreateFunction, UpdateCode, UpdateConfiguration } from './lifecycle.ts';
+export * from './policies.ts';
+export type * from './records.ts';
+export { SUPPORTED_RUNTIMES } from './settings.ts';
+export type { SettingsInput } from './settings.ts';
+export { resolveVersion } from './table.ts';
+export type { CodeState, FunctionEntry, FunctionTable, FunctionVersion, FunctionView, UrlEntry } from './table.ts';
+export { tagFunction, untagFunction } from './tags.ts';
+export * from './urls.ts';
+export { publishVersion } from './versions.ts';
+export type { PublishVersion } from './versions.ts';

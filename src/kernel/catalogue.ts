@@ -20,6 +20,7 @@ export const CATALOGUE = {
   // The Lambda API's own
   InvalidParameterValueException: entry(400, 'caller', false, 'A parameter has a value that is not allowed.'),
   InvalidRequestContentException: entry(400, 'caller', false, 'The request body is not valid JSON.'),
+  SerializationException: entry(400, 'caller', false, 'A request field has another type than the service model says.'),
   ValidationException: entry(400, 'caller', false, 'A request field breaks the constraints of the service model.'),
   ResourceNotFoundException: entry(404, 'caller', false, 'The function, version or configuration named does not exist.'),
   ResourceConflictException: entry(409, 'caller', false, 'The resource exists already, or another change to it is in progress.'),
@@ -27,6 +28,7 @@ export const CATALOGUE = {
   RequestTooLargeException: entry(413, 'caller', false, 'The request payload is over the limit.'),
   UnsupportedMediaTypeException: entry(415, 'caller', false, 'The content type of the body is not supported.'),
   CodeStorageExceededException: entry(400, 'caller', false, 'The code storage limit is reached.'),
+  PolicyLengthExceededException: entry(400, 'caller', false, 'The resource policy of a function is over the limit.'),
   InvalidZipFileException: entry(502, 'caller', false, 'The deployment package cannot be unpacked.'),
   TooManyRequestsException: entry(429, 'caller', true, 'Too many requests wait or run already.'),
   ResourceNotReadyException: entry(502, 'platform', true, 'The function is not ready to be invoked.'),

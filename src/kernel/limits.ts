@@ -12,6 +12,8 @@ export const LIMITS = {
   /** Lambda: zipped package in a direct upload; and unpacked, layers included. */
   zipBytes: 50 * MiB,
   unzippedBytes: 250 * MiB,
+  /** Lambda: all packages of an account together. */
+  codeStorageBytes: 75 * 1024 * MiB,
   zipEntries: 100_000,
   zipEntryNameBytes: 1024,
   /** Lambda's bounds of the function configuration. */
@@ -24,6 +26,8 @@ export const LIMITS = {
   functionNameLength: 64,
   layersPerFunction: 5,
   tagsPerFunction: 50,
+  /** Lambda: the resource policy of one function, version or alias. */
+  policyBytes: 20 * KiB,
   /** Lambda: an init may take 10 s before the first invocation has to pay for it. */
   initTimeoutMs: 10_000,
   /** Lambda: the log tail that Invoke returns. */
@@ -35,6 +39,8 @@ export const LIMITS = {
   listPage: { max: 10_000, default: 50 },
   /** Lambda: account concurrency. */
   concurrentInvocations: 1_000,
+  /** Lambda: what reservations must leave of it to functions without one. */
+  unreservedConcurrency: 100,
   /** Requests that may wait for an instance, per function version, and for how long. */
   queueDepth: 1_000,
   queueAgeMs: 30_000,

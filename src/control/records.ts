@@ -1,0 +1,101 @@
+/** What the store holds of functions: `functions/NAME` is a FunctionRecord, `versions/NAME/0000000001` a VersionRecord. */
+export type FunctionRecord = {
+  readonly schema: 1;
+  readonly name: string;
+  /** `$LATEST`. Published versions are records of their own: there may be many, and they never change. */
+  readonly latest: VersionRecord;
+  /** The highest version number given so far; numbers are never given twice. */
+  readonly published: number;
+  /** The `$LATEST` that the newest version was made of: publishing it again makes no other. */
+  readonly publishedFrom?: { readonly deploymentId: string; readonly version: string };
+  readonly aliases: readonly AliasRecord[];
+  readonly urls: readonly UrlRecord[];
+  readonly policies: readonly PolicyRecord[];
+  readonly tags: Readonly<Record<string, string>>;
+  readonly reservedConcurrency?: number;
+};
+
+export type VersionRecord = {
+  /** `$LATEST` or a number. */
+  readonly version: string;
+  readonly settings: FunctionSettings;
+  readonly code: CodeRecord;
+  /** Epoch milliseconds. */
+  readonly modifiedMs: number;
+  readonly revisionId: string;
+  /** A new UUID with every change of code or settings: what the data plane tells deployments apart by. */
+  readonly deploymentId: string;
+};
+
+/** The package as it was uploaded; `sha256` in hexadecimal, as Blobs has it. */
+export type CodeRecord = { readonly sha256: string; readonly bytes: number };
+
+export type Architecture = 'x86_64' | 'arm64';
+
+export type FunctionSettings = {
+  readonly runtime: string;
+  readonly handler: string;
+  readonly role: string;
+  readonly description: string;
+  readonly timeoutSeconds: number;
+  readonly memoryMiB: number;
+  readonly tmpMiB: number;
+  /** Absent: none was ever given. Lambda tells that apart from an empty one. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly tracing: 'Active' | 'PassThrough';
+  readonly architecture: Architecture;
+  readonly logging: LoggingSettings;
+};
+
+export type LoggingSettings = {
+  readonly format: 'Text' | 'JSON';
+  /** Only with JSON. */
+  readonly applicationLevel?: string;
+  readonly systemLevel?: string;
+  readonly group: string;
+};
+
+export type AliasRecord = {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  /** Version and the share of invocations, 0 to 1, that it gets instead of `version`. At most one. */
+  readonly weights: Readonly<Record<string, number>>;
+  readonly revisionId: string;
+};
+
+export type UrlAuthType = 'NONE' | 'AWS_IAM';
+export type InvokeMode = 'BUFFERED' | 'RESPONSE_STREAM';
+
+export type UrlRecord = {
+  /** The first label of the host name: 32 lower-case letters and digits. */
+  readonly urlId: string;
+  /** `$LATEST` or an alias. */
+  readonly qualifier: string;
+  readonly authType: UrlAuthType;
+  readonly invokeMode: InvokeMode;
+  readonly cors?: Cors;
+  readonly createdMs: number;
+  readonly modifiedMs: number;
+};
+
+export type Cors = {
+  readonly allowCredentials?: boolean;
+  readonly allowHeaders?: readonly string[];
+  readonly allowMethods?: readonly string[];
+  readonly allowOrigins?: readonly string[];
+  readonly exposeHeaders?: readonly string[];
+  readonly maxAgeSeconds?: number;
+};
+
+/** The resource policy of a function (`$LATEST`), version or alias: IAM statements as they are shown. */
+export type PolicyRecord = { readonly qualifier: string; readonly statements: readonly PolicyStatement[] };
+
+export type PolicyStatement = {
+  readonly Sid: string;
+  readonly Effect: 'Allow';
+  readonly Principal: '*' | Readonly<Record<string, string>>;
+  readonly Action: string;
+  readonly Resource: string;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+};

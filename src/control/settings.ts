@@ -1,0 +1,94 @@
+import { LIMITS } from '../kernel/mod.ts';
+import { invalid } from './invalid.ts';
+import type { Architecture, FunctionSettings, LoggingSettings } from './records.ts';
+
+/** What a request gives of the settings; what it leaves out stays as it is, or gets its default. */
+export type SettingsInput = {
+  readonly [K in Exclude<keyof FunctionSettings, 'logging' | 'architecture'>]?: FunctionSettings[K];
+} & {
+  readonly logging?: Partial<LoggingSettings>;
+  readonly architecture?: Architecture;
+};
+
+/** All of them run on Node 26; the name is kept, because clients compare it. */
+export const SUPPORTED_RUNTIMES: readonly string[] = ['nodejs20.x', 'nodejs22.x', 'nodejs24.x', 'nodejs26.x'];
+
+/** Lambda's other runtimes: existing ones, that are not here yet. */
+const LATER_RUNTIMES = /^(python3\.(9|1\d)|provided\.al2(023)?|wasm|java\d+(\.al2)?|dotnet\d+|ruby\d\.\d|nodejs18\.x)$/;
+
+/** Names that the platform sets itself. Those that begin with `_` are not allowed by their pattern. */
+const RESERVED_VARIABLES = new Set([
+  ...['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_EXECUTION_ENV', 'AWS_LAMBDA_RUNTIME_API', 'LAMBDA_TASK_ROOT', 'LAMBDA_RUNTIME_DIR'],
+  ...['AWS_LAMBDA_FUNCTION_NAME', 'AWS_LAMBDA_FUNCTION_MEMORY_SIZE', 'AWS_LAMBDA_FUNCTION_VERSION', 'AWS_LAMBDA_INITIALIZATION_TYPE'],
+  ...['AWS_LAMBDA_LOG_GROUP_NAME', 'AWS_LAMBDA_LOG_STREAM_NAME'],
+  ...['AWS_ACCESS_KEY', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'],
+]);
+
+/**
+ * The settings after a request. `before` is undefined for a new function. Ranges and patterns of single fields are checked where the
+ * request is read; here is what takes more than one field, or the platform. Throws `InvalidParameterValueException`.
+ */
+export function applySettings(name: string, before: FunctionSettings | undefined, input: SettingsInput): FunctionSettings {
+  const runtime = input.runtime ?? before?.runtime;
+  const handler = input.handler ?? before?.handler;
+  const role = input.role ?? before?.role;
+  if (!runtime || !handler) throw invalid('Runtime and Handler are mandatory parameters for functions created with deployment packages.');
+  if (!role) throw invalid('A function needs a Role. This Hearth only keeps it; any well-formed ARN will do.');
+  if (input.runtime !== undefined) checkRuntime(input.runtime);
+  if (input.environment) checkEnvironment(input.environment);
+  const environment = input.environment ?? before?.environment;
+  return {
+    runtime,
+    handler,
+    role,
+    description: input.description ?? before?.description ?? '',
+    timeoutSeconds: input.timeoutSeconds ?? before?.timeoutSeconds ?? LIMITS.timeoutSeconds.default,
+    memoryMiB: input.memoryMiB ?? before?.memoryMiB ?? LIMITS.memoryMiB.default,
+    tmpMiB: input.tmpMiB ?? before?.tmpMiB ?? LIMITS.tmpMiB.default,
+    ...(environment && { environment }),
+    tracing: input.tracing ?? before?.tracing ?? 'PassThrough',
+    architecture: input.architecture ?? before?.architecture ?? 'x86_64',
+    logging: applyLogging(name, before?.logging, input.logging),
+  };
+}
+
+function checkRuntime(runtime: string): void {
+  if (SUPPORTED_RUNTIMES.includes(runtime)) return;
+  if (LATER_RUNTIMES.test(runtime))
+    throw invalid(`The runtime ${runtime} is not supported yet by this Hearth. It runs ${SUPPORTED_RUNTIMES.join(', ')}.`);
+  throw invalid(
+    `Value ${runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [${SUPPORTED_RUNTIMES.join(', ')}] or be a valid ARN`,
+  );
+}
+
+function checkEnvironment(environment: Readonly<Record<string, string>>): void {
+  const reserved = Object.keys(environment).filter((name) => RESERVED_VARIABLES.has(name));
+  if (reserved.length > 0)
+    throw invalid(
+      'Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys ' +
+        `that are currently not supported for modification. Reserved keys used in this request: ${reserved.join(', ')}`,
+    );
+  const measured = JSON.stringify(environment);
+  if (Buffer.byteLength(measured) > LIMITS.environmentBytes)
+    throw invalid(
+      'Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit. ' +
+        `String measured: ${measured}`,
+    );
+}
+
+/** Levels exist with the JSON format only. */
+function applyLogging(name: string, before: LoggingSettings | undefined, input: Partial<LoggingSettings> = {}): LoggingSettings {
+  const format = input.format ?? before?.format ?? 'Text';
+  const group = input.group ?? before?.group ?? `/aws/lambda/${name}`;
+  if (format === 'Text') {
+    if (input.applicationLevel !== undefined || input.systemLevel !== undefined)
+      throw invalid('ApplicationLogLevel and SystemLogLevel need the LogFormat JSON. Set LogFormat to JSON, or leave the levels out.');
+    return { format, group };
+  }
+  return {
+    format,
+    applicationLevel: input.applicationLevel ?? before?.applicationLevel ?? 'INFO',
+    systemLevel: input.systemLevel ?? before?.systemLevel ?? 'INFO',
+    group,
+  };
+}

@@ -1,0 +1,29 @@
+import { LIMITS } from '../kernel/mod.ts';
+import type { Functions } from './functions.ts';
+import { invalid } from './invalid.ts';
+
+export function tagFunction(functions: Functions, name: string, tags: Readonly<Record<string, string>>): Promise<void> {
+  return functions.change(name, (entry) => {
+    const all = { ...entry.record.tags, ...tags };
+    checkTags(all);
+    return { record: { ...entry.record, tags: all }, result: () => undefined };
+  });
+}
+
+export function untagFunction(functions: Functions, name: string, keys: readonly string[]): Promise<void> {
+  return functions.change(name, (entry) => {
+    const tags = Object.fromEntries(Object.entries(entry.record.tags).filter(([key]) => !keys.includes(key)));
+    return { record: { ...entry.record, tags }, result: () => undefined };
+  });
+}
+
+/** Throws `InvalidParameterValueException`. */
+export function checkTags(tags: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(tags);
+  if (entries.length > LIMITS.tagsPerFunction) throw invalid(`Number of tags exceeds resource tag limit of ${LIMITS.tagsPerFunction}.`);
+  for (const [key, value] of entries) {
+    if (key.length < 1 || key.length > 128 || value.length > 256)
+      throw invalid(`The tag '${key.slice(0, 128)}' is too long: a key has 1 to 128 characters, a value at most 256.`);
+    if (key.toLowerCase().startsWith('aws:')) throw invalid(`The tag '${key}' begins with aws:, which is reserved. Choose another key.`);
+  }
+}
