@@ -42,6 +42,10 @@ test('an import upwards, sideways, past the door or out of the rooms is found', 
   assert.deepEqual(broken('src/engine/a.ts', `import { x } from '../ports/mod.ts'; import { y } from './pool.ts';`), []);
   assert.deepEqual(broken('src/cli/up.ts', `const { start } = await import('../main/mod.ts');`), []);
   assert.deepEqual(broken('src/adapters/linux/a.ts', `import { x } from '../link/mod.ts';`), []);
+  assert.deepEqual(broken('src/adapters/linux/a.ts', `import { x } from '../../../runtimes/node/messages.ts';`), []);
+  assert.deepEqual(broken('src/engine/a.ts', `import { x } from '../../runtimes/node/messages.ts';`), ['layers']);
+  assert.deepEqual(broken('src/engine/a.test.ts', `import { x } from '../adapters/simulated/mod.ts';`), []);
+  assert.deepEqual(broken('src/engine/a.ts', `import { x } from '../adapters/simulated/mod.ts';`), ['layers']);
 });
 
 test('a package or a module of Node outside its rooms is found', () => {

@@ -12,12 +12,16 @@ export type Room = {
   readonly node: 'pure' | 'all';
   /** Modules with I/O whose types alone it may import, because it is handed such objects. */
   readonly nodeTypes?: readonly string[];
+  /** Runtimes whose files it shares: the driver that starts one speaks its messages. */
+  readonly runtimes?: readonly string[];
   /** Single files of a `pure` room that may do more, with the reason. */
   readonly except?: Readonly<Record<string, string>>;
 };
 
 const LOWER = ['kernel', 'protocol', 'policy', 'ports'];
 const BELOW_MAIN = [...LOWER, 'engine', 'control', 'events', 'state', 'edge', 'insight', 'api', 'gateway'];
+
+export const SIMULATED = 'adapters/simulated';
 
 export const ROOMS: Readonly<Record<string, Room>> = {
   kernel: {
@@ -49,9 +53,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     nodeTypes: ['node:http', 'node:net', 'node:stream'],
   },
   // What the adapters of sandboxes share: the host's end of the socket.
-  'adapters/link': { layer: 3, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
-  'adapters/linux': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], node: 'all' },
-  'adapters/spawn': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], node: 'all' },
+  'adapters/link': { layer: 3, imports: ['kernel', 'protocol', 'ports'], runtimes: ['node'], node: 'all' },
+  'adapters/linux': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], runtimes: ['node'], node: 'all' },
+  'adapters/spawn': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], runtimes: ['node'], node: 'all' },
+  // The ports without a machine: for tests, in which every room may use it.
+  [SIMULATED]: { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'pure' },
   'adapters/sqlite': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
   'adapters/files': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
   'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['yauzl'], node: 'all' },

@@ -1,7 +1,7 @@
 /** Holds the imports of one file, and what it reads from its surroundings, against the table in layers.ts. */
 import { builtinModules } from 'node:module';
 import { posix } from 'node:path';
-import { CLI_STARTS_MAIN, PURE_NODE_MODULES, ROOMS, STREAM_MODULES } from './layers.ts';
+import { CLI_STARTS_MAIN, PURE_NODE_MODULES, ROOMS, SIMULATED, STREAM_MODULES } from './layers.ts';
 import type { Room } from './layers.ts';
 import { lineAt } from './source.ts';
 import type { Import, Source } from './source.ts';
@@ -65,13 +65,14 @@ function checkRelative(source: Source, name: string, room: Room, imported: Impor
   const say = (rule: string, message: string): Violation[] => [{ path: source.path, line: imported.line, rule, message }];
   const place = placeOf(target);
   if (place.kind === 'outside' && isTest(source.path) && target.startsWith('test/')) return [];
+  if (place.kind === 'runtime' && room.runtimes?.includes(place.name)) return [];
   if (place.kind !== 'room') {
     return say(
       'layers',
       `${name} imports ${target}: a room imports rooms only; reach ${target} by its path, or move what is shared into a room`,
     );
   }
-  if (place.name === name) return [];
+  if (place.name === name || (place.name === SIMULATED && isTest(source.path))) return [];
   if (!room.imports.includes(place.name)) {
     const advice =
       place.room.layer >= room.layer

@@ -1,0 +1,103 @@
+/** A real Hearth, started by its own command with an empty data directory, and spoken to through the Lambda API. */
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { ZipFile } from 'yazl';
+import { firstLine, removeDirectory, startChild, stopChild, temporaryDirectory } from './children.ts';
+import { expectStatus } from './client.ts';
+import type { Answer, Client } from './client.ts';
+
+export type Hearth = {
+  readonly url: string;
+  /** From starting the process to its saying that it is ready. */
+  readonly readyMs: number;
+  readonly stop: () => Promise<void>;
+};
+
+const COMMAND = join(import.meta.dirname, '../bin/hearth.mjs');
+
+export async function startHearth(): Promise<Hearth> {
+  const directory = await temporaryDirectory();
+  const startedMs = performance.now();
+  const child = startChild(process.execPath, [COMMAND, 'up', '--port', '0', '--data', join(directory, 'data'), '--json']);
+  const url = await firstLine(child, 'hearth up', (line) => {
+    if (!line.startsWith('{')) return undefined;
+    const said = JSON.parse(line) as { readonly ready?: boolean; readonly url?: string };
+    return said.ready === true ? said.url : undefined;
+  });
+  const readyMs = performance.now() - startedMs;
+  return {
+    url,
+    readyMs,
+    async stop() {
+      await stopChild(child);
+      await removeDirectory(directory);
+    },
+  };
+}
+
+export type NewFunction = { readonly name: string; readonly source: string; readonly timeoutSeconds?: number };
+
+/** Every client signs; what it signs with doesn't matter to a server on loopback without --auth. */
+const HEADERS = {
+  authorization: 'AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=00',
+  'content-type': 'application/json',
+};
+
+/** Creates a function from one file and resolves as soon as the API has answered, whatever the function's state is then. */
+export async function deploy(client: Client, hearth: Hearth, options: NewFunction): Promise<void> {
+  const zip = new ZipFile();
+  zip.addBuffer(Buffer.from(options.source), 'index.mjs');
+  zip.end();
+  const body = JSON.stringify({
+    FunctionName: options.name,
+    Runtime: 'nodejs24.x',
+    Role: 'arn:aws:iam::000000000000:role/bench',
+    Handler: 'index.handler',
+    Timeout: options.timeoutSeconds ?? 30,
+    Code: { ZipFile: (await buffer(zip.outputStream)).toString('base64') },
+  });
+  const answer = await client.call({ url: `${hearth.url}/2015-03-31/functions`, method: 'POST', headers: HEADERS, body });
+  expectStatus(answer, `CreateFunction ${options.name}`, 201);
+}
+
+export async function waitUntilActive(client: Client, hearth: Hearth, name: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    const answer = await client.call({ url: `${hearth.url}/2015-03-31/functions/${name}/configuration`, headers: HEADERS });
+    const { State } = JSON.parse(expectStatus(answer, `GetFunctionConfiguration ${name}`, 200).body.toString()) as {
+      readonly State: string;
+    };
+    if (State === 'Active') return;
+    if (State === 'Failed') throw new Error(`${name} failed to become active: ${answer.body.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`${name} did not become active`);
+}
+
+/** The function's own URL as the address to connect to and the host name to ask for. */
+export async function createUrl(client: Client, hearth: Hearth, name: string): Promise<{ readonly url: string; readonly host: string }> {
+  const answer = await client.call({
+    url: `${hearth.url}/2021-10-31/functions/${name}/url`,
+    method: 'POST',
+    headers: HEADERS,
+    body: '{"AuthType":"NONE"}',
+  });
+  const { FunctionUrl } = JSON.parse(expectStatus(answer, `CreateFunctionUrlConfig ${name}`, 201).body.toString()) as {
+    readonly FunctionUrl: string;
+  };
+  return { url: `${hearth.url}/`, host: new URL(FunctionUrl).host };
+}
+
+/** Calls Invoke; throws when the function failed. The name leads: the same call for every function. */
+export async function invoke(client: Client, hearth: Hearth, name: string, event: unknown): Promise<Answer> {
+  const answer = await client.call({
+    url: `${hearth.url}/2015-03-31/functions/${name}/invocations`,
+    method: 'POST',
+    headers: HEADERS,
+    body: JSON.stringify(event),
+  });
+  expectStatus(answer, `Invoke ${name}`, 200);
+  if (answer.headers.some((header) => header.toLowerCase() === 'x-amz-function-error')) {
+    throw new Error(`${name} failed: ${answer.body.toString()}`);
+  }
+  return answer;
+}

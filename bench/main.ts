@@ -1,0 +1,57 @@
+/**
+ * npm run bench                          every row, a few minutes
+ * npm run bench -- memory first          rows with one of the words in their name
+ * npm run bench -- --json                one object on stdout; progress goes to stderr
+ * npm run bench -- --quick               a short run that shows that everything works; its figures are noise
+ * npm run bench -- --strict              exit code 1 also when a target is missed, not only when a row can't be measured
+ */
+import { parseArgs } from 'node:util';
+import { endEverything } from './children.ts';
+import { FULL, QUICK, reached } from './row.ts';
+import type { Finding, Row } from './row.ts';
+import { memoryPerInstance } from './rows/memory.ts';
+import { readyAfterStart } from './rows/ready.ts';
+import { firstAnswer, furtherInstance } from './rows/starts.ts';
+import { warmLatency, warmThroughput } from './rows/warm.ts';
+import { machine, toJson, toTable } from './table.ts';
+
+const ROWS: readonly Row[] = [warmThroughput, warmLatency, firstAnswer, furtherInstance, memoryPerInstance, readyAfterStart];
+
+const flag = { type: 'boolean', default: false } as const;
+const { values, positionals } = parseArgs({ options: { json: flag, quick: flag, strict: flag }, allowPositionals: true });
+const rows = ROWS.filter((row) => positionals.length === 0 || positionals.some((word) => row.name.includes(word)));
+
+process.once('exit', endEverything);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+
+if (rows.length === 0) {
+  console.error(`no row has that in its name; there are:\n${ROWS.map((row) => `  ${row.name}`).join('\n')}`);
+  process.exitCode = 2;
+} else {
+  await run();
+}
+
+async function run(): Promise<void> {
+  const findings: Finding[] = [];
+  const failures: { readonly row: string; readonly message: string }[] = [];
+  for (const row of rows) {
+    console.error(`measuring: ${row.name}`);
+    try {
+      findings.push(...(await row.measure(values.quick ? QUICK : FULL)));
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      console.error(`  failed: ${message}`);
+      failures.push({ row: row.name, message });
+    }
+  }
+  if (values.json) console.log(JSON.stringify(toJson(findings, failures, values.quick)));
+  else print(findings, failures.length);
+  process.exitCode = failures.length > 0 || (values.strict && !findings.every(reached)) ? 1 : 0;
+}
+
+function print(findings: readonly Finding[], failed: number): void {
+  const { cpu, cores, memoryGiB, system, node } = machine();
+  console.log(`\n${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}${values.quick ? '; quick: figures are noise' : ''}\n`);
+  console.log(toTable(findings));
+  if (failed > 0) console.log(`\n${failed} of ${rows.length} rows could not be measured`);
+}

@@ -1,0 +1,57 @@
+/** What a row of the bench is, and what it finds. */
+export type Row = {
+  readonly name: string;
+  readonly measure: (scale: Scale) => Promise<readonly Finding[]>;
+};
+
+/** How much is measured. `quick` shows that everything works, on figures that are too noisy to compare. */
+export type Scale = {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly newFunctions: number;
+  readonly furtherInstances: number;
+  readonly idleInstances: number;
+  readonly starts: number;
+};
+
+export const FULL: Scale = { rounds: 5, seconds: 3, newFunctions: 50, furtherInstances: 200, idleInstances: 1000, starts: 9 };
+export const QUICK: Scale = { rounds: 1, seconds: 1, newFunctions: 5, furtherInstances: 10, idleInstances: 50, starts: 2 };
+
+/** One figure of Hearth against one of a peer, or against a fixed target. */
+export type Finding = {
+  readonly row: string;
+  readonly unit: string;
+  readonly hearth: number;
+  readonly peer?: { readonly name: string; readonly value: number };
+  readonly target: Target;
+  /** How many measurements the figures come from. */
+  readonly samples: number;
+};
+
+/** `ratio`: of Hearth's figure to the peer's; `difference`: Hearth's less the peer's; `value`: Hearth's own. */
+export type Target = { readonly of: 'ratio' | 'difference' | 'value'; readonly bound: 'atLeast' | 'atMost'; readonly limit: number };
+
+/** The number that the target is about. */
+export function compared(finding: Finding): number {
+  const peer = finding.peer?.value ?? 0;
+  switch (finding.target.of) {
+    case 'ratio':
+      return finding.hearth / peer;
+    case 'difference':
+      return finding.hearth - peer;
+    case 'value':
+      return finding.hearth;
+  }
+}
+
+export function reached(finding: Finding): boolean {
+  const { bound, limit } = finding.target;
+  return bound === 'atLeast' ? compared(finding) >= limit : compared(finding) <= limit;
+}
+
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new Error('nothing was measured');
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}

@@ -1,0 +1,106 @@
+/** Starts: the first answer of new code, and a further instance of running code, against workerd's dynamic isolates. */
+import { expectStatus, openClient } from '../client.ts';
+import type { Answer, Client } from '../client.ts';
+import { deploy, invoke, startHearth, waitUntilActive } from '../hearth.ts';
+import type { Hearth } from '../hearth.ts';
+import { startWorkerd } from '../peers/workerd.ts';
+import type { Workerd } from '../peers/workerd.ts';
+import { median } from '../row.ts';
+import type { Row } from '../row.ts';
+
+const BODY = '{"served":1}';
+
+/** Each function has code of its own, is deployed, and invoked as soon as the API has answered. */
+export const firstAnswer: Row = {
+  name: 'first answer of a newly deployed function, p50',
+  measure: (scale) =>
+    withPeer(async (client, hearth, workerd) => {
+      const ours: number[] = [];
+      const theirs: number[] = [];
+      // The first two make what comes once per server: the zygote of the memory class, connections, compiled code.
+      for (let i = -2; i < scale.newFunctions; i++) {
+        const name = `new-${i + 2}`;
+        await deploy(client, hearth, { name, source: `// ${name}\nexport const handler = async () => (${BODY});\n` });
+        const answer = await invoke(client, hearth, name, {});
+        const isolate = await askIsolate(client, workerd);
+        if (i < 0) continue;
+        ours.push(answer.ms);
+        theirs.push(isolate.ms);
+      }
+      return [finding(firstAnswer.name, ours, theirs, 1.5)];
+    }),
+};
+
+/**
+ * Every instance runs one invocation at a time. So each round first asks for an answer, which a new instance must give because all
+ * others are held, and then holds that instance by an invocation that takes longer than the row.
+ */
+export const furtherInstance: Row = {
+  name: 'further instance of a running function, p50',
+  measure: (scale) =>
+    withPeer(async (client, hearth, workerd) => {
+      const name = 'further';
+      const holdMs = 40_000;
+      await deploy(client, hearth, { name, timeoutSeconds: 60, source: HOLDING });
+      await waitUntilActive(client, hearth, name);
+      const ours: number[] = [];
+      const theirs: number[] = [];
+      const startedMs = performance.now();
+      for (let round = -2; ours.length < scale.furtherInstances; round++) {
+        if (performance.now() - startedMs > holdMs - 5_000) throw new Error(`only ${ours.length} new instances answered in ${holdMs} ms`);
+        const answer = await invoke(client, hearth, name, {});
+        const isolate = await askIsolate(client, workerd);
+        const { served } = JSON.parse(answer.body.toString()) as { readonly served: number };
+        if (round >= 0 && served === 1) {
+          ours.push(answer.ms);
+          theirs.push(isolate.ms);
+        }
+        // Nobody waits for this answer; it ends with the server.
+        invoke(client, hearth, name, { holdMs }).catch(() => undefined);
+        await settled();
+      }
+      return [finding(furtherInstance.name, ours, theirs, 0.6)];
+    }),
+};
+
+const HOLDING = `let served = 0;
+export const handler = async (event) => {
+  served += 1;
+  if (event.holdMs) await new Promise((resolve) => setTimeout(resolve, event.holdMs));
+  return { served };
+};
+`;
+
+async function withPeer<T>(use: (client: Client, hearth: Hearth, workerd: Workerd) => Promise<T>): Promise<T> {
+  const answer: Answer = { status: 200, headers: ['content-type', 'application/json'], body: Buffer.from(BODY), ms: 0 };
+  const [hearth, workerd] = await Promise.all([startHearth(), startWorkerd(answer)]);
+  const client = openClient();
+  try {
+    return await use(client, hearth, workerd);
+  } finally {
+    client.close();
+    await Promise.all([hearth.stop(), workerd.stop()]);
+  }
+}
+
+async function askIsolate(client: Client, workerd: Workerd): Promise<Answer> {
+  const answer = expectStatus(await client.call({ url: workerd.dynamicUrl }), 'workerd', 200);
+  if (answer.body.toString() !== BODY) throw new Error(`workerd answered ${answer.body.toString()}`);
+  return answer;
+}
+
+/** Long enough for a request that was just written to have taken its instance, and for the machine to come to rest. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+function finding(row: string, ours: readonly number[], theirs: readonly number[], limit: number) {
+  return {
+    row,
+    unit: 'ms',
+    hearth: median(ours),
+    peer: { name: 'workerd dynamic isolate', value: median(theirs) },
+    target: { of: 'ratio', bound: 'atMost', limit },
+    samples: ours.length,
+  } as const;
+}
