@@ -35,11 +35,12 @@ export interface InvocationHandle {
   /** Hold back a streamed answer. */
   pause(): void;
   resume(): void;
-  /** The reader is gone: what still comes is dropped. The function runs to its end, as on Lambda. */
+  /** The reader is gone: nothing of its listener is called any more, `end` included. The function runs to its end, as on Lambda. */
   abandon(): void;
 }
 
 export interface EngineListener {
+  /** Absent, and the answer is collected: a prelude leads the payload as JSON and eight null bytes, as in what Lambda's Invoke returns. */
   streamHead?(head: StreamHead): void;
   /** A view that is only valid during the call. Absent: a streamed answer is collected and ends as `answered`. */
   streamChunk?(chunk: Buffer): void;
@@ -79,7 +80,11 @@ export type DeploymentStats = {
 export type EngineLog = {
   readonly functionName: string;
   readonly version: string;
+  /** Epoch milliseconds. */
+  readonly timeMs: number;
+  /** Absent: outside of any invocation, e.g. during init. */
   readonly requestId?: string;
+  /** On the function's own lines; the platform's have none. `formatLine` gives a line the form it has in Lambda's log. */
   readonly level?: LogLevel;
   readonly text: string;
 };

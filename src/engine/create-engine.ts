@@ -1,0 +1,114 @@
+import { LIMITS, silentLog } from '../kernel/mod.ts';
+import type { Clock, Log, Random } from '../kernel/mod.ts';
+import type { Sandboxes } from '../ports/mod.ts';
+import type { Deployment } from './deployment.ts';
+import type { Engine, EngineListener, EngineLog, Invocation, InvocationHandle, PrepareResult } from './engine.ts';
+import { initError } from './errors.ts';
+import { Host } from './host.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import type { Limits } from './limits.ts';
+import { Pool } from './pool.ts';
+import { Run } from './run.ts';
+import type { BootOutcome } from './template-slot.ts';
+
+export type EngineOptions = {
+  readonly sandboxes: Sandboxes;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Called for every line, on the hot path: must neither wait nor throw. */
+  readonly log: (line: EngineLog) => void;
+  readonly limits?: Partial<EngineLimits>;
+  readonly platformLog?: Log;
+};
+
+export type EngineLimits = Limits;
+
+/** An engine over a source of sandboxes. It starts nothing by itself and ends with `drain`; closing the sandboxes is their owner's. */
+export function createEngine(options: EngineOptions): Engine {
+  const host = new Host({
+    sandboxes: options.sandboxes,
+    clock: options.clock,
+    random: options.random,
+    log: options.log,
+    platformLog: options.platformLog ?? silentLog,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+  });
+  let drained: Promise<void> | undefined;
+
+  const poolOf = (deployment: Deployment): Pool => {
+    let pool = host.pools.get(deployment.id);
+    if (!pool) {
+      pool = new Pool(deployment, host);
+      host.pools.set(deployment.id, pool);
+    }
+    return pool;
+  };
+
+  return {
+    invoke(invocation: Invocation, listener: EngineListener): InvocationHandle {
+      if (host.draining) return refused(host, invocation, listener);
+      const pool = poolOf(invocation.deployment);
+      const run = new Run(pool, invocation, listener, invocation.requestId ?? host.random.uuid(), host.clock.monotonicMs());
+      if (invocation.event.length > LIMITS.payloadBytes) run.refuse('RequestTooLargeException', TOO_LARGE);
+      else pool.admit(run);
+      return run;
+    },
+    retire(functionName, keepId) {
+      for (const pool of host.pools.values()) {
+        if (pool.deployment.functionName === functionName && pool.deployment.id !== keepId) pool.retire();
+      }
+    },
+    prepare(deployment) {
+      if (host.draining) return Promise.resolve(preparation(deployment, undefined));
+      return new Promise((resolve) => {
+        poolOf(deployment).prepare((outcome) => resolve(preparation(deployment, outcome)));
+      });
+    },
+    drain: (graceMs) => (drained ??= drain(host, graceMs)),
+    stats: () => [...host.pools.values()].map((pool) => pool.stats()),
+  };
+}
+
+const TOO_LARGE = `Request must be smaller than ${LIMITS.payloadBytes} bytes for the InvokeFunction operation`;
+
+/** How long the end of killed processes is awaited. */
+const LAST_EXITS_MS = 2_000;
+
+function refused(host: Host, invocation: Invocation, listener: EngineListener): InvocationHandle {
+  // A pool of its own that nobody else sees: a node that is leaving makes no entry for it.
+  const requestId = invocation.requestId ?? host.random.uuid();
+  const run = new Run(new Pool(invocation.deployment, host), invocation, listener, requestId, host.clock.monotonicMs());
+  run.refuse('ShuttingDown', 'this node is shutting down and takes no new invocations; try another node, or again later');
+  return run;
+}
+
+function preparation(deployment: Deployment, outcome: BootOutcome | undefined): PrepareResult {
+  if (!outcome) {
+    return { ok: false, error: { errorType: 'ShuttingDown', errorMessage: 'the deployment was retired, or the node is shutting down' } };
+  }
+  if (outcome.ok) return { ok: true, initMs: outcome.template.initMs, blockers: outcome.template.blockers };
+  const { failure } = outcome;
+  if (failure.kind === 'init') return { ok: false, error: initError(undefined, failure.failure, deployment.spec.initTimeoutMs) };
+  return { ok: false, error: { errorType: 'SandboxFailed', errorMessage: failure.message } };
+}
+
+async function drain(host: Host, graceMs: number): Promise<void> {
+  host.draining = true;
+  if (!host.quiet()) {
+    await new Promise<void>((resolve) => {
+      host.onQuiet = resolve;
+      host.clock.after(graceMs, resolve);
+    });
+    host.onQuiet = undefined;
+  }
+  // Before anything is cut off: the room that makes must not start what waits.
+  for (const pool of host.pools.values()) pool.refuseWaiting();
+  const ends = [...host.pools.values()].map((pool) => pool.close());
+  await new Promise<void>((resolve) => {
+    const timer = host.clock.after(LAST_EXITS_MS, resolve);
+    void Promise.all(ends).then(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
+}

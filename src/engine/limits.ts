@@ -1,0 +1,28 @@
+import { LIMITS } from '../kernel/mod.ts';
+
+export type Limits = {
+  /** Invocations that run at a time, all functions together. */
+  readonly concurrentInvocations: number;
+  /** Instances, all functions together; idle ones of other functions make room. */
+  readonly maxInstancesTotal: number;
+  /** Templates; unused ones make room. More may exist while more are in use. */
+  readonly maxTemplates: number;
+  /** Invocations that may wait for an instance, per deployment, and for how long. */
+  readonly queueDepth: number;
+  readonly queueAgeMs: number;
+  /** How long an idle instance is kept, and a template without any instance. */
+  readonly keepAliveMs: number;
+  readonly templateKeepAliveMs: number;
+};
+
+const MINUTE_MS = 60_000;
+
+export const DEFAULT_LIMITS: Limits = {
+  concurrentInvocations: LIMITS.concurrentInvocations,
+  maxInstancesTotal: 2_000,
+  maxTemplates: 500,
+  queueDepth: LIMITS.queueDepth,
+  queueAgeMs: LIMITS.queueAgeMs,
+  keepAliveMs: 10 * MINUTE_MS,
+  templateKeepAliveMs: 60 * MINUTE_MS,
+};

@@ -1,0 +1,25 @@
+import type { Instance } from '../ports/mod.ts';
+import type { Fifo, Linked } from './fifo.ts';
+import type { Run } from './run.ts';
+
+/** An instance as its pool keeps it. */
+export class Member implements Linked<Member> {
+  readonly instance: Instance;
+  /** Invocations that it runs now. */
+  running = 0;
+  /** The invocation that it took last: whose output it is when the instance writes and runs one at a time. */
+  latest: Run | undefined;
+  /** The most memory that it reported. */
+  memoryKiB = 0;
+  /** False once the engine has given it up: it was killed, or it died. */
+  alive = true;
+
+  previous: Member | undefined;
+  next: Member | undefined;
+  queue: Fifo<Member> | undefined;
+  dueMs = 0;
+
+  constructor(instance: Instance) {
+    this.instance = instance;
+  }
+}

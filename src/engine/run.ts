@@ -1,0 +1,312 @@
+import { LIMITS, unreachable } from '../kernel/mod.ts';
+import type { Exit, Flow, InitFailure, InvocationEnd, InvocationListener } from '../ports/mod.ts';
+import type { FunctionError, InvokeHead, LogLevel, StreamHead } from '../protocol/mod.ts';
+import { Collection } from './collection.ts';
+import type { EngineListener, EngineLog, Invocation, InvocationHandle, Outcome, RefusalCode } from './engine.ts';
+import { exitError, initError, RESPONSE_BYTES, responseTooLarge, seconds, timeoutError } from './errors.ts';
+import type { Fifo, Linked } from './fifo.ts';
+import { endLine, reportLine, startLine, withinLineLimit } from './lines.ts';
+import { LogTail } from './log-tail.ts';
+import type { Member } from './member.ts';
+import type { Pool } from './pool.ts';
+
+/**
+ * One invocation from its arrival to its end. It is all of it in one object, so that the warm path allocates nothing else that
+ * lasts: the handle its caller holds, the listener its instance talks to, and the member of the queue it waits in or of the
+ * deadlines it runs under.
+ */
+export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
+  readonly requestId: string;
+  readonly arrivedMs: number;
+
+  previous: Run | undefined;
+  next: Run | undefined;
+  queue: Fifo<Run> | undefined;
+  dueMs = 0;
+
+  readonly #pool: Pool;
+  readonly #invocation: Invocation;
+  readonly #tail: LogTail | undefined;
+  /** Undefined once the caller has gone. */
+  #listener: EngineListener | undefined;
+  #state: 'waiting' | 'running' | 'ended' = 'waiting';
+  #member: Member | undefined;
+  #flow: Flow | undefined;
+  #paused = false;
+  #startedMs = 0;
+  #initMs: number | undefined;
+  /** Set when a streamed answer has begun. */
+  #head: StreamHead | undefined;
+  #streamedBytes = 0;
+  #collection: Collection | undefined;
+
+  constructor(pool: Pool, invocation: Invocation, listener: EngineListener, requestId: string, arrivedMs: number) {
+    this.#pool = pool;
+    this.#invocation = invocation;
+    this.#listener = listener;
+    this.requestId = requestId;
+    this.arrivedMs = arrivedMs;
+    this.#tail = invocation.logTail === true ? new LogTail() : undefined;
+  }
+
+  get member(): Member | undefined {
+    return this.#member;
+  }
+
+  // What its pool does with it
+
+  /** Gives the event to an instance. `initMs`: when this is the first invocation after an init. */
+  start(member: Member, nowMs: number, initMs: number | undefined): void {
+    const { deployment, host } = this.#pool;
+    const epochMs = host.clock.now();
+    this.#state = 'running';
+    this.#member = member;
+    this.#startedMs = nowMs;
+    this.#initMs = initMs;
+    this.#initLines();
+    this.#line(startLine(this.requestId, deployment.version), epochMs);
+    const { trace, clientContext, identity, event } = this.#invocation;
+    const head: { -readonly [K in keyof InvokeHead]: InvokeHead[K] } = {
+      id: this.requestId,
+      deadlineMs: epochMs + deployment.timeoutMs,
+      arn: deployment.arn,
+    };
+    if (trace !== undefined) head.trace = trace;
+    if (clientContext !== undefined) head.clientContext = clientContext;
+    if (identity !== undefined) head.identity = identity;
+    const flow = member.instance.invoke(head, event, this);
+    // It may have ended during the call already.
+    if (!this.#running()) return;
+    this.#flow = flow;
+    if (this.#paused) flow.pause();
+  }
+
+  /** The limit is reached: the caller is answered at once, whatever the function does. */
+  timeOut(): void {
+    const { deployment, host } = this.#pool;
+    const error = timeoutError(this.requestId, deployment.timeoutMs);
+    const nowEpochMs = host.clock.now();
+    const at = new Date(nowEpochMs).toISOString();
+    this.#line(`${at} ${this.requestId} Task timed out after ${seconds(deployment.timeoutMs)} seconds\n`, nowEpochMs);
+    this.#finish(this.#broken(error), 'Status: timeout', true);
+  }
+
+  /** Init has failed: the invocation ends without having run. */
+  failInit(failure: InitFailure): void {
+    const { deployment, host } = this.#pool;
+    const error = initError(this.requestId, failure, deployment.spec.initTimeoutMs);
+    const epochMs = host.clock.now();
+    this.#state = 'ended';
+    this.#startedMs = this.arrivedMs;
+    this.#initLines();
+    this.#line(startLine(this.requestId, deployment.version), epochMs);
+    if (failure.kind !== 'failed') this.#line(`${error.errorMessage}\n${error.errorType}`, epochMs);
+    this.#closingLines(`Status: error\tError Type: ${error.errorType}`);
+    this.#pool.errors++;
+    this.#deliverLater(this.#withTail({ kind: 'functionError', error }));
+  }
+
+  /** The invocation is not run. */
+  refuse(code: RefusalCode, message: string, reason?: string): void {
+    this.#state = 'ended';
+    this.#deliverLater(reason === undefined ? { kind: 'refused', code, message } : { kind: 'refused', code, message, reason });
+  }
+
+  /** The platform ends before the function does. */
+  cutOff(): void {
+    const message = 'this node is shutting down; the invocation was ended before the function answered. Try another node, or again later';
+    this.#finish(this.#lost('ShuttingDown', message), 'Status: failure', true);
+  }
+
+  // What its caller does with it
+
+  pause(): void {
+    this.#paused = true;
+    if (this.#running()) this.#flow?.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#running()) this.#flow?.resume();
+  }
+
+  abandon(): void {
+    this.#listener = undefined;
+    this.#collection = undefined;
+    // Nobody is slow any more: what was held back must not hold the function.
+    if (this.#paused) this.resume();
+  }
+
+  // What its instance does with it
+
+  log(text: string, level: LogLevel): void {
+    if (!this.#running()) return;
+    const { deployment, host } = this.#pool;
+    this.#write({
+      functionName: deployment.functionName,
+      version: deployment.version,
+      timeMs: host.clock.now(),
+      requestId: this.requestId,
+      level,
+      text: withinLineLimit(text),
+    });
+  }
+
+  streamHead(head: StreamHead): void {
+    if (!this.#running()) return;
+    this.#head = head;
+    try {
+      this.#listener?.streamHead?.(head);
+    } catch (error) {
+      this.#listenerFailed(error);
+    }
+    if (this.#listener && !this.#listener.streamChunk) this.#collection = new Collection(this.#listener.streamHead ? undefined : head);
+  }
+
+  streamChunk(chunk: Buffer): void {
+    if (!this.#running()) return;
+    this.#streamedBytes += chunk.length;
+    const limitBytes = this.#collection ? RESPONSE_BYTES : LIMITS.streamedResponseBytes;
+    if (this.#streamedBytes > limitBytes) {
+      const error = responseTooLarge(limitBytes);
+      this.#finish(this.#broken(error), `Status: error\tError Type: ${error.errorType}`, true);
+      return;
+    }
+    if (this.#collection) {
+      this.#collection.add(chunk);
+      return;
+    }
+    try {
+      this.#listener?.streamChunk?.(chunk);
+    } catch (error) {
+      this.#listenerFailed(error);
+    }
+  }
+
+  end(end: InvocationEnd): void {
+    if (!this.#running()) return;
+    switch (end.kind) {
+      case 'answered':
+        this.#used(end.memoryKiB);
+        this.#answered(end.payload);
+        return;
+      case 'streamed':
+        this.#used(end.memoryKiB);
+        if (end.error) this.#finish(this.#broken(end.error), '', false);
+        else if (this.#collection) this.#answered(this.#collection.take());
+        else this.#finish({ kind: 'streamed' }, '', false);
+        return;
+      case 'failed':
+        this.#used(end.memoryKiB);
+        this.#finish(this.#broken(end.error), '', false);
+        return;
+      case 'died':
+        this.#died(end.exit);
+        return;
+      default:
+        unreachable(end);
+    }
+  }
+
+  #running(): boolean {
+    return this.#state === 'running';
+  }
+
+  #used(memoryKiB: number): void {
+    const member = this.#member!;
+    if (memoryKiB > member.memoryKiB) member.memoryKiB = memoryKiB;
+  }
+
+  #answered(payload: Buffer): void {
+    if (payload.length <= RESPONSE_BYTES) this.#finish({ kind: 'answered', payload }, '', false);
+    else this.#finish({ kind: 'functionError', error: responseTooLarge(RESPONSE_BYTES) }, '', false);
+  }
+
+  #died(exit: Exit): void {
+    // Not killed by the engine and not by itself: the sandbox never came to be, or was lost.
+    if (exit.kind === 'ended' && this.#member!.alive) {
+      const message = `the sandbox of ${this.#pool.deployment.spec.label} was lost or could not be started; try again`;
+      this.#finish(this.#lost('SandboxFailed', message), 'Status: failure', true);
+      return;
+    }
+    if (exit.kind === 'outOfMemory') this.#used(this.#pool.deployment.spec.memoryMiB * 1024);
+    const error = exitError(this.requestId, exit);
+    this.#line(`${error.errorMessage}\n${error.errorType}`, this.#pool.host.clock.now());
+    this.#finish(this.#broken(error), `Status: error\tError Type: ${error.errorType}`, true);
+  }
+
+  /** The outcome of an error: a streamed answer that has begun can only break off. */
+  #broken(error: FunctionError): Outcome {
+    return this.#head && !this.#collection ? { kind: 'streamed', error } : { kind: 'functionError', error };
+  }
+
+  #lost(code: RefusalCode, message: string): Outcome {
+    return this.#head && !this.#collection
+      ? { kind: 'streamed', error: { errorType: code, errorMessage: message } }
+      : { kind: 'refused', code, message };
+  }
+
+  /** `poisoned`: the instance must not be used again. */
+  #finish(outcome: Outcome, status: string, poisoned: boolean): void {
+    this.#state = 'ended';
+    this.#flow = undefined;
+    this.#closingLines(status);
+    if (outcome.kind !== 'answered' && !(outcome.kind === 'streamed' && !outcome.error)) this.#pool.errors++;
+    this.#deliver(this.#tail ? this.#withTail(outcome) : outcome);
+    this.#collection = undefined;
+    this.#pool.ended(this, this.#member!, poisoned);
+  }
+
+  #closingLines(status: string): void {
+    const { deployment, host } = this.#pool;
+    const durationMs = host.clock.monotonicMs() - this.#startedMs;
+    const epochMs = host.clock.now();
+    this.#line(endLine(this.requestId), epochMs);
+    const report = reportLine({
+      requestId: this.requestId,
+      durationMs,
+      billedMs: Math.max(1, Math.min(Math.ceil(durationMs), deployment.timeoutMs)),
+      memoryMiB: deployment.spec.memoryMiB,
+      usedMiB: this.#member ? Math.ceil(this.#member.memoryKiB / 1024) : 0,
+      initMs: this.#initMs,
+      status,
+    });
+    this.#line(report, epochMs);
+  }
+
+  #withTail(outcome: Outcome): Outcome {
+    if (!this.#tail || outcome.kind === 'refused') return outcome;
+    return { ...outcome, logTail: this.#tail.text() };
+  }
+
+  /** The caller of `invoke` has its handle before it hears of the end. */
+  #deliverLater(outcome: Outcome): void {
+    queueMicrotask(() => this.#deliver(outcome));
+  }
+
+  #deliver(outcome: Outcome): void {
+    try {
+      this.#listener?.end(outcome);
+    } catch (error) {
+      this.#listenerFailed(error);
+    }
+  }
+
+  #listenerFailed(error: unknown): void {
+    this.#pool.host.platformLog.error({ error, requestId: this.requestId }, 'the listener of an invocation has thrown');
+  }
+
+  #initLines(): void {
+    if (this.#tail && this.#pool.initTail) this.#tail.addAll(this.#pool.initTail);
+  }
+
+  #line(text: string, timeMs: number): void {
+    const { functionName, version } = this.#pool.deployment;
+    this.#write({ functionName, version, timeMs, requestId: this.requestId, text });
+  }
+
+  #write(line: EngineLog): void {
+    this.#tail?.add(line);
+    this.#pool.host.log(line);
+  }
+}

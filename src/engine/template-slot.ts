@@ -1,0 +1,164 @@
+import { HearthError } from '../kernel/mod.ts';
+import type { Timer } from '../kernel/mod.ts';
+import { bootRetryDelayMs } from '../policy/mod.ts';
+import type { TemplateStage } from '../policy/mod.ts';
+import type { BootListener, BootResult, InitFailure, SandboxSpec, Template } from '../ports/mod.ts';
+import type { Host } from './host.ts';
+
+/** Why there is no template: the function's own fault, or the platform's. */
+export type BootFailure =
+  | { readonly kind: 'init'; readonly failure: InitFailure }
+  | { readonly kind: 'platform'; readonly message: string };
+
+export type BootOutcome = { readonly ok: true; readonly template: Template } | { readonly ok: false; readonly failure: BootFailure };
+
+type State =
+  | { readonly stage: 'none' }
+  | { readonly stage: 'booting' }
+  | { readonly stage: 'ready'; readonly template: Template }
+  | { readonly stage: 'failed'; readonly failure: BootFailure; readonly retryAtMs: number };
+
+/** Beyond the init's own limit, which the driver enforces; a driver that doesn't must not keep callers waiting for ever. */
+const BOOT_GRACE_MS = 10_000;
+
+/** The one template of a deployment: booted at most once at a time, and after a failure not again at once. */
+export class TemplateSlot {
+  readonly #host: Host;
+  readonly #spec: SandboxSpec;
+  readonly #listener: BootListener;
+  readonly #settled: (outcome: BootOutcome) => void;
+  readonly #lost: () => void;
+  #state: State = { stage: 'none' };
+  #failures = 0;
+  /** Tells the boot that is awaited from one that was given up. */
+  #attempt = 0;
+  #guard: Timer | undefined;
+  #keepAlive: Timer | undefined;
+  /** Monotonic time since which the template makes no instance and has none; undefined while it is in use. */
+  restingSinceMs: number | undefined;
+
+  constructor(options: {
+    readonly host: Host;
+    readonly spec: SandboxSpec;
+    readonly listener: BootListener;
+    /** A boot has ended. */
+    readonly settled: (outcome: BootOutcome) => void;
+    /** A template that was ready is gone, by itself. */
+    readonly lost: () => void;
+  }) {
+    this.#host = options.host;
+    this.#spec = options.spec;
+    this.#listener = options.listener;
+    this.#settled = options.settled;
+    this.#lost = options.lost;
+  }
+
+  /** It makes an instance. */
+  use(): void {
+    this.restingSinceMs = undefined;
+  }
+
+  /** The last of its instances is gone: it is closed when that stays so for a while. */
+  rest(): void {
+    if (this.#state.stage !== 'ready') return;
+    this.restingSinceMs = this.#host.clock.monotonicMs();
+    this.#keepAlive ??= this.#host.clock.after(this.#host.limits.templateKeepAliveMs, () => this.#rested());
+  }
+
+  #rested(): void {
+    this.#keepAlive = undefined;
+    if (this.restingSinceMs === undefined) return;
+    const leftMs = this.restingSinceMs + this.#host.limits.templateKeepAliveMs - this.#host.clock.monotonicMs();
+    if (leftMs < 1) this.close();
+    else this.#keepAlive = this.#host.clock.after(leftMs, () => this.#rested());
+  }
+
+  get stage(): TemplateStage {
+    return this.#state.stage;
+  }
+
+  get template(): Template | undefined {
+    return this.#state.stage === 'ready' ? this.#state.template : undefined;
+  }
+
+  get failure(): BootFailure | undefined {
+    return this.#state.stage === 'failed' ? this.#state.failure : undefined;
+  }
+
+  mayRetry(): boolean {
+    return this.#state.stage === 'failed' && this.#host.clock.monotonicMs() >= this.#state.retryAtMs;
+  }
+
+  boot(): void {
+    this.#host.makeRoomForTemplate();
+    this.#state = { stage: 'booting' };
+    const attempt = ++this.#attempt;
+    this.#guard = this.#host.clock.after(this.#spec.initTimeoutMs + BOOT_GRACE_MS, () => {
+      this.#finish(attempt, { ok: false, failure: { kind: 'platform', message: 'the sandbox did not come up in time' } });
+    });
+    this.#host.sandboxes.boot(this.#spec, this.#listener).then(
+      (result) => this.#booted(attempt, result),
+      (error: unknown) => this.#finish(attempt, { ok: false, failure: { kind: 'platform', message: describe(error) } }),
+    );
+  }
+
+  /** Gives the template, or the boot under way, up. */
+  close(): void {
+    this.#attempt++;
+    this.#guard?.cancel();
+    this.#keepAlive?.cancel();
+    this.#keepAlive = undefined;
+    const { template } = this;
+    this.#state = { stage: 'none' };
+    this.restingSinceMs = undefined;
+    template?.close();
+  }
+
+  #booted(attempt: number, result: BootResult): void {
+    if (!result.ok) {
+      this.#finish(attempt, { ok: false, failure: { kind: 'init', failure: result.failure } });
+      return;
+    }
+    if (attempt !== this.#attempt) {
+      result.template.close();
+      return;
+    }
+    const { template } = result;
+    // Before the waiting are told: one that is closed already must not be taken for ready afterwards.
+    void template.closed.then(() => this.#gone(template));
+    this.#finish(attempt, { ok: true, template });
+  }
+
+  #finish(attempt: number, outcome: BootOutcome): void {
+    if (attempt !== this.#attempt || this.#state.stage !== 'booting') return;
+    this.#guard?.cancel();
+    if (outcome.ok) {
+      this.#failures = 0;
+      this.#state = { stage: 'ready', template: outcome.template };
+      this.rest();
+    } else {
+      // The result of this attempt, should it still come, is nobody's.
+      this.#attempt++;
+      this.#failures++;
+      const retryAtMs = this.#host.clock.monotonicMs() + bootRetryDelayMs(this.#failures);
+      this.#state = { stage: 'failed', failure: outcome.failure, retryAtMs };
+      if (outcome.failure.kind === 'platform') {
+        this.#host.platformLog.error({ function: this.#spec.label, reason: outcome.failure.message }, 'a sandbox could not be started');
+      }
+    }
+    this.#settled(outcome);
+  }
+
+  #gone(template: Template): void {
+    if (this.template !== template) return;
+    this.#state = { stage: 'none' };
+    this.restingSinceMs = undefined;
+    this.#host.platformLog.warn({ function: this.#spec.label }, 'a template was lost; the next start boots another');
+    this.#lost();
+  }
+}
+
+function describe(error: unknown): string {
+  if (error instanceof HearthError) return error.message;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

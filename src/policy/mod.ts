@@ -1,0 +1,3 @@
+export * from './evict.ts';
+export * from './retry-boot.ts';
+export * from './schedule.ts';
