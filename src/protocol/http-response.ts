@@ -1,0 +1,98 @@
+/**
+ * What a function behind a function URL returned, as an HTTP response: payload format 2.0, with Lambda's inference: a JSON value that has
+ * no `statusCode` is itself the body, with status 200 and content type application/json.
+ */
+export type UrlResponse = {
+  readonly status: number;
+  /** Names in lower case and values in turn, without content-length. `set-cookie` may come several times. */
+  readonly headers: string[];
+  readonly body: string | Buffer;
+};
+
+export type ResponsePrelude = {
+  readonly statusCode?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cookies?: readonly string[];
+};
+
+/** Reads the payload of an answer. Undefined: it is no response, which a function URL answers with 502. */
+export function decodeUrlResponse(payload: Uint8Array): UrlResponse | undefined {
+  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString();
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || !('statusCode' in value)) {
+    return { status: 200, headers: ['content-type', 'application/json'], body: text };
+  }
+  const { statusCode, headers, cookies, body, isBase64Encoded } = value as Record<string, unknown>;
+  const status = readStatus(statusCode);
+  const fields = readHeaders(headers, cookies, 'application/json');
+  if (status === undefined || fields === undefined) return undefined;
+  return { status, headers: fields, body: readBody(body, isBase64Encoded === true) };
+}
+
+/** Status and headers of a streamed answer. Undefined: the prelude is not valid. */
+export function decodePrelude(
+  prelude: ResponsePrelude,
+  contentType: string,
+): { readonly status: number; readonly headers: string[] } | undefined {
+  const status = prelude.statusCode === undefined ? 200 : readStatus(prelude.statusCode);
+  const headers = readHeaders(prelude.headers, prelude.cookies, contentType);
+  return status === undefined || headers === undefined ? undefined : { status, headers };
+}
+
+function readStatus(value: unknown): number | undefined {
+  // Numbers as text pass, as they do on Lambda.
+  const status = typeof value === 'string' && /^\d{3}$/.test(value) ? Number(value) : value;
+  return typeof status === 'number' && Number.isInteger(status) && status >= 200 && status <= 599 ? status : undefined;
+}
+
+function readBody(body: unknown, base64: boolean): string | Buffer {
+  if (typeof body === 'string') return base64 ? Buffer.from(body, 'base64') : body;
+  return body === undefined || body === null ? '' : JSON.stringify(body);
+}
+
+/** What concerns the connection is ours to say: a function that says it too must not be able to break the framing. */
+const CONNECTION_HEADERS = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** What node:http accepts, too: anything in Latin-1 but control characters other than the tab. */
+// oxlint-disable-next-line no-control-regex
+const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+function readHeaders(headers: unknown, cookies: unknown, defaultContentType: string): string[] | undefined {
+  const out: string[] = [];
+  let typed = false;
+  if (headers !== undefined && headers !== null) {
+    if (typeof headers !== 'object') return undefined;
+    for (const [raw, value] of Object.entries(headers)) {
+      const name = raw.toLowerCase();
+      const text = Array.isArray(value) ? value.join(',') : String(value);
+      if (!NAME.test(name) || FORBIDDEN_IN_VALUE.test(text)) return undefined;
+      if (CONNECTION_HEADERS.has(name)) continue;
+      typed ||= name === 'content-type';
+      out.push(name, text);
+    }
+  }
+  if (!typed) out.push('content-type', defaultContentType);
+  if (cookies === undefined || cookies === null) return out;
+  if (!Array.isArray(cookies)) return undefined;
+  for (const cookie of cookies as unknown[]) {
+    if (typeof cookie !== 'string' || FORBIDDEN_IN_VALUE.test(cookie)) return undefined;
+    out.push('set-cookie', cookie);
+  }
+  return out;
+}
