@@ -1,0 +1,208 @@
+/** The walls of a sandbox: namespaces, its own root, no capabilities. namespaces(7), user_namespaces(7), mount_namespaces(7), capabilities(7). */
+import { existsSync, lstatSync, mkdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { check, libc, pinned } from './libc.ts';
+import { architecture, SYSCALLS } from './syscalls.ts';
+
+const CLONE_NEWNS = 0x00020000;
+const CLONE_NEWUTS = 0x04000000;
+const CLONE_NEWIPC = 0x08000000;
+const CLONE_NEWUSER = 0x10000000;
+const CLONE_NEWPID = 0x20000000;
+const CLONE_NEWNET = 0x40000000;
+
+const MS_RDONLY = 1n;
+const MS_NOSUID = 2n;
+const MS_NODEV = 4n;
+const MS_NOEXEC = 8n;
+const MS_REMOUNT = 32n;
+const MS_BIND = 4096n;
+const MS_REC = 16384n;
+const MS_PRIVATE = 262144n;
+const MNT_DETACH = 2;
+
+const PR_SET_DUMPABLE = 4;
+const PR_CAPBSET_DROP = 24;
+/** Beyond the highest capability of any kernel; dropping one that isn't there fails harmlessly. */
+const CAPABILITIES = 64n;
+const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+
+const TASK = '/var/task';
+const OPT = '/opt';
+export const NODE_INSIDE = '/var/lang/bin/node';
+
+/** Leaves every namespace of the host but the user's, where the caller is root, and that too where it is not. The pid namespace begins with the next child. */
+export function leaveNamespaces(user: { readonly privileged: boolean; readonly uid: number; readonly gid: number }): void {
+  const flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET;
+  if (user.privileged) check(libc.unshare(flags), 'unshare');
+  else enterUserNamespace(user, flags);
+}
+
+/** A new user namespace that maps just this user, to itself. The caller has all capabilities in it. */
+export function enterUserNamespace(user: { readonly uid: number; readonly gid: number }, flags: number = CLONE_NEWNS): void {
+  // /proc/self/uid_map belongs to root while the process is not dumpable, as it is after a change of user.
+  check(libc.prctl(PR_SET_DUMPABLE, 1n, 0n, 0n, 0n), 'prctl PR_SET_DUMPABLE');
+  check(libc.unshare(CLONE_NEWUSER | flags), 'unshare with a user namespace');
+  writeFileSync('/proc/self/setgroups', 'deny');
+  writeFileSync('/proc/self/uid_map', `${user.uid} ${user.uid} 1`);
+  writeFileSync('/proc/self/gid_map', `${user.gid} ${user.gid} 1`);
+}
+
+export function newMountNamespace(): void {
+  check(libc.unshare(CLONE_NEWNS), 'unshare of the mount namespace');
+}
+
+/** Enters a namespace by its descriptor, whatever its kind. */
+export function enter(namespace: number): void {
+  check(libc.setns(namespace, 0), 'setns');
+}
+
+/** Builds the root on the directory `root` and moves into it. `/.packages` shows the host's packages until `showFunction` hides them. */
+export function buildRoot(root: string, packages: string): void {
+  check(libc.mount('none', '/', 'none', MS_REC | MS_PRIVATE, ''), 'make mounts private');
+  check(libc.mount('tmpfs', root, 'tmpfs', MS_NOSUID | MS_NODEV, 'size=1m,nr_inodes=512,mode=755'), 'mount the root');
+  const inside = (path: string) => `${root}${path}`;
+  const directories = ['/usr', '/etc', '/dev', '/proc', '/sys', '/run', '/tmp', '/var', '/var/task', '/var/lang', '/var/lang/bin', '/var/runtime', '/opt'];
+  for (const path of [...directories, '/.packages', '/.old', '/.tmp']) mkdirSync(inside(path), 0o755);
+  readOnly('/usr', inside('/usr'));
+  for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) sameAsHost(path, inside(path));
+  buildEtc(inside);
+  buildDev(inside('/dev'));
+  writeFileSync(inside(NODE_INSIDE), '', { mode: 0o555 });
+  readOnly(process.execPath, inside(NODE_INSIDE));
+  check(libc.mount(packages, inside('/.packages'), 'none', MS_BIND, ''), 'bind the packages');
+  check(libc.chdir(root), 'chdir');
+  check(libc.syscall(BigInt(SYSCALLS.pivot_root[architecture()]), '.', '.old', null), 'pivot_root');
+  check(libc.chdir('/'), 'chdir');
+  // The host's proc must still be in sight: a user namespace may mount its own only where that is so.
+  check(libc.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, ''), 'mount proc');
+  check(libc.umount2('/.old', MNT_DETACH), 'leave the host\'s root');
+}
+
+function readOnly(source: string, target: string): void {
+  check(libc.mount(source, target, 'none', MS_BIND | MS_REC, ''), `bind ${source}`);
+  check(libc.mount('none', target, 'none', MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, ''), `make ${source} read-only`);
+}
+
+/** A link where the host has one (merged /usr), else a read-only view of the directory. */
+function sameAsHost(path: string, target: string): void {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (!status) return;
+  if (status.isSymbolicLink()) return symlinkSync(readlinkSync(path), target);
+  mkdirSync(target, 0o755);
+  readOnly(path, target);
+}
+
+const ETC_SHOWN = ['/etc/ssl/certs', '/etc/pki', '/etc/alternatives', '/etc/fonts', '/etc/ld.so.cache', '/etc/localtime', '/etc/mime.types'];
+
+function buildEtc(inside: (path: string) => string): void {
+  const write = (name: string, text: string) => writeFileSync(inside(`/etc/${name}`), text, { mode: 0o444 });
+  write('passwd', 'root:x:0:0:root:/:/sbin/nologin\nsandbox:x:65534:65534:sandbox:/tmp:/sbin/nologin\n');
+  write('group', 'root:x:0:\nsandbox:x:65534:\n');
+  write('hosts', '127.0.0.1 localhost\n::1 localhost\n');
+  write('nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n');
+  write('resolv.conf', '');
+  for (const path of ETC_SHOWN) {
+    const status = lstatSync(path, { throwIfNoEntry: false });
+    if (!status || !existsSync(path)) continue;
+    if (status.isSymbolicLink()) symlinkSync(readlinkSync(path), inside(path));
+    else if (status.isDirectory()) mkdirSync(inside(path), { recursive: true, mode: 0o755 });
+    else writeFileSync(inside(path), '');
+    if (!status.isSymbolicLink()) readOnly(path, inside(path));
+  }
+}
+
+function buildDev(dev: string): void {
+  check(libc.mount('tmpfs', dev, 'tmpfs', MS_NOSUID | MS_NOEXEC, 'size=64k,nr_inodes=32,mode=755'), 'mount dev');
+  for (const name of ['null', 'zero', 'full', 'random', 'urandom']) {
+    writeFileSync(`${dev}/${name}`, '');
+    check(libc.mount(`/dev/${name}`, `${dev}/${name}`, 'none', MS_BIND, ''), `bind /dev/${name}`);
+  }
+  symlinkSync('/tmp', `${dev}/shm`);
+  symlinkSync('/proc/self/fd', `${dev}/fd`);
+  ['stdin', 'stdout', 'stderr'].forEach((name, fd) => symlinkSync(`/proc/self/fd/${fd}`, `${dev}/${name}`));
+  check(libc.mount('none', dev, 'none', MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC, ''), 'make dev read-only');
+}
+
+/** Shows the function's code and layers and nothing else of the packages, and a /tmp. After this the root is read-only. */
+export function showFunction(spec: { readonly code: string; readonly layers: readonly string[]; readonly tmpMiB: number; readonly uid: number; readonly gid: number }): void {
+  readOnly(`/.packages/${spec.code}`, TASK);
+  const layers = spec.layers.map((layer) => `/.packages/${layer}`);
+  if (layers.length === 1) readOnly(layers[0]!, OPT);
+  // The later layer covers the earlier: overlayfs names the uppermost first.
+  if (layers.length > 1) check(libc.mount('overlay', OPT, 'overlay', MS_RDONLY | MS_NOSUID | MS_NODEV, `lowerdir=${layers.toReversed().join(':')}`), 'merge the layers');
+  check(libc.umount2('/.packages', MNT_DETACH), 'hide the packages');
+  mountTmp('/tmp', spec);
+  check(libc.mount('none', '/', 'none', MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, ''), 'make the root read-only');
+}
+
+/** A temporary file system of the configured size, the sandbox's own user's only. */
+export function mountTmp(target: string, options: { readonly tmpMiB: number; readonly uid: number; readonly gid: number }): void {
+  const inodes = options.tmpMiB * 256;
+  const data = `size=${options.tmpMiB}m,nr_inodes=${inodes},mode=700,uid=${options.uid},gid=${options.gid}`;
+  check(libc.mount('tmpfs', target, 'tmpfs', MS_NOSUID | MS_NODEV, data), 'mount tmp');
+}
+
+export function moveMount(source: string, target: string): void {
+  const MS_MOVE = 8192n;
+  check(libc.mount(source, target, 'none', MS_MOVE, ''), 'move a mount');
+}
+
+/** Brings up the loopback interface of the sandbox's own network namespace (netdevice(7)). */
+export function loopbackUp(): void {
+  const AF_INET = 2;
+  const SOCK_DGRAM = 2;
+  const SIOCSIFFLAGS = 0x8914n;
+  const IFF_UP = 1;
+  const fd = check(libc.socket(AF_INET, SOCK_DGRAM, 0), 'socket');
+  const request = Buffer.alloc(128);
+  request.write('lo');
+  request.writeInt16LE(IFF_UP, 16);
+  check(libc.ioctl(fd, SIOCSIFFLAGS, request), 'bring up loopback');
+  libc.close(fd);
+}
+
+/** Becomes the sandbox's user, for good. */
+export function becomeUser(user: { readonly privileged: boolean; readonly uid: number; readonly gid: number }): void {
+  if (!user.privileged) return;
+  check(libc.setgroups(0n, null), 'setgroups');
+  check(libc.setresgid(user.gid, user.gid, user.gid), 'setresgid');
+  check(libc.setresuid(user.uid, user.uid, user.uid), 'setresuid');
+}
+
+/** Gives up the right ever to have a capability again. While capabilities are still there. */
+export function emptyBoundingSet(): void {
+  for (let capability = 0n; capability < CAPABILITIES; capability++) libc.prctl(PR_CAPBSET_DROP, capability, 0n, 0n, 0n);
+}
+
+const noCapabilities = pinned(64);
+noCapabilities.buffer.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
+
+export function dropCapabilities(): void {
+  check(libc.syscall(BigInt(SYSCALLS.capset[architecture()]), noCapabilities.buffer, noCapabilities.buffer.subarray(16), null), 'capset');
+}
+
+/** Others of the same user can't look into this process. */
+export function undumpable(): void {
+  check(libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n), 'prctl PR_SET_DUMPABLE');
+}
+
+const RLIMIT_DATA = 2;
+const RLIMIT_CORE = 4;
+const RLIMIT_NPROC = 6;
+const RLIMIT_NOFILE = 7;
+const RLIMIT_MSGQUEUE = 12;
+
+/** Limits that this process and what it starts can't raise. `dataBytes`: private writable memory, mapped (setrlimit(2)). */
+export function limitResources(limits: { readonly dataBytes: number; readonly processes: number; readonly files: number }): void {
+  const set = (resource: number, value: number) => {
+    const pair = Buffer.alloc(128);
+    pair.writeBigUInt64LE(BigInt(value), 0);
+    pair.writeBigUInt64LE(BigInt(value), 8);
+    check(libc.setrlimit(resource, pair), `setrlimit ${resource}`);
+  };
+  set(RLIMIT_DATA, limits.dataBytes);
+  set(RLIMIT_NPROC, limits.processes);
+  set(RLIMIT_NOFILE, limits.files);
+  set(RLIMIT_CORE, 0);
+  set(RLIMIT_MSGQUEUE, 0);
+}

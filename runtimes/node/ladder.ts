@@ -1,0 +1,61 @@
+/** What the rungs of the ladder say to each other: messages down, records up. */
+
+/** Host -> zygote, with the descriptors [control, output]: make a blank sandbox, one that waits for its function. */
+export type BlankMessage = {
+  /** An empty directory of the host to build the sandbox's root on. */
+  readonly root: string;
+  /** The directory under which all unpacked packages lie; not visible once the function is there. */
+  readonly packages: string;
+  /** The user that the sandbox becomes, when the zygote is root; its own user otherwise. */
+  readonly uid: number;
+};
+
+/** Host -> keeper, over the control socket. */
+export type KeeperMessage =
+  /** With [boot channel]: this is the function. */
+  | ({ readonly do: 'init' } & FunctionMessage)
+  /** With [instance channel]: fork instance `id`. */
+  | { readonly do: 'fork'; readonly id: number }
+  /** With [instance channel]: the template itself becomes instance `id`. */
+  | { readonly do: 'serve'; readonly id: number }
+  /** End instance `id` and its process group. */
+  | { readonly do: 'kill'; readonly id: number }
+  /** An instance seems to have ended: collect it. */
+  | { readonly do: 'reap' };
+
+export type FunctionMessage = {
+  /** Relative to `BlankMessage.packages`. */
+  readonly code: string;
+  readonly layers: readonly string[];
+  readonly handler: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly memoryMiB: number;
+  readonly tmpMiB: number;
+  readonly concurrency: number;
+  readonly hostname: string;
+};
+
+/** Keeper -> template. `fork` and `serve` come with [instance channel] or [instance channel, user namespace, mount namespace]. */
+export type TemplateMessage =
+  | ({ readonly do: 'init' } & FunctionMessage)
+  | { readonly do: 'fork'; readonly id: number }
+  | { readonly do: 'serve'; readonly id: number }
+  | { readonly do: 'reap' };
+
+/** Records, upwards. `status` is a wait status as waitpid(2) gives it. */
+export const RECORD = {
+  /** To the host: a = the keeper's pid as the host sees it. */
+  born: 1,
+  /** Instance -> keeper: a = its id. The kernel adds its pid. */
+  hello: 2,
+  /** Template -> keeper: a = pid, b = status. */
+  reaped: 3,
+  /** Keeper -> host: a = instance id, b = status. */
+  instanceEnded: 4,
+  /** Keeper -> host: a = status. */
+  templateEnded: 5,
+  /** Zygote -> host: it takes orders. */
+  ready: 6,
+} as const;
+
+export const WNOHANG = 1;

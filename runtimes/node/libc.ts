@@ -1,0 +1,73 @@
+/** The C library, as far as the fork ladder needs it. glibc on Linux, x64 and arm64. */
+import * as ffi from 'node:ffi';
+
+const { functions } = ffi.dlopen('libc.so.6', {
+  fork: { return: 'i32', arguments: [] },
+  _exit: { return: 'void', arguments: ['i32'] },
+  waitpid: { return: 'i32', arguments: ['i32', 'pointer', 'i32'] },
+  kill: { return: 'i32', arguments: ['i32', 'i32'] },
+  getpid: { return: 'i32', arguments: [] },
+  setsid: { return: 'i32', arguments: [] },
+  unshare: { return: 'i32', arguments: ['i32'] },
+  setns: { return: 'i32', arguments: ['i32', 'i32'] },
+  mount: { return: 'i32', arguments: ['string', 'string', 'string', 'u64', 'string'] },
+  umount2: { return: 'i32', arguments: ['string', 'i32'] },
+  chdir: { return: 'i32', arguments: ['string'] },
+  chown: { return: 'i32', arguments: ['string', 'u32', 'u32'] },
+  sethostname: { return: 'i32', arguments: ['string', 'u64'] },
+  syscall: { return: 'i64', arguments: ['i64', 'pointer', 'pointer', 'pointer'] },
+  prctl: { return: 'i32', arguments: ['i32', 'u64', 'u64', 'u64', 'u64'] },
+  setgroups: { return: 'i32', arguments: ['u64', 'pointer'] },
+  setresuid: { return: 'i32', arguments: ['u32', 'u32', 'u32'] },
+  setresgid: { return: 'i32', arguments: ['u32', 'u32', 'u32'] },
+  setrlimit: { return: 'i32', arguments: ['i32', 'pointer'] },
+  socket: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
+  socketpair: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer'] },
+  pipe2: { return: 'i32', arguments: ['pointer', 'i32'] },
+  setsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'] },
+  ioctl: { return: 'i32', arguments: ['i32', 'u64', 'pointer'] },
+  sendmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
+  recvmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
+  poll: { return: 'i32', arguments: ['pointer', 'u64', 'i32'] },
+  dup2: { return: 'i32', arguments: ['i32', 'i32'] },
+  close: { return: 'i32', arguments: ['i32'] },
+  close_range: { return: 'i32', arguments: ['u32', 'u32', 'i32'] },
+  fcntl: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
+  signalfd: { return: 'i32', arguments: ['i32', 'pointer', 'i32'] },
+  sigprocmask: { return: 'i32', arguments: ['i32', 'pointer', 'pointer'] },
+  signal: { return: 'pointer', arguments: ['i32', 'u64'] },
+  memset: { return: 'pointer', arguments: ['u64', 'i32', 'u64'] },
+  execv: { return: 'i32', arguments: ['string', 'pointer'] },
+  __errno_location: { return: 'u64', arguments: [] },
+});
+
+export const libc = functions;
+
+/** The C library's last error. V8 may call into the C library between two calls from JavaScript: a hint for messages, no more. */
+export function lastErrno(): number {
+  return ffi.getInt32(functions.__errno_location());
+}
+
+export class SystemCallError extends Error {
+  readonly errno: number;
+  constructor(what: string, errno: number) {
+    super(`${what} failed with errno ${errno}`);
+    this.errno = errno;
+  }
+}
+
+/** Throws when a call answered -1. */
+export function check(result: number | bigint, what: string): number {
+  const value = Number(result);
+  if (value === -1) throw new SystemCallError(what, lastErrno());
+  return value;
+}
+
+/** A buffer that stays where it is: small typed arrays may live on V8's moving heap, this one never does. */
+export function pinned(size: number): { readonly buffer: Buffer; readonly address: bigint } {
+  const buffer = Buffer.from(new ArrayBuffer(Math.max(size, 4096)));
+  return { buffer, address: ffi.getRawPointer(buffer) };
+}
+
+export const getCurrentEventLoop = ffi.getCurrentEventLoop;
+export const uvLoopFork = ffi.dlopen(null, { uv_loop_fork: { return: 'i32', arguments: ['u64'] } }).functions.uv_loop_fork;

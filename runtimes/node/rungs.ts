@@ -1,0 +1,37 @@
+/** Forking a Node process whose other threads stay behind. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { check, getCurrentEventLoop, libc, uvLoopFork } from './libc.ts';
+
+const SYS_futex = { x64: '202', arm64: '98' }[process.arch as 'x64' | 'arm64'];
+const loop = getCurrentEventLoop();
+let conditions: readonly bigint[] = [];
+
+/**
+ * Finds the condition variables on which V8's worker threads wait: call once, before the first fork. They remember waiters that do not
+ * exist in a child, and glibc would wait for them for ever when V8 signals one. The kernel tells the futex word that a thread sleeps on;
+ * in glibc's pthread_cond_t (48 bytes) that is at offset 40 or 44 of an 8-byte aligned struct.
+ */
+export function rememberConditions(): void {
+  const found = new Set<bigint>();
+  for (const task of readdirSync('/proc/self/task')) {
+    const at = `/proc/self/task/${task}/`;
+    if (!readFileSync(`${at}comm`, 'latin1').startsWith('node-V8Worker')) continue;
+    const [number, word] = readFileSync(`${at}syscall`, 'latin1').split(' ');
+    if (number !== SYS_futex || word === undefined) continue;
+    const address = BigInt(word);
+    found.add(address - (address % 8n === 0n ? 40n : 44n));
+  }
+  conditions = [...found];
+}
+
+/** fork(2). In the child V8's condition variables are as new; call `reviveLoop` before its event loop runs. */
+export function fork(): number {
+  const pid = check(libc.fork(), 'fork');
+  if (pid === 0) for (const condition of conditions) libc.memset(condition, 0, 48n);
+  return pid;
+}
+
+/** Gives a forked child an event loop of its own: epoll instance, wake-up and signal pipes, thread pool. */
+export function reviveLoop(): void {
+  check(uvLoopFork(loop), 'uv_loop_fork');
+}

@@ -1,0 +1,113 @@
+/** The template: runs the function's init once, then only forks. And what becomes of its children: instances. */
+import { readFileSync } from 'node:fs';
+import { RECORD, WNOHANG } from './ladder.ts';
+import type { FunctionMessage, TemplateMessage } from './ladder.ts';
+import { libc } from './libc.ts';
+import { receiveMessage, sendRecord } from './messages.ts';
+import type { Message } from './messages.ts';
+import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, limitResources, undumpable } from './isolate.ts';
+import { fork, reviveLoop } from './rungs.ts';
+import { install, userCode } from './seccomp.ts';
+import { architecture } from './syscalls.ts';
+import { refreshRandomness } from './uniqueness.ts';
+import { Channel } from './channel.ts';
+import { initialise } from './init.ts';
+import { reportInit } from './boot.ts';
+import { serve } from './serve.ts';
+
+const MiB = 1024 * 1024;
+/** Processes and threads of all instances of one sandbox together. */
+const PROCESSES = 4096;
+/** As Lambda has it. */
+const FILES = 1024;
+
+export type TemplateOptions = {
+  /** This end of the connection to the keeper. */
+  readonly keeper: number;
+  readonly user: { readonly privileged: boolean; readonly uid: number; readonly gid: number };
+};
+
+/** Goes on in the template and, after a fork, in each instance. */
+export async function runTemplate(options: TemplateOptions): Promise<void> {
+  const first = receiveMessage(options.keeper);
+  if (!first) libc._exit(0);
+  const spec = first!.message as { readonly do: 'init' } & FunctionMessage;
+  const [boot] = first!.fds as [number];
+  confine(options, spec);
+  reviveLoop();
+  const channel = new Channel(boot);
+  const loaded = await initialise({ taskRoot: '/var/task', handler: spec.handler, environment: spec.environment, channel }).catch((error: unknown) => error as Error);
+  if (!reportInit(channel, loaded)) {
+    receiveMessage(options.keeper);
+    libc._exit(1);
+  }
+  const instance = forkOnCommand(options.keeper);
+  becomeInstance(options.keeper, instance);
+  libc.close(boot);
+  channel.swap(instance.channel);
+  serve(loaded, channel, { concurrency: spec.concurrency, exit: (code) => libc._exit(code) });
+}
+
+/** The walls around user code. */
+function confine(options: TemplateOptions, spec: FunctionMessage): void {
+  emptyBoundingSet();
+  becomeUser(options.user);
+  dropCapabilities();
+  undumpable();
+  const alreadyMapped = Number(/^VmData:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))![1]) * 1024;
+  limitResources({ dataBytes: alreadyMapped + spec.memoryMiB * MiB, processes: PROCESSES, files: FILES });
+  install(userCode(architecture()));
+  process.chdir('/var/task');
+  process.execPath = NODE_INSIDE;
+  process.argv.splice(0, process.argv.length, NODE_INSIDE, '/var/runtime/index.mjs');
+  process.execArgv.splice(0);
+  process.title = 'function';
+  setPid();
+}
+
+type InstanceOrder = { readonly id: number; readonly channel: number; readonly userNamespace: number; readonly mounts: number; readonly forked: boolean };
+
+/** Waits for commands, blocking, so that nothing of the function runs between two forks; returns in each instance. */
+function forkOnCommand(keeper: number): InstanceOrder {
+  const status = Buffer.alloc(128);
+  for (;;) {
+    const received = receiveMessage(keeper);
+    if (!received) libc._exit(0);
+    const { message, fds } = received as Message;
+    const order = message as TemplateMessage;
+    if (order.do === 'fork' || order.do === 'serve') {
+      const [channel, userNamespace, mounts] = fds as [number, number, number];
+      const instance = { id: order.id, channel, userNamespace, mounts, forked: order.do === 'fork' };
+      if (order.do === 'serve' || fork() === 0) return instance;
+      for (const fd of fds) libc.close(fd);
+    } else if (order.do === 'reap') {
+      for (let pid = libc.waitpid(-1, status, WNOHANG); pid > 0; pid = libc.waitpid(-1, status, WNOHANG)) {
+        sendRecord(keeper, RECORD.reaped, pid, status.readInt32LE(0));
+      }
+    }
+  }
+}
+
+function becomeInstance(keeper: number, instance: InstanceOrder): void {
+  if (instance.forked) {
+    sendRecord(keeper, RECORD.hello, instance.id);
+    libc.close(keeper);
+    libc.setsid();
+    reviveLoop();
+    refreshRandomness();
+    setPid();
+  }
+  enter(instance.userNamespace);
+  enter(instance.mounts);
+  // A user namespace begins with a full bounding set.
+  emptyBoundingSet();
+  dropCapabilities();
+  libc.close(instance.userNamespace);
+  libc.close(instance.mounts);
+  process.chdir('/var/task');
+}
+
+/** Node reads its pid once, at start. */
+function setPid(): void {
+  Object.defineProperty(process, 'pid', { value: libc.getpid(), enumerable: true, configurable: true });
+}

@@ -1,0 +1,86 @@
+/**
+ * The zygote: a booted runtime that holds no user data and only forks. `zygote.js` is started by launch.js with its command socket as
+ * descriptor 3 and ends when the host's end of it is closed.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { check, libc } from './libc.ts';
+import { RECORD } from './ladder.ts';
+import type { BlankMessage } from './ladder.ts';
+import { receiveMessage, sendRecord, socketPair } from './messages.ts';
+import { buildRoot, leaveNamespaces, loopbackUp, undumpable } from './isolate.ts';
+import { fork, rememberConditions } from './rungs.ts';
+import { keep } from './keeper.ts';
+import { runTemplate } from './template.ts';
+import { ownRandomness } from './uniqueness.ts';
+import { rehearse } from './rehearse.ts';
+
+const COMMANDS = 3;
+
+type User = { readonly privileged: boolean; readonly uid: number; readonly gid: number };
+
+await main();
+
+async function main(): Promise<void> {
+  libc.prctl(36, 1n, 0n, 0n, 0n); // PR_SET_CHILD_SUBREAPER: orphaned keepers come here
+  ignoreChildren(true);
+  setFlagsFromString('--lazy');
+  ownRandomness();
+  await rehearse();
+  rememberConditions();
+  sendRecord(COMMANDS, RECORD.ready);
+  const role = forkOnCommand();
+  await runTemplate(role);
+}
+
+/** Returns in each new template. */
+function forkOnCommand(): { keeper: number; user: User } {
+  for (;;) {
+    const received = receiveMessage(COMMANDS);
+    if (!received) libc._exit(0);
+    const order = received!.message as BlankMessage;
+    const [control, output] = received!.fds as [number, number];
+    if (fork() === 0) {
+      libc.close(COMMANDS);
+      return makeSandbox(order, control, output);
+    }
+    libc.close(control);
+    libc.close(output);
+  }
+}
+
+/** In a child of the zygote: walls, then the keeper as pid 1 of them, then the template as the keeper's child, which is where this returns. */
+function makeSandbox(order: BlankMessage, control: number, output: number): { keeper: number; user: User } {
+  ignoreChildren(false);
+  const user = describeUser(order);
+  for (const fd of [1, 2]) check(libc.dup2(output, fd), 'dup2');
+  libc.close(output);
+  leaveNamespaces(user);
+  const pid = fork();
+  if (pid !== 0) {
+    sendRecord(control, RECORD.born, pid);
+    libc._exit(0);
+  }
+  buildRoot(order.root, order.packages);
+  loopbackUp();
+  const [keeper, template] = socketPair();
+  const templatePid = fork();
+  if (templatePid !== 0) {
+    libc.close(template);
+    undumpable();
+    keep({ control, template: keeper, templatePid, user });
+  }
+  libc.close(control);
+  libc.close(keeper);
+  return { keeper: template, user };
+}
+
+function describeUser(order: BlankMessage): User {
+  const privileged = process.getuid!() === 0;
+  return privileged ? { privileged, uid: order.uid, gid: order.uid } : { privileged, uid: process.getuid!(), gid: process.getgid!() };
+}
+
+/** Ignored children leave no zombies; their children's children must be able to wait for theirs. */
+function ignoreChildren(ignored: boolean): void {
+  const SIGCHLD = 17;
+  libc.signal(SIGCHLD, ignored ? 1n : 0n);
+}

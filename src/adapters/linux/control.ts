@@ -1,0 +1,83 @@
+import { Socket } from 'node:net';
+import { libc } from '../../../runtimes/node/libc.ts';
+import { RECORD_BYTES, decodeRecord, sendMessage, socketPair } from '../../../runtimes/node/messages.ts';
+import type { Record } from '../../../runtimes/node/messages.ts';
+
+export type ControlOptions = {
+  readonly onRecord: (record: Record) => void;
+  /** Every copy of the other end is closed: who held it is gone. */
+  readonly onClosed: () => void;
+};
+
+/** The host's end of a connection to a zygote or a keeper: messages with descriptors go out, fixed-size records come in. */
+export class Control {
+  /** The end to give away. */
+  readonly far: number;
+  readonly #fd: number;
+  readonly #socket: Socket;
+  readonly #waiting: { message: unknown; fds: readonly number[] }[] = [];
+  #closed = false;
+  #rest = Buffer.alloc(0);
+
+  constructor(options: ControlOptions) {
+    [this.#fd, this.far] = socketPair();
+    this.#socket = new Socket({ fd: this.#fd, readable: true, writable: true });
+    this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk, options.onRecord));
+    // What matters is that it is closed; 'close' follows.
+    this.#socket.on('error', () => this.#socket.destroy());
+    this.#socket.on('close', () => {
+      this.#closed = true;
+      for (const { fds } of this.#waiting.splice(0)) for (const fd of fds) libc.close(fd);
+      options.onClosed();
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Sends in order and closes `fds` here, in any case. What is sent to a peer that is gone is dropped: `onClosed` says so. */
+  send(message: unknown, fds: readonly number[] = []): void {
+    if (this.#waiting.length > 0) this.#waiting.push({ message, fds });
+    else if (!this.#trySend(message, fds)) {
+      this.#waiting.push({ message, fds });
+      this.#retry();
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#socket.destroy();
+  }
+
+  #trySend(message: unknown, fds: readonly number[]): boolean {
+    if (!this.#closed) {
+      try {
+        if (!sendMessage(this.#fd, message, fds)) return false;
+      } catch {
+        // The peer is gone (EPIPE): the socket's own 'close' is the one place that reports it.
+        this.#socket.destroy();
+      }
+    }
+    for (const fd of fds) libc.close(fd);
+    return true;
+  }
+
+  /** The peer reads one message after the other: room comes back by itself. */
+  #retry(): void {
+    setTimeout(() => {
+      while (this.#waiting.length > 0) {
+        const next = this.#waiting[0]!;
+        if (!this.#trySend(next.message, next.fds)) return this.#retry();
+        this.#waiting.shift();
+      }
+    }, 1);
+  }
+
+  #receive(chunk: Buffer, onRecord: (record: Record) => void): void {
+    const all = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    let at = 0;
+    for (; at + RECORD_BYTES <= all.length; at += RECORD_BYTES) onRecord(decodeRecord(all, at));
+    this.#rest = Buffer.from(all.subarray(at));
+  }
+}

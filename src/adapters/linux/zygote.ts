@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { HearthError } from '../../kernel/mod.ts';
+import type { Log } from '../../kernel/mod.ts';
+import { RECORD } from '../../../runtimes/node/ladder.ts';
+import type { BlankMessage } from '../../../runtimes/node/ladder.ts';
+import { libc } from '../../../runtimes/node/libc.ts';
+import { Control } from './control.ts';
+
+export type ZygoteOptions = {
+  /** The directory with the runtime's files as JavaScript. */
+  readonly runtime: string;
+  /** V8's old space, MiB: fixed for every process that descends from this zygote. */
+  readonly heapMiB: number;
+  readonly log: Log;
+};
+
+/** libuv's io_uring would be inherited, and its system calls are denied to user code. */
+const ENVIRONMENT = { UV_USE_IO_URING: '0' };
+
+/** A booted runtime, waiting to be forked. Ends with this process. */
+export class Zygote {
+  readonly #process: ChildProcess;
+  readonly #control: Control;
+  readonly #ready: Promise<void>;
+  alive = true;
+
+  constructor(options: ZygoteOptions) {
+    const ready = Promise.withResolvers<void>();
+    this.#ready = ready.promise;
+    // Whoever orders a sandbox awaits it; a failure nobody waits for is in the log.
+    this.#ready.catch((error: unknown) => options.log.error({ error }, 'a zygote did not start'));
+    let output = '';
+    const lost = () => {
+      this.alive = false;
+      ready.reject(new HearthError('SandboxFailed', `the zygote ended while it started. It said: ${output.trim() || '(nothing)'}`));
+    };
+    this.#control = new Control({ onRecord: (record) => void (record.kind === RECORD.ready && ready.resolve()), onClosed: lost });
+    const program = [join(options.runtime, 'launch.mjs'), String(options.heapMiB), join(options.runtime, 'zygote.mjs')];
+    this.#process = spawn(process.execPath, ['--no-warnings', ...program], { stdio: ['ignore', 'ignore', 'pipe', this.#control.far], env: ENVIRONMENT, cwd: '/' });
+    libc.close(this.#control.far);
+    this.#process.on('error', (error) => (output += error.message));
+    this.#process.stderr!.on('data', (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-4096);
+      options.log.warn({ text: chunk.toString().trim() }, 'a zygote wrote');
+    });
+    // The pipe alone must not keep the host alive.
+    this.#process.unref();
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  async ready(): Promise<void> {
+    await this.#ready;
+  }
+
+  /** Orders a blank sandbox; `control` and `output` are the far ends that it is given. */
+  order(message: BlankMessage, control: number, output: number): void {
+    this.#control.send(message, [control, output]);
+  }
+
+  /** Settles when the process is gone. */
+  async close(): Promise<void> {
+    const gone = new Promise<void>((resolve) => {
+      if (this.#process.exitCode !== null || this.#process.signalCode !== null || this.#process.pid === undefined) resolve();
+      else this.#process.once('exit', () => resolve());
+    });
+    this.#control.close();
+    this.#process.kill('SIGKILL');
+    await gone;
+  }
+}
