@@ -1,0 +1,92 @@
+/** The function's init: its environment, its output, its module; once per template. */
+import { Module } from 'node:module';
+import type { SnapshotBlocker } from './blockers.ts';
+import { blockersSince, takeInventory } from './blockers.ts';
+import type { Channel } from './channel.ts';
+import { KIND } from './channel.ts';
+import { flushLines, installConsole, logError } from './console.ts';
+import { functionFacts } from './context.ts';
+import { ending, installEnding } from './ending.ts';
+import { RuntimeError, toFunctionError } from './errors.ts';
+import { loadHandler } from './load.ts';
+import type { Loaded } from './serve.ts';
+import { installStreaming, streamingOptions } from './streaming.ts';
+
+export type InitOptions = {
+  /** Where the function's code lies. */
+  readonly taskRoot: string;
+  readonly handler: string;
+  /** Replaces the process's environment; absent: it is right already. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly channel: Channel;
+  /** Ends the process at once; absent: as Node does it. */
+  readonly exit?: (code: number) => void;
+};
+
+export type InitFailed = { readonly failed: unknown };
+export type Initialised = Loaded & { readonly initMs: number; readonly blockers: readonly SnapshotBlocker[] };
+
+const { stringify } = JSON;
+const now = performance.now.bind(performance);
+
+/** Never rejects: `failed` is what the function's module threw, or a RuntimeError. `reportInit` tells the host of either. */
+export async function initialise(options: InitOptions): Promise<Initialised | InitFailed> {
+  const { channel, handler, taskRoot } = options;
+  if (options.exit) ending.exit = options.exit;
+  if (options.environment) replaceEnvironment(options.environment);
+  const environment = { ...process.env };
+  installConsole(channel, environment);
+  installEnding(channel);
+  installStreaming();
+  process.setSourceMapsEnabled(true);
+  ending.fault = (error) => channel.sendText(KIND.initError, 0, 0, 0, stringify(error));
+  ending.idle = neverInitialised;
+  const before = takeInventory();
+  const startedMs = now();
+  try {
+    const loaded = await loadHandler(taskRoot, handler);
+    const { streaming, highWaterMark } = streamingOptions(loaded);
+    const initMs = now() - startedMs;
+    const facts = functionFacts(environment);
+    return {
+      handler: loaded,
+      streaming,
+      highWaterMark,
+      facts,
+      returnsValues: returnsValues(environment),
+      initMs,
+      blockers: blockersSince(before),
+    };
+  } catch (error) {
+    logError('Uncaught Exception', error);
+    return { failed: error };
+  } finally {
+    ending.fault = () => {};
+    ending.idle = () => {};
+  }
+}
+
+/** The real environment, so that child processes, TZ and native code see it too. */
+function replaceEnvironment(environment: Readonly<Record<string, string>>): void {
+  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
+  for (const name of Object.keys(environment)) process.env[name] = environment[name]!;
+  // Node has read NODE_PATH already, when the process began.
+  (Module as unknown as { _initPaths(): void })._initPaths();
+}
+
+/** Runtimes before Node 24 take a handler's answer from its promise or its callback only. */
+function returnsValues(environment: Readonly<Record<string, string | undefined>>): boolean {
+  const major = /^AWS_Lambda_nodejs(\d+)/.exec(environment['AWS_EXECUTION_ENV'] ?? '')?.[1];
+  return major === undefined || Number(major) >= 24;
+}
+
+function neverInitialised(): void {
+  const error = new RuntimeError(
+    'NodeJsExit',
+    'Init did not finish: a promise that the module awaits was never settled, and nothing is left that could settle it.',
+  );
+  logError('Uncaught Exception', error);
+  flushLines();
+  ending.fault(toFunctionError(error));
+  process.exit(13);
+}

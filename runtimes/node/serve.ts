@@ -1,0 +1,268 @@
+/**
+ * The invocation loop. One at a time: wait for an invocation, blocking; call the handler; answer; let the event loop turn once; wait
+ * again. Between two invocations the process is frozen, and what the handler left running goes on with the next one, as on Lambda.
+ * Several at a time: the event loop runs all the while, and each invocation has its own scope for its output.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Channel } from './channel.ts';
+import { HEAD_BYTES, KIND, MAX_PAYLOAD_BYTES, readUint32 } from './channel.ts';
+import type { LogScope } from './console.ts';
+import { flushLines, logError, setLogScope, setLogStore } from './console.ts';
+import type { Completion, FunctionFacts, InvokeHead } from './context.ts';
+import { createContext } from './context.ts';
+import { ending } from './ending.ts';
+import { RuntimeError, toFunctionError } from './errors.ts';
+import type { FunctionError } from './errors.ts';
+import type { Handler } from './load.ts';
+import { ResponseStream } from './streaming.ts';
+
+/** What init made. */
+export type Loaded = {
+  readonly handler: Handler;
+  readonly streaming: boolean;
+  readonly highWaterMark: number | undefined;
+  readonly facts: FunctionFacts;
+  /** Whether what a handler returns that is not async is its answer (Node 24 and later), or only its callback counts. */
+  readonly returnsValues: boolean;
+};
+
+export type ServeOptions = {
+  readonly concurrency: number;
+  /** Ends the process at once, without anything more being run. */
+  readonly exit: (code: number) => void;
+};
+
+/** Returns at once; the event loop, or the blocking wait in it, keeps the process going until the host closes the channel. */
+export function serve(loaded: Loaded, channel: Channel, options: ServeOptions): void {
+  const server = new Server(loaded, channel, options.concurrency > 1);
+  ending.exit = options.exit;
+  ending.fault = (error) => server.fault(error);
+  ending.idle = () => server.idle();
+  if (options.concurrency > 1) void server.listen();
+  else setImmediate(server.next);
+}
+
+const { parse, stringify } = JSON;
+const { setImmediate } = globalThis;
+const { resourceUsage } = process;
+const { byteLength } = Buffer;
+const CALLBACK_PARAMETERS = 3;
+/** Lambda's limit of 6 MB and the 100 bytes it grants on top; the host enforces its own. */
+const MAX_RESPONSE_BYTES = Math.min(6_291_556, MAX_PAYLOAD_BYTES - HEAD_BYTES);
+
+class Invocation implements Completion {
+  waitsForEmptyEventLoop = true;
+  over = false;
+  /** The handler returned a promise: when nothing is left that could settle it, that is an error. */
+  async = false;
+  called = false;
+  held: { readonly result: unknown } | undefined;
+  response: ResponseStream | undefined;
+  readonly stream: number;
+  readonly server: Server;
+  readonly scope: LogScope | undefined;
+
+  constructor(stream: number, server: Server, scope: LogScope | undefined) {
+    this.stream = stream;
+    this.server = server;
+    this.scope = scope;
+  }
+
+  done(error: unknown, result?: unknown): void {
+    if (error !== undefined && error !== null) this.server.fail(this, error);
+    else this.server.answer(this, result);
+  }
+
+  /** Node's callback: a result waits until the event loop is empty, unless the handler said otherwise. */
+  callback(error: unknown, result: unknown): void {
+    if (this.called) return;
+    this.called = true;
+    if ((error !== undefined && error !== null) || !this.waitsForEmptyEventLoop || this.scope) this.done(error, result);
+    else this.held = { result };
+  }
+}
+
+class Server {
+  readonly #loaded: Loaded;
+  readonly #channel: Channel;
+  readonly #concurrent: boolean;
+  readonly #running = new Set<Invocation>();
+  #trace: string | undefined;
+
+  constructor(loaded: Loaded, channel: Channel, concurrent: boolean) {
+    this.#loaded = loaded;
+    this.#channel = channel;
+    this.#concurrent = concurrent;
+  }
+
+  /** One at a time: waits for the next invocation and begins it. */
+  readonly next = (): void => {
+    if (!this.#channel.read()) ending.exit(0);
+    else this.#begin(undefined);
+  };
+
+  /** Several at a time: begins invocations as they arrive. */
+  async listen(): Promise<void> {
+    const { Socket } = await import('node:net');
+    const scopes = new AsyncLocalStorage<LogScope>();
+    setLogStore(scopes);
+    this.#channel.becomeEvented();
+    const socket = new Socket({ fd: this.#channel.fd, readable: true, writable: false });
+    socket.on('data', (bytes: Buffer) => {
+      this.#channel.feed(bytes);
+      while (this.#channel.next()) {
+        const scope: LogScope = { stream: this.#channel.stream, requestId: undefined };
+        scopes.run(scope, () => this.#begin(scope));
+      }
+    });
+    socket.on('error', () => ending.exit(0));
+    socket.on('close', () => ending.exit(0));
+  }
+
+  #begin(scope: LogScope | undefined): void {
+    const { kind, stream, from, to, buffer } = this.#channel;
+    if (kind !== KIND.invoke) throw new Error(`the host sent a frame of kind ${kind}`);
+    const invocation = new Invocation(stream, this, scope);
+    this.#running.add(invocation);
+    try {
+      const eventAt = from + 4 + readUint32(buffer, from);
+      const head = parse(this.#channel.text(from + 4, eventAt)) as InvokeHead;
+      if (scope) scope.requestId = head.id;
+      else {
+        setLogScope(stream, head.id);
+        this.#setTrace(head.trace);
+      }
+      const event: unknown = eventAt === to ? {} : parse(this.#channel.text(eventAt, to));
+      const context = createContext(this.#loaded.facts, head, invocation);
+      if (this.#loaded.streaming) this.#stream(invocation, event, context);
+      else this.#call(invocation, event, context);
+    } catch (error) {
+      this.fail(invocation, error);
+    }
+  }
+
+  #call(invocation: Invocation, event: unknown, context: object): void {
+    const { handler, returnsValues } = this.#loaded;
+    const result = handler(event, context, (error: unknown, value: unknown) => invocation.callback(error, value));
+    if (isThenable(result)) void this.#settle(invocation, result);
+    else if (returnsValues && result !== undefined && handler.length < CALLBACK_PARAMETERS) this.answer(invocation, result);
+  }
+
+  /** `await` rather than `then`: it does not depend on what user code made of Promise.prototype. */
+  async #settle(invocation: Invocation, promise: PromiseLike<unknown>): Promise<void> {
+    invocation.async = true;
+    let result: unknown;
+    try {
+      result = await promise;
+    } catch (error) {
+      this.fail(invocation, error ?? 'handled');
+      return;
+    }
+    this.answer(invocation, result);
+  }
+
+  #stream(invocation: Invocation, event: unknown, context: object): void {
+    const response = new ResponseStream(this.#channel, invocation.stream, this.#loaded.highWaterMark);
+    invocation.response = response;
+    const result = this.#loaded.handler(event, response, context);
+    if (!isThenable(result)) throw new Error('Streaming does not support non-async handlers.');
+    void this.#settleStream(invocation, response, result);
+  }
+
+  async #settleStream(invocation: Invocation, response: ResponseStream, promise: PromiseLike<unknown>): Promise<void> {
+    invocation.async = true;
+    try {
+      if ((await promise) !== undefined) console.warn('Streaming handlers ignore return values.');
+      await finished(response);
+    } catch (error) {
+      this.fail(invocation, error ?? 'handled');
+      return;
+    }
+    this.#send(invocation, KIND.streamEnd, '');
+  }
+
+  answer(invocation: Invocation, result: unknown): void {
+    if (invocation.over) return;
+    let text: string;
+    try {
+      // A function or a symbol has no JSON text: it counts as nothing.
+      text = result === undefined ? 'null' : (stringify(result) ?? 'null');
+    } catch (error) {
+      this.fail(invocation, new Error(`Unable to stringify response body: ${toFunctionError(error).errorMessage}`, { cause: error }));
+      return;
+    }
+    if (text.length > MAX_RESPONSE_BYTES / 3 && byteLength(text) > MAX_RESPONSE_BYTES) this.#refuse(invocation, byteLength(text));
+    else this.#send(invocation, KIND.response, text);
+  }
+
+  fail(invocation: Invocation, thrown: unknown): void {
+    if (invocation.over) return;
+    logError('Invoke Error', thrown);
+    this.#sendError(invocation, toFunctionError(thrown));
+  }
+
+  /** The process is about to end: whatever runs ends with this error. */
+  fault(error: FunctionError): void {
+    for (const invocation of this.#running) this.#sendError(invocation, error, true);
+  }
+
+  /** The event loop is empty. Answering keeps the process going: it then waits for the next invocation. */
+  idle(): void {
+    for (const invocation of this.#running) {
+      if (invocation.held) this.answer(invocation, invocation.held.result);
+      else if (invocation.response?.writableEnded === false) this.fail(invocation, new Error('Response stream is not finished.'));
+      else if (invocation.async) this.fail(invocation, neverSettled());
+      else this.answer(invocation, null);
+    }
+  }
+
+  #refuse(invocation: Invocation, bytes: number): void {
+    const errorMessage = `Response payload size (${bytes} bytes) exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`;
+    this.#sendError(invocation, { errorType: 'Function.ResponseSizeTooLarge', errorMessage });
+  }
+
+  #sendError(invocation: Invocation, error: FunctionError, last = false): void {
+    this.#send(invocation, invocation.response?.begun ? KIND.streamEnd : KIND.error, stringify(error), last);
+  }
+
+  #send(invocation: Invocation, kind: number, text: string, last = false): void {
+    if (invocation.over) return;
+    flushLines();
+    invocation.over = true;
+    invocation.response?.seal();
+    this.#channel.sendText(kind, invocation.stream, 4, resourceUsage().maxRSS, text);
+    this.#running.delete(invocation);
+    if (invocation.scope) invocation.scope.stream = 0;
+    else setLogScope(0, undefined);
+    if (!last && !this.#concurrent) setImmediate(this.next);
+  }
+
+  #setTrace(trace: string | undefined): void {
+    if (trace === this.#trace) return;
+    this.#trace = trace;
+    if (trace === undefined) delete process.env['_X_AMZN_TRACE_ID'];
+    else process.env['_X_AMZN_TRACE_ID'] = trace;
+  }
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+  typeof (value as { then?: unknown }).then === 'function';
+
+function finished(response: ResponseStream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = () => {
+      if (response.writableFinished) resolve();
+      else reject(response.errored ?? new Error('Response stream is not finished.'));
+    };
+    if (response.writableFinished || response.destroyed) settle();
+    else response.once('finish', settle).once('close', settle);
+  });
+}
+
+/** Lambda's words. */
+const neverSettled = (): RuntimeError =>
+  new RuntimeError(
+    'NodeJsExit',
+    'The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a Promise that was never settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes',
+  );

@@ -1,0 +1,18 @@
+/**
+ * A function as a plain process, without isolation: `node spawn-main.mjs TASK_ROOT HANDLER CONCURRENCY`, with the function's environment
+ * as its own and the channel to the host as descriptor 3.
+ */
+import { reportInit } from './boot.ts';
+import { Channel } from './channel.ts';
+import { ending } from './ending.ts';
+import { initialise } from './init.ts';
+import { serve } from './serve.ts';
+
+const CHANNEL = 3;
+const { exit } = ending;
+const [taskRoot, handler, concurrency] = process.argv.splice(2) as [string, string, string];
+const channel = new Channel(CHANNEL);
+
+const outcome = await initialise({ taskRoot, handler, channel });
+if (reportInit(channel, outcome)) serve(outcome, channel, { concurrency: Number(concurrency), exit });
+else process.exit(1);
