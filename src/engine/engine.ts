@@ -84,7 +84,8 @@ export type EngineLog = {
   readonly timeMs: number;
   /** Absent: outside of any invocation, e.g. during init. */
   readonly requestId?: string;
-  /** On the function's own lines; the platform's have none. `formatLine` gives a line the form it has in Lambda's log. */
+  /** On the function's own lines; the platform's have none. */
   readonly level?: LogLevel;
+  /** As it stands in Lambda's log: the runtime has put time, request id and level before what `console` is given. */
   readonly text: string;
 };

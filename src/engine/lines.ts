@@ -1,5 +1,4 @@
 import { LIMITS } from '../kernel/mod.ts';
-import type { EngineLog } from './engine.ts';
 
 /** The lines that the platform writes around an invocation, as AWS Lambda writes them. */
 
@@ -27,12 +26,6 @@ export function reportLine(r: Report): string {
 
 export const initReportLine = (initMs: number, status: string): string =>
   `INIT_REPORT Init Duration: ${initMs.toFixed(2)} ms\tPhase: init\t${status}`;
-
-/** A line as Lambda's log shows it: the function's own carry time, request id and level in front, the platform's are as they are. */
-export function formatLine(line: EngineLog): string {
-  if (line.level === undefined) return line.text;
-  return `${new Date(line.timeMs).toISOString()}\t${line.requestId ?? 'undefined'}\t${line.level}\t${line.text}`;
-}
 
 const CUT_MARK = ' ... (line cut by Hearth)';
 

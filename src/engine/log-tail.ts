@@ -1,16 +1,13 @@
 import { LIMITS } from '../kernel/mod.ts';
-import type { EngineLog } from './engine.ts';
-import { formatLine } from './lines.ts';
 
-/** The last LIMITS.logTailBytes of an invocation's formatted log lines, in bounded memory. */
+/** The last LIMITS.logTailBytes of an invocation's log lines, in bounded memory. */
 export class LogTail {
   #lines: string[] = [];
   #length = 0;
 
-  add(line: EngineLog): void {
-    const text = `${formatLine(line)}\n`;
-    this.#lines.push(text);
-    this.#length += text.length;
+  add(line: string): void {
+    this.#lines.push(`${line}\n`);
+    this.#length += line.length + 1;
     // Each character is at least one byte, so what goes can never be part of the tail.
     while (this.#lines.length > 1 && this.#length - this.#lines[0]!.length >= LIMITS.logTailBytes) {
       this.#length -= this.#lines.shift()!.length;

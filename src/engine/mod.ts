@@ -2,4 +2,3 @@ export { createEngine } from './create-engine.ts';
 export type * from './create-engine.ts';
 export type * from './deployment.ts';
 export type * from './engine.ts';
-export { formatLine } from './lines.ts';

@@ -181,7 +181,7 @@ export class Pool implements PoolView {
 
   /** Closes a retired pool that has nothing left to do. */
   settle(): void {
-    if (this.#retired && this.#deadlines.size === 0 && this.waiting.size === 0) this.close();
+    if (this.#retired && this.#deadlines.size === 0 && this.waiting.size === 0) void this.close();
   }
 
   /** Ends everything at once: what waits is refused, what runs is cut off. Returns when each sandbox is gone. */
@@ -388,7 +388,7 @@ export class Pool implements PoolView {
   #write(line: Omit<EngineLog, 'functionName' | 'version' | 'requestId'>, ofInit: boolean): void {
     const { functionName, version } = this.deployment;
     const whole: EngineLog = { functionName, version, ...line };
-    if (ofInit) (this.initTail ??= new LogTail()).add(whole);
+    if (ofInit) (this.initTail ??= new LogTail()).add(whole.text);
     this.host.log(whole);
   }
 }

@@ -306,7 +306,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   }
 
   #write(line: EngineLog): void {
-    this.#tail?.add(line);
+    this.#tail?.add(line.text);
     this.#pool.host.log(line);
   }
 }

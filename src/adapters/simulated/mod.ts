@@ -1,1 +1,4 @@
 export * from './sim-store.ts';
+export * from './sim-faults.ts';
+export * from './sim-function.ts';
+export * from './sim-sandboxes.ts';

@@ -1,0 +1,212 @@
+import { assert } from '../../kernel/mod.ts';
+import type { Clock } from '../../kernel/mod.ts';
+import type { Exit, Flow, Instance, InvocationEnd, InvocationListener } from '../../ports/mod.ts';
+import type { InvokeHead, LogLevel, StreamHead, FunctionError } from '../../protocol/mod.ts';
+import type { Dice, SimFaults } from './sim-faults.ts';
+import { simError } from './sim-function.ts';
+import type { SimCall, SimHandler } from './sim-function.ts';
+
+export type SimInstanceOptions = {
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly faults: SimFaults;
+  readonly start: Instance['start'];
+  readonly startMs: number;
+  /** From `kill` until the end is known. */
+  readonly exitMs: number;
+  readonly concurrency: number;
+  readonly handler: SimHandler;
+  /** The process is no more. */
+  readonly ended: (instance: SimInstance) => void;
+};
+
+export class SimInstance implements Instance {
+  readonly start: Instance['start'];
+  readonly closed: Promise<Exit>;
+  onLog: ((text: string, level: LogLevel) => void) | undefined;
+  readonly #options: SimInstanceOptions;
+  readonly #calls = new Set<Call>();
+  readonly #close: (exit: Exit) => void;
+  #exit: Exit | undefined;
+  #up = false;
+
+  constructor(options: SimInstanceOptions) {
+    this.#options = options;
+    this.start = options.start;
+    const { promise, resolve } = Promise.withResolvers<Exit>();
+    this.closed = promise;
+    this.#close = resolve;
+    const fails = options.dice.happens(options.faults.forkFails);
+    options.clock.after(options.startMs, () => {
+      if (fails) this.end({ kind: 'ended' });
+      if (this.#exit) return;
+      this.#up = true;
+      for (const call of this.#calls) this.#run(call);
+    });
+  }
+
+  get alive(): boolean {
+    return this.#exit === undefined;
+  }
+
+  invoke(head: InvokeHead, event: Uint8Array, listener: InvocationListener): Flow {
+    const { clock, concurrency } = this.#options;
+    const call = new Call(this, clock, head, Buffer.from(event), listener);
+    if (this.#exit) {
+      const exit = this.#exit;
+      clock.after(0, () => call.finish({ kind: 'died', exit }));
+      return call;
+    }
+    assert(this.#calls.size < concurrency, `an instance was given invocation ${this.#calls.size + 1} of ${concurrency} at a time`);
+    this.#calls.add(call);
+    if (this.#up) clock.after(0, () => this.#run(call));
+    return call;
+  }
+
+  kill(): void {
+    if (this.#exit) return;
+    const exit: Exit = { kind: 'ended' };
+    this.#exit = exit;
+    this.#options.ended(this);
+    this.#options.clock.after(this.#options.exitMs, () => this.#settle(exit));
+  }
+
+  /** Ends at once, by itself or with all others. */
+  end(exit: Exit): void {
+    if (!this.#exit) {
+      this.#exit = exit;
+      this.#options.ended(this);
+    }
+    this.#settle(this.#exit);
+  }
+
+  done(call: Call): void {
+    this.#calls.delete(call);
+  }
+
+  #settle(exit: Exit): void {
+    for (const call of this.#calls) call.finish({ kind: 'died', exit });
+    this.#close(exit);
+  }
+
+  #run(call: Call): void {
+    if (this.#exit || call.ended) return;
+    const { dice, faults, handler } = this.#options;
+    if (dice.happens(faults.neverAnswers)) return;
+    if (dice.happens(faults.dies)) {
+      const exit = DEATHS[Math.floor(dice.fraction() * DEATHS.length)]!;
+      call.after(dice.fraction() * 20, () => this.end(exit));
+    }
+    if (dice.happens(faults.violates)) {
+      this.end({ kind: 'violated', message: 'a frame has the unknown kind 255' });
+      return;
+    }
+    try {
+      handler(call);
+    } catch (error) {
+      call.fail(simError(error));
+    }
+  }
+}
+
+const DEATHS: readonly Exit[] = [
+  { kind: 'exited', code: 0 },
+  { kind: 'exited', code: 1 },
+  { kind: 'signalled', signal: 'SIGSEGV' },
+  { kind: 'outOfMemory' },
+  { kind: 'ended' },
+];
+
+const MEMORY_KIB = 40 * 1024;
+
+class Call implements SimCall, Flow {
+  readonly head: InvokeHead;
+  readonly event: Buffer;
+  readonly #instance: SimInstance;
+  readonly #clock: Clock;
+  readonly #listener: InvocationListener;
+  #paused = false;
+  #drained: (() => void) | undefined;
+  ended = false;
+
+  constructor(instance: SimInstance, clock: Clock, head: InvokeHead, event: Buffer, listener: InvocationListener) {
+    this.#instance = instance;
+    this.#clock = clock;
+    this.head = head;
+    this.event = event;
+    this.#listener = listener;
+  }
+
+  input(): Record<string, unknown> {
+    return JSON.parse(this.event.toString()) as Record<string, unknown>;
+  }
+
+  log(text: string, level: LogLevel = 'INFO'): void {
+    if (this.#running()) this.#listener.log(text, level);
+  }
+
+  childOutput(text: string, level: LogLevel = 'INFO'): void {
+    if (this.#running()) this.#instance.onLog?.(text, level);
+  }
+
+  after(ms: number, run: () => void): void {
+    this.#clock.after(ms, () => {
+      if (this.#running()) run();
+    });
+  }
+
+  respond(value: unknown): void {
+    if (this.#running()) {
+      this.finish({ kind: 'answered', payload: Buffer.from(JSON.stringify(value) ?? 'null'), memoryKiB: MEMORY_KIB });
+    }
+  }
+
+  fail(error: FunctionError): void {
+    if (this.#running()) this.finish({ kind: 'failed', error, memoryKiB: MEMORY_KIB });
+  }
+
+  streamHead(head: StreamHead): void {
+    if (this.#running()) this.#listener.streamHead(head);
+  }
+
+  streamChunk(chunk: Uint8Array): boolean {
+    // The port's chunks are views that don't last.
+    if (this.#running()) this.#listener.streamChunk(Buffer.from(chunk));
+    return !this.#paused;
+  }
+
+  drained(run: () => void): void {
+    if (this.#paused) this.#drained = run;
+    else this.after(0, run);
+  }
+
+  streamEnd(error?: FunctionError): void {
+    if (this.#running()) this.finish({ kind: 'streamed', memoryKiB: MEMORY_KIB, ...(error && { error }) });
+  }
+
+  exit(exit: Exit): void {
+    if (this.#running()) this.#instance.end(exit);
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    const run = this.#drained;
+    this.#drained = undefined;
+    if (run) this.after(0, run);
+  }
+
+  finish(end: InvocationEnd): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.#instance.done(this);
+    this.#listener.end(end);
+  }
+
+  #running(): boolean {
+    return !this.ended && this.#instance.alive;
+  }
+}
