@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { manualClock, seededRandom } from '../../kernel/mod.ts';
+import { SimStore } from '../../adapters/simulated/mod.ts';
+import type { FunctionLogs, LogEntry } from '../../ports/mod.ts';
+import { signRequest } from '../../protocol/mod.ts';
+import { createDoor, openAccessKeys } from '../door/mod.ts';
+import { createAdminApi } from './mod.ts';
+
+test('health needs no signature, the rest does once authentication is on', async (t) => {
+  const { url, keys } = await setUp(t, { auth: true });
+  assert.deepEqual(await (await fetch(`${url}/_hearth/health`)).json(), { status: 'ok' });
+  const refused = await fetch(`${url}/_hearth/info`);
+  assert.equal(refused.status, 403);
+  assert.equal(refused.headers.get('x-amzn-errortype'), 'MissingAuthenticationTokenException');
+  const key = await keys.create();
+  const request = { method: 'POST', url: new URL(`${url}/_hearth/keys`), body: Buffer.from('{"description":"ci"}') };
+  const headers = signRequest({ ...request, ...key, region: 'us-east-1', service: 'lambda', timeMs: START_MS });
+  const created = await fetch(request.url, { method: 'POST', headers, body: request.body });
+  assert.equal(created.status, 201);
+  assert.deepEqual(
+    keys.list().map((each) => each.description),
+    ['', 'ci'],
+  );
+});
+
+test('ready says no while draining, and info says what runs here', async (t) => {
+  const { url, state } = await setUp(t);
+  assert.equal((await fetch(`${url}/_hearth/ready`)).status, 200);
+  state.ready = false;
+  assert.equal((await fetch(`${url}/_hearth/ready`)).status, 503);
+  assert.deepEqual(await (await fetch(`${url}/_hearth/info`)).json(), INFO);
+});
+
+test('what is not there, and what is not understood, is refused by its own code', async (t) => {
+  const { url } = await setUp(t);
+  const code = async (path: string, init?: RequestInit) => (await fetch(`${url}${path}`, init)).headers.get('x-amzn-errortype');
+  assert.equal(await code('/_hearth/nothing'), 'NotFound');
+  assert.equal(await code('/_hearth/functions/nobody/logs'), 'ResourceNotFoundException');
+  assert.equal(await code('/_hearth/functions/%E0%A4%A/logs'), 'BadRequest');
+  assert.equal(await code('/_hearth/functions/hello/logs?limit=many'), 'BadRequest');
+  assert.equal(await code('/_hearth/keys/AKIANOBODY', { method: 'DELETE' }), 'ResourceNotFoundException');
+  assert.equal(await code('/_hearth/keys', { method: 'POST', body: '{' }), 'InvalidRequestContentException');
+  assert.equal(await code('/_hearth/keys', { method: 'POST', body: JSON.stringify({ description: 'x'.repeat(300) }) }), 'BadRequest');
+  assert.equal(await code('/_hearth/info', { headers: { origin: 'https://elsewhere.example' } }), 'AccessDeniedException');
+  assert.equal((await fetch(`${url}/elsewhere`)).status, 418, 'other paths are left to others');
+});
+
+test('a log is sent as lines, of one request when asked for', async (t) => {
+  const { url, logs } = await setUp(t);
+  logs.append(entry('one', 'a'));
+  logs.append(entry('two', 'b'));
+  const lines = async (query: string) => (await (await fetch(`${url}/_hearth/functions/hello/logs?${query}`)).text()).trim().split('\n');
+  assert.deepEqual(
+    (await lines('')).map((line) => JSON.parse(line).text),
+    ['one', 'two'],
+  );
+  assert.deepEqual(
+    (await lines('requestId=b')).map((line) => JSON.parse(line).text),
+    ['two'],
+  );
+});
+
+test('a followed log has what was there and what comes, each once, and is let go when the reader leaves', async (t) => {
+  const { url, logs, clock } = await setUp(t);
+  logs.append(entry('before', 'a'));
+  // Appended while the request reads what there is: in what was read, and in what was followed.
+  logs.onRead = () => logs.append(entry('meanwhile', 'a'));
+  const leave = new AbortController();
+  const response = await fetch(`${url}/_hearth/functions/hello/logs?follow=1&requestId=a`, { signal: leave.signal });
+  const lines = createInterface({ input: Readable.fromWeb(response.body!) })[Symbol.asyncIterator]();
+  const next = async () => JSON.parse((await lines.next()).value!).text;
+  assert.equal(await next(), 'before');
+  assert.equal(await next(), 'meanwhile');
+  logs.append(entry('of another request', 'b'));
+  logs.append(entry('after', 'a'));
+  assert.equal(await next(), 'after');
+  clock.advance(15_000);
+  assert.equal((await lines.next()).value, '', 'a heartbeat');
+  const released = once(logs.events, 'released');
+  leave.abort();
+  await assert.rejects(lines.next(), { name: 'AbortError' });
+  await released;
+});
+
+const START_MS = 1_700_000_000_000;
+const INFO = { version: '0.1.0', driver: 'simulated', isolated: false, authentication: false, startedMs: START_MS };
+const entry = (text: string, requestId: string): LogEntry => ({ functionName: 'hello', timeMs: START_MS, requestId, text });
+
+async function setUp(t: TestContext, { auth = false } = {}) {
+  const clock = manualClock(START_MS);
+  const store = await SimStore.open();
+  const keys = await openAccessKeys({ store, random: seededRandom(1), clock, sealingKey: new Uint8Array(32) });
+  const logs = memoryLogs();
+  const state = { ready: true };
+  const admin = createAdminApi({
+    info: INFO,
+    ready: () => state.ready,
+    stats: () => [],
+    functionExists: (name) => name === 'hello',
+    logs,
+    keys,
+    door: createDoor({ auth, keys, clock, region: 'us-east-1' }),
+    clock,
+    onError: (error) => assert.fail(String(error)),
+  });
+  const server = createServer((request, response) => {
+    if (!admin(request, response)) response.writeHead(418).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, clock, keys, logs, state };
+}
+
+function memoryLogs(): FunctionLogs & { onRead: () => void; readonly events: EventEmitter } {
+  const entries: LogEntry[] = [];
+  const followers = new Set<(entry: LogEntry) => void>();
+  const events = new EventEmitter();
+  return {
+    events,
+    onRead() {},
+    append(each) {
+      entries.push(each);
+      for (const follower of followers) follower(each);
+    },
+    async read(_name, query) {
+      this.onRead();
+      return entries.filter((each) => query.requestId === undefined || each.requestId === query.requestId);
+    },
+    follow(_name, onEntry) {
+      followers.add(onEntry);
+      return () => {
+        if (followers.delete(onEntry)) events.emit('released');
+      };
+    },
+    async delete() {},
+    async flush() {},
+    async close() {},
+  };
+}

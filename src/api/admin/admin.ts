@@ -1,0 +1,162 @@
+/**
+ * Hearth's own HTTP API, below `/_hearth/`: is it alive, what is it, what has it done, the functions' logs, and access keys. Everything
+ * answers with JSON; a log answers with one JSON object a line. Documented in docs/cli.md, whose `hearth` is its first client.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HearthError, asHearthError } from '../../kernel/mod.ts';
+import type { Clock } from '../../kernel/mod.ts';
+import type { DeploymentStats } from '../../engine/mod.ts';
+import type { FunctionLogs } from '../../ports/mod.ts';
+import type { AccessKeys, Door } from '../door/mod.ts';
+import { readBody } from '../lambda/body.ts';
+import { sendLogs } from './logs.ts';
+import { sendError, sendJson } from './respond.ts';
+
+export const ADMIN_PREFIX = '/_hearth/';
+
+export type AdminOptions = {
+  readonly info: AdminInfo;
+  /** False while starting up and while draining. */
+  readonly ready: () => boolean;
+  readonly stats: () => readonly DeploymentStats[];
+  readonly functionExists: (name: string) => boolean;
+  readonly logs: FunctionLogs;
+  readonly keys: AccessKeys;
+  readonly door: Door;
+  readonly clock: Clock;
+  readonly onError: (error: unknown) => void;
+};
+
+export type AdminInfo = {
+  readonly version: string;
+  readonly driver: string;
+  readonly isolated: boolean;
+  readonly authentication: boolean;
+  /** Epoch milliseconds. */
+  readonly startedMs: number;
+};
+
+/** A handler that takes the requests below `/_hearth/` and returns true, and leaves all others alone and returns false. */
+export function createAdminApi(options: AdminOptions): (request: IncomingMessage, response: ServerResponse) => boolean {
+  return (request, response) => {
+    if (!request.url?.startsWith(ADMIN_PREFIX)) return false;
+    answer(options, request, response).catch((thrown: unknown) => {
+      const error = asHearthError(thrown);
+      if (error.code === 'Internal') options.onError(thrown);
+      sendError(response, error);
+    });
+    return true;
+  };
+}
+
+type Call = {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly parts: readonly string[];
+  readonly body: Uint8Array;
+};
+
+/** For load balancers and supervisors, which sign nothing. They learn nothing else here. */
+const OPEN = new Set(['health', 'ready']);
+/** Names a signer may give the service by. */
+const SERVICES = ['hearth', 'lambda'];
+const BODY_BYTES = 64 * 1024;
+
+async function answer(options: AdminOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = URL.parse(request.url ?? '', 'http://hearth');
+  if (!url) throw new HearthError('BadRequest', 'The request target is not a path.');
+  const parts = url.pathname.slice(ADMIN_PREFIX.length).split('/');
+  const examination = OPEN.has(parts.join('/')) ? undefined : options.door.admit(request, SERVICES);
+  const body = await readBody(request, BODY_BYTES, 'admin');
+  examination?.confirm(body);
+  await route(options, { request, response, url, parts, body });
+}
+
+async function route(options: AdminOptions, call: Call): Promise<void> {
+  const { response, parts } = call;
+  switch (`${call.request.method} ${pattern(parts)}`) {
+    case 'GET health':
+      return sendJson(response, 200, { status: 'ok' });
+    case 'GET ready':
+      return sendJson(response, options.ready() ? 200 : 503, { ready: options.ready() });
+    case 'GET info':
+      return sendJson(response, 200, options.info);
+    case 'GET stats':
+      return sendJson(response, 200, { deployments: options.stats() });
+    case 'GET functions/*/logs':
+      return functionLogs(options, call, decode(parts[1]!));
+    case 'GET keys':
+      return sendJson(response, 200, { keys: options.keys.list() });
+    case 'POST keys':
+      return sendJson(response, 201, await options.keys.create(descriptionIn(call.body)));
+    case 'DELETE keys/*':
+      return deleteKey(options, response, decode(parts[1]!));
+    default:
+      throw new HearthError('NotFound', `${call.request.method} ${call.url.pathname} is not part of the admin API; see docs/cli.md`);
+  }
+}
+
+// The path with its name replaced by a star: that of the logs of any function is one pattern.
+function pattern(parts: readonly string[]): string {
+  const [noun, name, ...rest] = parts.at(-1) === '' ? parts.slice(0, -1) : parts;
+  return name === undefined ? (noun ?? '') : [noun, '*', ...rest].join('/');
+}
+
+async function functionLogs(options: AdminOptions, { response, url }: Call, name: string): Promise<void> {
+  if (!options.functionExists(name)) throw new HearthError('ResourceNotFoundException', `Function not found: ${name}`);
+  const query = url.searchParams;
+  const sinceMs = numberIn(query, 'since');
+  const limit = numberIn(query, 'limit');
+  const requestId = query.get('requestId') ?? undefined;
+  await sendLogs(response, {
+    logs: options.logs,
+    clock: options.clock,
+    functionName: name,
+    follow: query.has('follow'),
+    query: {
+      ...(sinceMs !== undefined && { sinceMs }),
+      ...(limit !== undefined && { limit }),
+      ...(requestId !== undefined && { requestId }),
+    },
+  });
+}
+
+async function deleteKey(options: AdminOptions, response: ServerResponse, accessKeyId: string): Promise<void> {
+  if (!(await options.keys.delete(accessKeyId)))
+    throw new HearthError('ResourceNotFoundException', `There is no access key ${accessKeyId}`);
+  sendJson(response, 200, { deleted: accessKeyId });
+}
+
+function numberIn(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw new HearthError('BadRequest', `${name}=${text}: give a whole number`);
+  return Number(text);
+}
+
+function descriptionIn(body: Uint8Array): { readonly description?: string } {
+  if (body.length === 0) return {};
+  const value = parseJson(body);
+  const description = typeof value === 'object' && value !== null && 'description' in value ? value.description : undefined;
+  if (description === undefined) return {};
+  if (typeof description !== 'string' || description.length > 256)
+    throw new HearthError('BadRequest', 'description must be a text of at most 256 characters');
+  return { description };
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch (error) {
+    throw new HearthError('InvalidRequestContentException', 'The body is not JSON.', { cause: error });
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    throw new HearthError('BadRequest', `${text} is not percent-encoded correctly`, { cause: error });
+  }
+}
