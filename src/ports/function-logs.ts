@@ -1,3 +1,5 @@
+import { LIMITS } from '../kernel/mod.ts';
+
 /** The functions' log lines: appended on the hot path without waiting, kept in bounded space, read by page or followed. */
 export interface FunctionLogs {
   /** Never blocks and never throws; lines are written in groups. */
@@ -25,3 +27,12 @@ export type LogEntry = {
 
 /** `sinceMs` inclusive; `limit`: the latest so many of what matches (default 1,000, at most 10,000). */
 export type LogQuery = { readonly sinceMs?: number; readonly requestId?: string; readonly limit?: number };
+
+/** The entry as it is kept: text over the limit is cut, and says so. */
+export function boundedLogEntry(entry: LogEntry): LogEntry {
+  if (entry.text.length <= LIMITS.logLineBytes) return entry;
+  return { ...entry, text: `${entry.text.slice(0, LIMITS.logLineBytes - CUT_MARK.length)}${CUT_MARK}` };
+}
+
+const CUT_MARK = ' [cut]';
+export const LOG_QUERY_LIMIT = { default: 1_000, max: 10_000 } as const;

@@ -1,0 +1,16 @@
+import { FileFunctionLogs } from '../../src/adapters/files/mod.ts';
+import { SimFunctionLogs } from '../../src/adapters/simulated/mod.ts';
+import type { SimLogsDisk } from '../../src/adapters/simulated/mod.ts';
+import { systemClock } from '../../src/kernel/mod.ts';
+import { functionLogsContract } from './function-logs.ts';
+import { temporaryDirectory } from './temporary.ts';
+
+functionLogsContract('FileFunctionLogs', async (t) => {
+  const directory = await temporaryDirectory(t);
+  return { open: () => FileFunctionLogs.open({ directory, clock: systemClock }) };
+});
+
+functionLogsContract('SimFunctionLogs', async () => {
+  const disk: SimLogsDisk = new Map();
+  return { open: () => SimFunctionLogs.open({ disk }) };
+});

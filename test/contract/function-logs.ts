@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import fc from 'fast-check';
+import type { FunctionLogs, LogEntry } from '../../src/ports/mod.ts';
+
+/** Opened again after `close`, it finds what was appended before. */
+export type FunctionLogsPlace = { open(): Promise<FunctionLogs> };
+
+/** What every implementation of the FunctionLogs port promises. `place` makes an empty one, and cleans up by `t.after`. */
+export function functionLogsContract(name: string, place: (t: TestContext) => Promise<FunctionLogsPlace>): void {
+  const opened = async (t: TestContext): Promise<FunctionLogs> => {
+    const logs = await (await place(t)).open();
+    t.after(() => logs.close());
+    return logs;
+  };
+  const line = (functionName: string, timeMs: number, more: Partial<LogEntry> = {}): LogEntry => ({
+    functionName,
+    timeMs,
+    text: `line ${timeMs}`,
+    ...more,
+  });
+
+  test(`${name}: what was appended is read at once, oldest first, each function by itself`, async (t) => {
+    const logs = await opened(t);
+    const entries = [
+      line('hello', 1, { requestId: 'r1', level: 'INFO', text: 'two\nlines, "quotes" and ü\u0000\u2028' }),
+      line('hello', 2),
+      line('hello', 3, { text: '' }),
+    ];
+    for (const entry of entries) {
+      logs.append(entry);
+      logs.append(line('other', 9));
+    }
+    assert.deepEqual(await logs.read('hello', {}), entries);
+    assert.equal((await logs.read('other', {})).length, 3);
+    assert.deepEqual(await logs.read('nobody', {}), []);
+  });
+
+  test(`${name}: any entries, under any function names, are read as they were appended`, async (t) => {
+    const home = await place(t);
+    const entry = fc.record(
+      {
+        functionName: fc.oneof(
+          fc.constantFrom('hello', 'Hello', '../hello', 'hello.log', 'x'.repeat(300), '.', ''),
+          fc.string({ unit: 'binary' }),
+        ),
+        timeMs: fc.nat(),
+        text: fc.string({ unit: 'binary' }),
+        requestId: fc.string(),
+        level: fc.constantFrom('INFO', 'ERROR'),
+      },
+      { requiredKeys: ['functionName', 'timeMs', 'text'], noNullPrototype: true },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(entry, { maxLength: 20 }), fc.boolean(), async (entries, reopen) => {
+        let logs = await home.open();
+        for (const appended of entries) logs.append(appended);
+        if (reopen) {
+          await logs.close();
+          logs = await home.open();
+        }
+        for (const functionName of new Set(entries.map((appended) => appended.functionName))) {
+          assert.deepEqual(
+            await logs.read(functionName, {}),
+            entries.filter((appended) => appended.functionName === functionName),
+          );
+          await logs.delete(functionName);
+        }
+        await logs.close();
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test(`${name}: a query takes the latest that match, by time and request`, async (t) => {
+    const logs = await opened(t);
+    const entries = Array.from({ length: 2_000 }, (_, index) => line('hello', index, { requestId: `r${index % 2}` }));
+    for (const entry of entries) logs.append(entry);
+    const odd = entries.filter((entry) => entry.requestId === 'r1');
+    assert.deepEqual(await logs.read('hello', {}), entries.slice(1_000));
+    assert.deepEqual(await logs.read('hello', { limit: 3 }), entries.slice(-3));
+    assert.deepEqual(await logs.read('hello', { sinceMs: 1_990 }), entries.slice(1_990));
+    assert.deepEqual(await logs.read('hello', { requestId: 'r1', limit: 2_000 }), odd);
+    assert.deepEqual(await logs.read('hello', { requestId: 'r1', sinceMs: 1_000, limit: 5 }), odd.slice(-5));
+    assert.deepEqual(await logs.read('hello', { requestId: 'r' }), []);
+    assert.deepEqual(await logs.read('hello', { limit: 0 }), []);
+  });
+
+  test(`${name}: no query returns more than 10,000 entries`, async (t) => {
+    const logs = await opened(t);
+    for (let index = 0; index < 10_050; index++) logs.append(line('hello', index));
+    const found = await logs.read('hello', { limit: 1_000_000 });
+    assert.equal(found.length, 10_000);
+    assert.equal(found.at(-1)!.timeMs, 10_049);
+  });
+
+  test(`${name}: a follower gets what is appended from then on, at once, until it stops`, async (t) => {
+    const logs = await opened(t);
+    const seen: number[] = [];
+    logs.append(line('hello', 1));
+    const stop = logs.follow('hello', (entry) => seen.push(entry.timeMs));
+    logs.append(line('hello', 2));
+    logs.append(line('other', 3));
+    assert.deepEqual(seen, [2]);
+    stop();
+    stop();
+    logs.append(line('hello', 4));
+    assert.deepEqual(seen, [2]);
+  });
+
+  test(`${name}: followers of one function are apart from each other, also one that fails or stops another`, async (t) => {
+    const logs = await opened(t);
+    const seen: string[] = [];
+    const onEntry = (entry: LogEntry) => void seen.push(`shared ${entry.timeMs}`);
+    const stopFirst = logs.follow('hello', onEntry);
+    logs.follow('hello', onEntry);
+    logs.follow('hello', () => {
+      stopFirst();
+      throw new Error('a follower that fails');
+    });
+    logs.append(line('hello', 1));
+    logs.append(line('hello', 2));
+    assert.deepEqual(seen, ['shared 1', 'shared 1', 'shared 2']);
+    assert.equal((await logs.read('hello', {})).length, 2);
+  });
+
+  test(`${name}: a deleted function's lines are forgotten, a new function of that name starts empty`, async (t) => {
+    const logs = await opened(t);
+    logs.append(line('hello', 1));
+    await logs.flush();
+    logs.append(line('hello', 2));
+    logs.append(line('other', 3));
+    await logs.delete('hello');
+    assert.deepEqual(await logs.read('hello', {}), []);
+    logs.append(line('hello', 4));
+    assert.deepEqual(await logs.read('hello', {}), [line('hello', 4)]);
+    assert.equal((await logs.read('other', {})).length, 1);
+    await logs.delete('nobody');
+  });
+
+  test(`${name}: text over the limit of a line is cut and says so`, async (t) => {
+    const logs = await opened(t);
+    logs.append(line('hello', 1, { text: 'x'.repeat(300 * 1024) }));
+    const [entry] = await logs.read('hello', {});
+    assert.equal(entry!.text.length, 256 * 1024);
+    assert.match(entry!.text.slice(-20), /x \[cut\]$/);
+  });
+
+  test(`${name}: closing keeps what was appended; appending afterwards is ignored, not an error`, async (t) => {
+    const home = await place(t);
+    const before = await home.open();
+    for (let index = 0; index < 100; index++) before.append(line('hello', index));
+    await before.close();
+    before.append(line('hello', 1_000));
+    const after = await home.open();
+    t.after(() => after.close());
+    assert.equal((await after.read('hello', {})).length, 100);
+  });
+}
