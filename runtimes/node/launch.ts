@@ -25,6 +25,7 @@ const argv = [
   // Functions that a child would compile are compiled here, once, and stay; zygote.ts turns laziness on again for user code.
   '--no-lazy',
   '--no-flush-bytecode',
+  '--expose-gc',
   '--no-warnings',
   '--disable-sigusr1',
   ...program,

@@ -29,6 +29,7 @@ const { functions } = ffi.dlopen('libc.so.6', {
   sendmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
   recvmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
   poll: { return: 'i32', arguments: ['pointer', 'u64', 'i32'] },
+  shutdown: { return: 'i32', arguments: ['i32', 'i32'] },
   dup2: { return: 'i32', arguments: ['i32', 'i32'] },
   close: { return: 'i32', arguments: ['i32'] },
   close_range: { return: 'i32', arguments: ['u32', 'u32', 'i32'] },

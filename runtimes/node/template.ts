@@ -6,7 +6,7 @@ import { libc } from './libc.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
 import type { Message } from './messages.ts';
 import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, limitResources, undumpable } from './isolate.ts';
-import { fork, reviveLoop } from './rungs.ts';
+import { collectGarbage, fork, reviveLoop } from './rungs.ts';
 import { install, userCode } from './seccomp.ts';
 import { architecture } from './syscalls.ts';
 import { refreshRandomness } from './uniqueness.ts';
@@ -36,16 +36,18 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   confine(options, spec);
   reviveLoop();
   const channel = new Channel(boot);
-  const loaded = await initialise({ taskRoot: '/var/task', handler: spec.handler, environment: spec.environment, channel }).catch((error: unknown) => error as Error);
-  if (!reportInit(channel, loaded)) {
-    receiveMessage(options.keeper);
-    libc._exit(1);
+  const exit = (code: number) => libc._exit(code);
+  const outcome = await initialise({ taskRoot: '/var/task', handler: spec.handler, environment: spec.environment, channel, exit });
+  if (!reportInit(channel, outcome)) exit(1);
+  else {
+    // What init left in the young generation would be copied by the first collection of every child.
+    collectGarbage('minor');
+    const instance = forkOnCommand(options.keeper);
+    becomeInstance(options.keeper, instance);
+    libc.close(boot);
+    channel.swap(instance.channel);
+    serve(outcome, channel, { concurrency: spec.concurrency, exit });
   }
-  const instance = forkOnCommand(options.keeper);
-  becomeInstance(options.keeper, instance);
-  libc.close(boot);
-  channel.swap(instance.channel);
-  serve(loaded, channel, { concurrency: spec.concurrency, exit: (code) => libc._exit(code) });
 }
 
 /** The walls around user code. */
@@ -99,8 +101,7 @@ function becomeInstance(keeper: number, instance: InstanceOrder): void {
   }
   enter(instance.userNamespace);
   enter(instance.mounts);
-  // A user namespace begins with a full bounding set.
-  emptyBoundingSet();
+  // The full bounding set that a user namespace begins with gives nothing to a process under no_new_privs.
   dropCapabilities();
   libc.close(instance.userNamespace);
   libc.close(instance.mounts);

@@ -1,5 +1,6 @@
 /** What must differ between siblings of a fork. */
 import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
 
 /** Node hands out randomUUID and randomInt from caches of random bytes, which last so many calls. */
 const UUID_CACHE_CALLS = 128;
@@ -9,6 +10,8 @@ const state = new Uint32Array(4);
 const { getRandomValues } = crypto.webcrypto;
 const fill = getRandomValues.bind(crypto.webcrypto);
 const { randomUUID, randomInt } = crypto;
+/** Whether the function's init has drawn from randomInt's cache; drawing it empty in every child would cost each of them. */
+let intsDrawn = false;
 
 /**
  * Replaces Math.random, whose state in V8 can't be reached, by a generator whose state can: xoshiro128** (Blackman and Vigna,
@@ -19,13 +22,20 @@ export function ownRandomness(): void {
   Math.random = function random() {
     return ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992;
   };
+  crypto.randomInt = new Proxy(randomInt, {
+    apply(target, self, parameters) {
+      intsDrawn = true;
+      return Reflect.apply(target, self, parameters) as unknown;
+    },
+  });
+  syncBuiltinESMExports();
 }
 
 /** In a forked child, before user code runs there. OpenSSL's generator reseeds by itself when its pid changes. */
 export function refreshRandomness(): void {
   fill(state);
   for (let i = 0; i < UUID_CACHE_CALLS; i++) randomUUID();
-  for (let i = 0; i < INT_CACHE_CALLS; i++) randomInt(2);
+  if (intsDrawn) for (let i = 0; i < INT_CACHE_CALLS; i++) randomInt(2);
 }
 
 function next(): number {

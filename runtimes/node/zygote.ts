@@ -8,10 +8,10 @@ import { RECORD } from './ladder.ts';
 import type { BlankMessage } from './ladder.ts';
 import { receiveMessage, sendRecord, socketPair } from './messages.ts';
 import { buildRoot, leaveNamespaces, loopbackUp, undumpable } from './isolate.ts';
-import { fork, rememberConditions } from './rungs.ts';
+import { collectGarbage, fork, rememberConditions } from './rungs.ts';
 import { keep } from './keeper.ts';
 import { runTemplate } from './template.ts';
-import { ownRandomness } from './uniqueness.ts';
+import { ownRandomness, refreshRandomness } from './uniqueness.ts';
 import { rehearse } from './rehearse.ts';
 
 const COMMANDS = 3;
@@ -26,6 +26,8 @@ async function main(): Promise<void> {
   setFlagsFromString('--lazy');
   ownRandomness();
   await rehearse();
+  refreshRandomness();
+  collectGarbage('major');
   rememberConditions();
   sendRecord(COMMANDS, RECORD.ready);
   const role = forkOnCommand();
