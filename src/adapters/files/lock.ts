@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { HearthError } from '../../kernel/mod.ts';
 import { hasCode } from './durable.ts';
 
-export const LOCK_FILES: readonly string[] = ['lock.db', 'lock.db-journal', 'lock.pid'];
+export const LOCK_FILES: readonly string[] = ['lock.db', 'lock.pid'];
 
 export type DirectoryLock = { release(): void };
 
@@ -20,7 +20,8 @@ export type DirectoryLock = { release(): void };
 export function lockDirectory(directory: string): DirectoryLock {
   const db = new DatabaseSync(join(directory, 'lock.db'), { timeout: 0 });
   try {
-    db.exec('BEGIN EXCLUSIVE');
+    // In memory: nothing is ever written to it.
+    db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (cause) {
     db.close();
     if (isBusy(cause)) throw locked(directory, cause);
