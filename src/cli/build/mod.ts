@@ -1,0 +1,56 @@
+import { glob, readFile, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { HearthError, LIMITS } from '../../kernel/mod.ts';
+import { bundleProject } from './bundle.ts';
+import { collectExternals } from './externals.ts';
+import type { Project } from './project.ts';
+import { zipFiles } from './zip.ts';
+import type { PackageFile } from './zip.ts';
+
+export { readProject } from './project.ts';
+export type { Project } from './project.ts';
+
+export type Built = { readonly zip: Buffer; readonly handler: string; readonly warnings: readonly string[] };
+
+/** The deployment package of a project. Throws HearthError `BuildFailed`. */
+export async function buildProject(project: Project): Promise<Built> {
+  const [bundle, externals, included] = await Promise.all([
+    bundleProject(project),
+    collectExternals(project.external, project.directory),
+    includedFiles(project),
+  ]);
+  const zip = await zipFiles(refuseDoubles([...bundle.files, ...externals, ...included]));
+  if (zip.length > LIMITS.zipBytes) {
+    throw new HearthError(
+      'BuildFailed',
+      `the package has ${zip.length} bytes; ${LIMITS.zipBytes} can be uploaded. See what "external" and "include" bring along`,
+    );
+  }
+  return { zip, handler: bundle.handler, warnings: bundle.warnings };
+}
+
+async function includedFiles(project: Project): Promise<readonly PackageFile[]> {
+  const files = new Map<string, PackageFile>();
+  for (const pattern of project.include) {
+    let found = 0;
+    for await (const path of glob(pattern, { cwd: project.directory })) {
+      const full = join(project.directory, path);
+      const info = await stat(full);
+      if (!info.isFile()) continue;
+      found++;
+      files.set(full, { path: path.split(sep).join('/'), content: await readFile(full), mode: info.mode });
+    }
+    if (found === 0) throw new HearthError('BuildFailed', `"include" names ${JSON.stringify(pattern)}, but no file matches it`);
+  }
+  return [...files.values()];
+}
+
+function refuseDoubles(files: readonly PackageFile[]): readonly PackageFile[] {
+  const paths = new Set<string>();
+  for (const { path } of files) {
+    if (path.split('/').includes('..')) throw new HearthError('BuildFailed', `"include" reaches outside of the project: ${path}`);
+    if (paths.has(path)) throw new HearthError('BuildFailed', `two files would be shipped as ${path}; see "include" in hearth.json`);
+    paths.add(path);
+  }
+  return files;
+}

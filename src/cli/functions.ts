@@ -1,0 +1,123 @@
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import { HearthError } from '../kernel/mod.ts';
+import type { Context } from './context.ts';
+import { EXIT } from './exit-codes.ts';
+import { findUrl, functionPath, getConfiguration, listFunctions, urlPath } from './lambda.ts';
+import type { UrlConfig } from './lambda.ts';
+import { bytesText, tableText } from './text.ts';
+
+export async function list({ out, client }: Context): Promise<void> {
+  const functions = await listFunctions(client);
+  out.result(functions, () => {
+    if (functions.length === 0) return 'No functions yet: "hearth init NAME", then "hearth deploy NAME".';
+    const rows = functions.map((f) => [
+      f.FunctionName,
+      f.Runtime ?? '',
+      `${f.MemorySize} MiB`,
+      `${f.Timeout} s`,
+      bytesText(f.CodeSize),
+      f.State ?? '',
+      f.LastModified.slice(0, 19),
+    ]);
+    return tableText(['NAME', 'RUNTIME', 'MEMORY', 'TIMEOUT', 'CODE', 'STATE', 'MODIFIED'], rows, out.paint.bold);
+  });
+}
+
+export async function get({ out, client }: Context, name: string): Promise<void> {
+  const configuration = await getConfiguration(client, name);
+  const url = await findUrl(client, name);
+  out.result({ ...configuration, Url: url ?? null }, () => {
+    const fields: readonly (readonly [string, string | undefined])[] = [
+      ['arn', configuration.FunctionArn],
+      ['state', configuration.StateReason ? `${configuration.State}: ${configuration.StateReason}` : configuration.State],
+      ['runtime', configuration.Runtime],
+      ['handler', configuration.Handler],
+      ['memory', `${configuration.MemorySize} MiB`],
+      ['timeout', `${configuration.Timeout} s`],
+      ['code', `${bytesText(configuration.CodeSize)}, SHA-256 ${configuration.CodeSha256}`],
+      ['environment', Object.keys(configuration.Environment?.Variables ?? {}).join(', ') || undefined],
+      ['modified', configuration.LastModified],
+      ['url', url && `${url.FunctionUrl} (${url.AuthType}, ${url.InvokeMode ?? 'BUFFERED'})`],
+    ];
+    const lines = fields.filter(([, value]) => value !== undefined).map(([key, value]) => `  ${out.paint.dim(key.padEnd(11))} ${value}`);
+    return [out.paint.bold(configuration.FunctionName), ...lines].join('\n');
+  });
+}
+
+export async function remove({ out, client }: Context, name: string): Promise<void> {
+  await client.send({ method: 'DELETE', path: functionPath(name) });
+  out.result({ deleted: name }, () => `${name} deleted`);
+}
+
+export type UrlOptions = { readonly create?: boolean; readonly delete?: boolean; readonly auth: string };
+
+export async function url({ out, client }: Context, name: string, options: UrlOptions): Promise<void> {
+  const path = urlPath(name);
+  if (options.delete) {
+    await client.send({ method: 'DELETE', path });
+    return out.result({ deleted: true }, () => `${name} has no URL any more`);
+  }
+  const found = await findUrl(client, name);
+  if (!found && !options.create)
+    throw new HearthError('ResourceNotFoundException', `${name} has no URL, or is not there; --create makes one`);
+  const config = found ?? (await client.call<UrlConfig>({ method: 'POST', path, body: { AuthType: options.auth } }));
+  out.result(config, () => config.FunctionUrl);
+}
+
+export type InvokeOptions = { readonly payload?: string; readonly tail?: boolean; readonly qualifier?: string };
+
+/** Prints what the function answered. Returns the exit code: 4 when the function itself failed. */
+export async function invoke({ out, client }: Context, name: string, options: InvokeOptions): Promise<number> {
+  const body = await readPayload(options.payload ?? '{}');
+  const headers = options.tail ? { 'x-amz-log-type': 'Tail' } : {};
+  const request = {
+    method: 'POST',
+    path: functionPath(name, '/invocations'),
+    query: { Qualifier: options.qualifier },
+    body,
+    headers,
+  } as const;
+  const response = await out.progress(`invoking ${name}`, client.send(request));
+  const answer = await response.text();
+  const functionError = response.headers.get('x-amz-function-error');
+  const log = Buffer.from(response.headers.get('x-amz-log-result') ?? '', 'base64').toString('utf8');
+  if (out.json) {
+    const requestId = response.headers.get('x-amzn-requestid');
+    out.result(
+      { statusCode: response.status, functionError, requestId, payload: jsonOrText(answer), ...(options.tail && { log }) },
+      () => '',
+    );
+  } else {
+    if (log !== '') process.stderr.write(`${log.trimEnd()}\n`);
+    out.raw(`${answer}\n`);
+    if (functionError !== null) out.note(out.paint.red(`${name} failed: ${describeError(answer)}`));
+  }
+  return functionError === null ? EXIT.ok : EXIT.functionError;
+}
+
+/** The text itself, `@FILE`, or `-` for stdin. Must be JSON, which the platform checks. */
+async function readPayload(payload: string): Promise<Uint8Array> {
+  if (payload === '-') return buffer(process.stdin);
+  if (!payload.startsWith('@')) return Buffer.from(payload);
+  return readFile(payload.slice(1)).catch((error: NodeJS.ErrnoException) => {
+    throw new HearthError('BadUsage', `the payload file ${payload.slice(1)} cannot be read: ${error.code}`, { cause: error });
+  });
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // A streaming function may answer with anything.
+    if (error instanceof SyntaxError) return text;
+    throw error;
+  }
+}
+
+function describeError(answer: string): string {
+  const error = jsonOrText(answer);
+  if (typeof error !== 'object' || error === null) return answer;
+  const { errorType = 'Error', errorMessage = '' } = error as { errorType?: string; errorMessage?: string };
+  return `${errorType}: ${errorMessage}`;
+}
