@@ -9,7 +9,7 @@ export type FunctionReference = { readonly name: string; readonly qualifier?: st
 const REGION = '[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\\d';
 /** The service model's pattern for a function name, with what we need of it captured: region, account, name, qualifier. */
 const REFERENCE = new RegExp(
-  `^(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?(?:(${REGION}):)?(?:(\\d{12}):)?(?:function:)?([a-zA-Z0-9-_]+)(?::(\\$LATEST|[a-zA-Z0-9-_]+))?$`,
+  `^(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?(?:(${REGION}):)?(?:(\\d{12}):)?(?:function:)?([a-zA-Z0-9-_.]+)(?::(\\$LATEST(?:\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?$`,
 );
 const PLAIN_NAME = /^[a-zA-Z0-9-_]+$/;
 

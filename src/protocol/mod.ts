@@ -4,3 +4,4 @@ export * from './http-response.ts';
 export * from './sigv4-parse.ts';
 export * from './sigv4-sign.ts';
 export * from './sigv4.ts';
+export * from './event-stream.ts';

@@ -1,0 +1,49 @@
+import { HearthError } from '../../kernel/mod.ts';
+import type { CodeBody, CreateFunctionBody, SettingsBody } from './schemas.ts';
+
+/** Refuses what this Hearth would have to ignore: a setting is either in force or an error. Empty values ask for nothing. */
+export function refuseUnsupportedSettings(body: SettingsBody, runtime: string | undefined): void {
+  if (body.Layers?.length) throw unsupported('Layers', 'Put what the layers hold into the deployment package.');
+  if (body.VpcConfig?.SubnetIds?.length || body.VpcConfig?.SecurityGroupIds?.length)
+    throw unsupported('VpcConfig', 'Functions use the network of the machine. Leave VpcConfig out.');
+  if (body.DeadLetterConfig?.TargetArn) throw unsupported('DeadLetterConfig', 'Leave it out.');
+  if (body.KMSKeyArn) throw unsupported('KMSKeyArn', 'Leave it out.');
+  if (body.FileSystemConfigs?.length) throw unsupported('FileSystemConfigs', 'Leave it out.');
+  if (body.ImageConfig && Object.keys(body.ImageConfig).length > 0) throw unsupported('ImageConfig', 'Use a function of PackageType Zip.');
+  if (body.CapacityProviderConfig !== undefined) throw unsupported('CapacityProviderConfig', 'Leave it out.');
+  if (body.DurableConfig !== undefined) throw unsupported('DurableConfig', 'Leave it out.');
+  // As Lambda says it: no Node runtime has SnapStart there.
+  if (body.SnapStart?.ApplyOn === 'PublishedVersions')
+    throw new HearthError(
+      'InvalidParameterValueException',
+      `${runtime ?? 'The runtime'} is not supported for SnapStart enabled functions.`,
+    );
+}
+
+export function refuseUnsupportedCreation(body: CreateFunctionBody): void {
+  if (body.PackageType === 'Image') throw unsupported('PackageType Image', 'Use a function of PackageType Zip.');
+  if (body.CodeSigningConfigArn) throw unsupported('CodeSigningConfigArn', 'Leave it out.');
+  if (body.TenancyConfig !== undefined) throw unsupported('TenancyConfig', 'Leave it out.');
+  refuseUnsupportedSettings(body, body.Runtime);
+}
+
+/** The uploaded package. Throws `InvalidParameterValueException` when it comes from elsewhere, or not at all. */
+export function zipOf(code: CodeBody & { readonly PublishTo?: string | undefined }): Buffer {
+  refusePublishTo(code.PublishTo);
+  if (code.SourceKMSKeyArn) throw unsupported('SourceKMSKeyArn', 'Leave it out.');
+  if (code.ImageUri !== undefined) throw unsupported('code from a container image (ImageUri)', 'Give the package as ZipFile.');
+  if (code.S3Bucket !== undefined || code.S3Key !== undefined)
+    throw unsupported('code from S3 (S3Bucket, S3Key)', 'Give the package as ZipFile.');
+  if (!code.ZipFile) throw new HearthError('InvalidParameterValueException', 'Please provide a source for function code.');
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(code.ZipFile))
+    throw new HearthError('SerializationException', 'ZipFile is not valid base64. Encode the zip file in base64.');
+  return Buffer.from(code.ZipFile, 'base64');
+}
+
+export function refusePublishTo(publishTo: string | undefined): void {
+  if (publishTo !== undefined) throw unsupported('PublishTo', 'Leave it out.');
+}
+
+function unsupported(what: string, advice: string): HearthError {
+  return new HearthError('InvalidParameterValueException', `This Hearth does not support ${what} yet. ${advice}`);
+}

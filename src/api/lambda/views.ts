@@ -1,0 +1,94 @@
+/** What operations answer with, in the service model's shapes. */
+import type { AliasRecord, Cors, FunctionEntry, FunctionVersion, UrlEntry } from '../../control/mod.ts';
+
+export type ConfigurationView = {
+  /** What the ARN ends with; undefined: the function's own. */
+  readonly qualifier?: string | undefined;
+  /** Lists leave out the states. */
+  readonly listed?: boolean;
+};
+
+export function configurationOf(entry: FunctionEntry, { record, code }: FunctionVersion, view: ConfigurationView = {}): object {
+  const { settings } = record;
+  return {
+    FunctionName: entry.name,
+    FunctionArn: view.qualifier === undefined ? entry.arn : `${entry.arn}:${view.qualifier}`,
+    Runtime: settings.runtime,
+    Role: settings.role,
+    Handler: settings.handler,
+    CodeSize: record.code.bytes,
+    Description: settings.description,
+    Timeout: settings.timeoutSeconds,
+    MemorySize: settings.memoryMiB,
+    LastModified: lambdaTime(record.modifiedMs),
+    CodeSha256: base64Hash(record.code.sha256),
+    Version: record.version,
+    ...(settings.environment && { Environment: { Variables: settings.environment } }),
+    TracingConfig: { Mode: settings.tracing },
+    RevisionId: record.revisionId,
+    ...(!view.listed && states(code)),
+    PackageType: 'Zip',
+    Architectures: [settings.architecture],
+    EphemeralStorage: { Size: settings.tmpMiB },
+    SnapStart: { ApplyOn: 'None', OptimizationStatus: 'Off' },
+    LoggingConfig: {
+      LogFormat: settings.logging.format,
+      ApplicationLogLevel: settings.logging.applicationLevel,
+      SystemLogLevel: settings.logging.systemLevel,
+      LogGroup: settings.logging.group,
+    },
+  };
+}
+
+/** A change is answered when it is in force: nothing is ever Pending or InProgress. */
+function states(code: FunctionVersion['code']): object {
+  switch (code.kind) {
+    case 'ready':
+      return { State: 'Active', LastUpdateStatus: 'Successful' };
+    case 'failed':
+      return { State: 'Failed', StateReason: code.reason, StateReasonCode: 'InternalError', LastUpdateStatus: 'Successful' };
+  }
+}
+
+export function urlConfigOf({ entry, url }: UrlEntry, functionUrl: (urlId: string) => string): object {
+  return {
+    FunctionUrl: functionUrl(url.urlId),
+    FunctionArn: url.qualifier === '$LATEST' ? entry.arn : `${entry.arn}:${url.qualifier}`,
+    AuthType: url.authType,
+    ...(url.cors && { Cors: corsView(url.cors) }),
+    CreationTime: new Date(url.createdMs).toISOString(),
+    LastModifiedTime: new Date(url.modifiedMs).toISOString(),
+    InvokeMode: url.invokeMode,
+  };
+}
+
+function corsView(cors: Cors): object {
+  return {
+    AllowCredentials: cors.allowCredentials,
+    AllowHeaders: cors.allowHeaders,
+    AllowMethods: cors.allowMethods,
+    AllowOrigins: cors.allowOrigins,
+    ExposeHeaders: cors.exposeHeaders,
+    MaxAge: cors.maxAgeSeconds,
+  };
+}
+
+export function aliasView(entry: FunctionEntry, alias: AliasRecord): object {
+  return {
+    AliasArn: `${entry.arn}:${alias.name}`,
+    Name: alias.name,
+    FunctionVersion: alias.version,
+    Description: alias.description,
+    ...(Object.keys(alias.weights).length > 0 && { RoutingConfig: { AdditionalVersionWeights: alias.weights } }),
+    RevisionId: alias.revisionId,
+  };
+}
+
+export function base64Hash(sha256Hex: string): string {
+  return Buffer.from(sha256Hex, 'hex').toString('base64');
+}
+
+/** `2026-11-21T01:40:00.000+0000`: how Lambda writes LastModified. */
+function lambdaTime(epochMs: number): string {
+  return new Date(epochMs).toISOString().replace('Z', '+0000');
+}

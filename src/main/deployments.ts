@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import type { FunctionEntry, FunctionVersion, Realm, VersionRecord } from '../control/mod.ts';
+import { functionArn } from '../control/mod.ts';
+import type { Deployment } from '../engine/mod.ts';
+import { HearthError, LIMITS } from '../kernel/mod.ts';
+
+/** What a function sees of the platform around it. */
+export type DeploymentContext = {
+  readonly realm: Realm;
+  /** Where SDKs inside functions find Hearth; undefined: they are left to their own. */
+  readonly endpointUrl?: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken: string };
+};
+
+/** Remembers the deployment of each version of each entry: a warm call makes none anew. */
+export function createDeployments(context: DeploymentContext): (entry: FunctionEntry, version: FunctionVersion) => Deployment {
+  const known = new WeakMap<FunctionEntry, Map<FunctionVersion, Deployment>>();
+  return (entry, version) => {
+    let versions = known.get(entry);
+    if (!versions) known.set(entry, (versions = new Map()));
+    let deployment = versions.get(version);
+    if (!deployment) versions.set(version, (deployment = toDeployment(entry, version, context)));
+    return deployment;
+  };
+}
+
+/** A function version as the data plane runs it. Throws HearthError `ResourceNotReadyException` when its code is not there. */
+export function toDeployment(entry: FunctionEntry, version: FunctionVersion, context: DeploymentContext): Deployment {
+  const { record, code } = version;
+  if (code.kind === 'failed')
+    throw new HearthError('ResourceNotReadyException', `The code of ${entry.name}:${record.version} is not there: ${code.reason}`);
+  const reserved = entry.record.reservedConcurrency;
+  return {
+    // Settings and code give a version a new deploymentId; the reservation belongs to the function as a whole.
+    id: `${entry.name}:${record.version}:${record.deploymentId}${reserved === undefined ? '' : `:${reserved}`}`,
+    functionName: entry.name,
+    version: record.version,
+    arn: functionArn(context.realm, entry.name, record.version === '$LATEST' ? undefined : record.version),
+    spec: {
+      label: `${entry.name}:${record.version}`,
+      runtime: record.settings.runtime,
+      handler: record.settings.handler,
+      codeDirectory: code.directory,
+      layerDirectories: [],
+      environment: environmentOf(entry.name, record, context),
+      memoryMiB: record.settings.memoryMiB,
+      tmpMiB: record.settings.tmpMiB,
+      initTimeoutMs: LIMITS.initTimeoutMs,
+      concurrency: 1,
+    },
+    timeoutMs: record.settings.timeoutSeconds * 1_000,
+    ...(reserved !== undefined && { maxInstances: reserved }),
+  };
+}
+
+/** The user's variables under the reserved ones, which a user cannot set; those before them are defaults. */
+function environmentOf(name: string, record: VersionRecord, context: DeploymentContext): Record<string, string> {
+  const { settings } = record;
+  const major = /^nodejs(\d+)/.exec(settings.runtime)?.[1];
+  return {
+    LANG: 'en_US.UTF-8',
+    TZ: ':UTC',
+    PATH: '/usr/local/bin:/usr/bin:/bin:/opt/bin',
+    LD_LIBRARY_PATH: '/var/task:/var/task/lib:/opt/lib',
+    NODE_PATH: [`/opt/nodejs/node${major}/node_modules`, '/opt/nodejs/node_modules', '/var/runtime/node_modules'].join(':'),
+    ...(context.endpointUrl !== undefined && { AWS_ENDPOINT_URL: context.endpointUrl }),
+    ...settings.environment,
+    AWS_REGION: context.realm.region,
+    AWS_DEFAULT_REGION: context.realm.region,
+    AWS_ACCESS_KEY_ID: context.credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: context.credentials.secretAccessKey,
+    AWS_SESSION_TOKEN: context.credentials.sessionToken,
+    AWS_EXECUTION_ENV: `AWS_Lambda_${settings.runtime}`,
+    AWS_LAMBDA_FUNCTION_NAME: name,
+    AWS_LAMBDA_FUNCTION_VERSION: record.version,
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(settings.memoryMiB),
+    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_LOG_GROUP_NAME: settings.logging.group,
+    AWS_LAMBDA_LOG_STREAM_NAME: logStreamName(record),
+    AWS_LAMBDA_LOG_FORMAT: settings.logging.format,
+    ...(settings.logging.applicationLevel !== undefined && { AWS_LAMBDA_LOG_LEVEL: settings.logging.applicationLevel }),
+    LAMBDA_TASK_ROOT: '/var/task',
+    LAMBDA_RUNTIME_DIR: '/var/runtime',
+    _HANDLER: settings.handler,
+  };
+}
+
+/** In Lambda's form, but one for all instances of a deployment: Hearth keeps logs by function. */
+function logStreamName(record: VersionRecord): string {
+  const day = new Date(record.modifiedMs).toISOString().slice(0, 10).replaceAll('-', '/');
+  const hash = createHash('sha256').update(record.deploymentId).digest('hex').slice(0, 32);
+  return `${day}/[${record.version}]${hash}`;
+}
