@@ -1,1 +1,7 @@
-export * from './materialise.ts';
+export { awaitReady } from './await-ready.ts';
+export type { AwaitReadyOptions, Ready } from './await-ready.ts';
+export { closedLink, linkFd, linkSocket } from './link.ts';
+export type { Link, LinkListener } from './link.ts';
+export { LinkedInstance } from './linked-instance.ts';
+export type { LinkedInstanceOptions } from './linked-instance.ts';
+export { materialiseRuntime } from './materialise.ts';

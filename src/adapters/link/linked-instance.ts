@@ -1,0 +1,248 @@
+import type { Clock } from '../../kernel/mod.ts';
+import type { Exit, Flow, Instance, InvocationListener } from '../../ports/mod.ts';
+import { FRAME, FrameError, encodeInvoke } from '../../protocol/mod.ts';
+import type { FrameKind, InvokeHead, LogLevel } from '../../protocol/mod.ts';
+import type { Link, LinkListener } from './link.ts';
+import { readExitCode, readFunctionError, readLog, readStreamHead } from './payloads.ts';
+
+export type LinkedInstanceOptions = {
+  readonly link: Link;
+  readonly start: Instance['start'];
+  readonly clock: Clock;
+  /** Ends the process and all that it started. Called once, also when it ended by itself: its children may be left. */
+  readonly end: () => void;
+  /** Whether the driver calls `reportExit`. If not, the closing of the link is all that is known. */
+  readonly reportsExit: boolean;
+  /** The process runs init first: a ready frame comes before any answer. */
+  readonly booting?: boolean;
+};
+
+/** How long the driver's report is awaited after the link has closed, and the link's last bytes after the report. */
+const LAST_WORD_MS = 1_000;
+const MAX_STREAM_ID = 0xffff_ffff;
+const MEMORY_BYTES = 4;
+
+/** An instance at the other end of a link. */
+export class LinkedInstance implements Instance, LinkListener {
+  readonly start: Instance['start'];
+  readonly closed: Promise<Exit>;
+  onLog: ((text: string, level: LogLevel) => void) | undefined;
+  readonly #link: Link;
+  readonly #options: LinkedInstanceOptions;
+  readonly #running = new Map<number, Running>();
+  readonly #settleClosed: (exit: Exit) => void;
+  #nextStream = 1;
+  #paused = 0;
+  #booting: boolean;
+  #killed = false;
+  #endCalled = false;
+  /** What the process said it would do, and what became of it as the driver saw it. */
+  #announced: Exit | undefined;
+  #reported: Exit | undefined;
+  /** The end of everything: set once. */
+  #exit: Exit | undefined;
+
+  constructor(options: LinkedInstanceOptions) {
+    this.#options = options;
+    this.start = options.start;
+    this.#booting = options.booting ?? false;
+    const { promise, resolve } = Promise.withResolvers<Exit>();
+    this.closed = promise;
+    this.#settleClosed = resolve;
+    this.#link = options.link;
+    this.#link.listener = this;
+    if (!this.#link.open) queueMicrotask(() => this.onClosed());
+  }
+
+  /** False once it takes no more invocations. */
+  get alive(): boolean {
+    return this.#link.open && !this.#killed && this.#announced === undefined && this.#reported === undefined;
+  }
+
+  get busy(): boolean {
+    return this.#running.size > 0;
+  }
+
+  invoke(head: InvokeHead, event: Uint8Array, listener: InvocationListener): Flow {
+    const running = new Running(this, listener);
+    const exit = this.#exit;
+    if (exit) {
+      queueMicrotask(() => listener.end({ kind: 'died', exit }));
+      return running;
+    }
+    const stream = this.#takeStream();
+    this.#running.set(stream, running);
+    this.#link.write(encodeInvoke(stream, head, event));
+    return running;
+  }
+
+  kill(): void {
+    if (this.#killed || this.#exit) return;
+    this.#killed = true;
+    this.#endOnce();
+    // Later, so that nobody hears of an end from within their own call.
+    queueMicrotask(() => this.#link.destroy());
+  }
+
+  /** The driver has seen the process end. */
+  reportExit(exit: Exit): void {
+    if (this.#reported) return;
+    this.#reported = exit;
+    if (this.#exit) this.#settleClosed(this.#exit);
+    // What it sent at last may still be on its way.
+    else if (this.#link.open) this.#options.clock.after(LAST_WORD_MS, () => this.#link.destroy());
+    else this.#conclude(exit);
+  }
+
+  onFrame(kind: FrameKind, stream: number, payload: Buffer): void {
+    switch (kind) {
+      case FRAME.response: {
+        const memoryKiB = readMemory(payload);
+        this.#take(stream, false).finish({ kind: 'answered', memoryKiB, payload: payload.subarray(MEMORY_BYTES) });
+        return;
+      }
+      case FRAME.error: {
+        const memoryKiB = readMemory(payload);
+        const error = readFunctionError(payload.subarray(MEMORY_BYTES));
+        this.#take(stream, false).finish({ kind: 'failed', error, memoryKiB });
+        return;
+      }
+      case FRAME.streamHead: {
+        const running = this.#find(stream);
+        if (running.streaming) throw new FrameError('a streamed answer began twice');
+        running.streaming = true;
+        running.listener.streamHead(readStreamHead(payload));
+        return;
+      }
+      case FRAME.streamChunk: {
+        const running = this.#find(stream);
+        if (!running.streaming) throw new FrameError('a streamed answer has no beginning');
+        running.listener.streamChunk(payload);
+        return;
+      }
+      case FRAME.streamEnd: {
+        const memoryKiB = readMemory(payload);
+        const error = payload.length > MEMORY_BYTES ? { error: readFunctionError(payload.subarray(MEMORY_BYTES)) } : undefined;
+        this.#take(stream, true).finish({ kind: 'streamed', memoryKiB, ...error });
+        return;
+      }
+      case FRAME.log: {
+        const { text, level } = readLog(payload);
+        if (stream === 0) this.onLog?.(text, level);
+        else this.#find(stream).listener.log(text, level);
+        return;
+      }
+      case FRAME.exit:
+        this.#announced ??= { kind: 'exited', code: readExitCode(payload) };
+        return;
+      case FRAME.ready:
+        if (!this.#booting) throw new FrameError('an instance became ready twice');
+        this.#booting = false;
+        return;
+      case FRAME.initError:
+        // The process has logged the error, and ends.
+        if (!this.#booting) throw new FrameError('init failed after it was done');
+        this.#announced ??= { kind: 'exited', code: 1 };
+        return;
+      case FRAME.invoke:
+        throw new FrameError('an instance sent an invocation');
+    }
+  }
+
+  onClosed(violation?: string): void {
+    if (violation !== undefined) this.#conclude({ kind: 'violated', message: violation });
+    else if (this.#killed) this.#conclude({ kind: 'ended' });
+    else if (this.#reported ?? this.#announced) this.#conclude((this.#reported ?? this.#announced)!);
+    else if (this.#options.reportsExit) {
+      // Ending what may have ended already makes the driver look, and report.
+      this.#endOnce();
+      this.#options.clock.after(LAST_WORD_MS, () => this.#conclude({ kind: 'ended' }));
+    } else this.#conclude({ kind: 'ended' });
+  }
+
+  hold(): void {
+    if (this.#paused++ === 0) this.#link.pause();
+  }
+
+  release(): void {
+    if (--this.#paused === 0) this.#link.resume();
+  }
+
+  #conclude(exit: Exit): void {
+    if (this.#exit) return;
+    this.#exit = exit;
+    this.#endOnce();
+    this.#killed = true;
+    for (const running of this.#running.values()) running.finish({ kind: 'died', exit });
+    this.#running.clear();
+    if (this.#reported || !this.#options.reportsExit) this.#settleClosed(exit);
+    else this.#options.clock.after(LAST_WORD_MS, () => this.#settleClosed(exit));
+  }
+
+  #endOnce(): void {
+    if (this.#endCalled) return;
+    this.#endCalled = true;
+    this.#options.end();
+  }
+
+  #takeStream(): number {
+    const stream = this.#nextStream;
+    this.#nextStream = stream === MAX_STREAM_ID ? 1 : stream + 1;
+    return stream;
+  }
+
+  #find(stream: number): Running {
+    const running = this.#running.get(stream);
+    if (!running) throw new FrameError(`a frame is about invocation ${stream}, which is not running`);
+    return running;
+  }
+
+  /** The running invocation whose last frame has come. */
+  #take(stream: number, streaming: boolean): Running {
+    const running = this.#find(stream);
+    if (running.streaming !== streaming)
+      throw new FrameError(streaming ? 'a streamed answer has no beginning' : 'a streamed answer was answered once more');
+    this.#running.delete(stream);
+    return running;
+  }
+}
+
+/**
+ * One invocation. Holding back its answer holds back all that the process sends: with several at a time a slow reader slows its
+ * neighbours in the same instance down.
+ */
+class Running implements Flow {
+  streaming = false;
+  readonly listener: InvocationListener;
+  readonly #instance: LinkedInstance;
+  #paused = false;
+  #over = false;
+
+  constructor(instance: LinkedInstance, listener: InvocationListener) {
+    this.#instance = instance;
+    this.listener = listener;
+  }
+
+  pause(): void {
+    if (this.#paused || this.#over) return;
+    this.#paused = true;
+    this.#instance.hold();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#instance.release();
+  }
+
+  finish(end: Parameters<InvocationListener['end']>[0]): void {
+    this.#over = true;
+    this.resume();
+    this.listener.end(end);
+  }
+}
+
+function readMemory(payload: Buffer): number {
+  if (payload.length < MEMORY_BYTES) throw new FrameError('an answer is too short');
+  return payload.readUInt32LE(0);
+}

@@ -1,0 +1,79 @@
+import { FrameError, LOG_LEVELS } from '../../protocol/mod.ts';
+import type { FunctionError, LogLevel, ReadyPayload, SnapshotBlocker, StreamHead } from '../../protocol/mod.ts';
+import { LIMITS } from '../../kernel/mod.ts';
+
+/** What sandboxes send as JSON, read as what it is: text from untrusted code. All throw FrameError when it cannot be read at all. */
+
+export function readFunctionError(payload: Buffer): FunctionError {
+  const { errorType, errorMessage, stackTrace } = readObject(payload);
+  return {
+    errorType: typeof errorType === 'string' ? errorType : 'Error',
+    errorMessage: typeof errorMessage === 'string' ? errorMessage : '',
+    ...(Array.isArray(stackTrace) && { stackTrace: stackTrace.filter((line) => typeof line === 'string') }),
+  };
+}
+
+export function readReady(payload: Buffer): ReadyPayload {
+  const { initMs, streaming, blockers } = readObject(payload);
+  return {
+    initMs: typeof initMs === 'number' && initMs >= 0 ? initMs : 0,
+    streaming: streaming === true,
+    blockers: Array.isArray(blockers) ? blockers.slice(0, MAX_BLOCKERS).map(readBlocker) : [],
+  };
+}
+
+const MAX_BLOCKERS = 100;
+
+function readBlocker(value: unknown): SnapshotBlocker {
+  const { kind, detail } = (value ?? {}) as Record<string, unknown>;
+  return { kind: String(kind), detail: String(detail) };
+}
+
+export function readStreamHead(payload: Buffer): StreamHead {
+  const { contentType, prelude } = readObject(payload);
+  return {
+    contentType: typeof contentType === 'string' ? contentType : 'application/octet-stream',
+    ...(typeof prelude === 'object' && prelude !== null && { prelude: readPrelude(prelude) }),
+  };
+}
+
+function readPrelude({
+  statusCode,
+  headers,
+  cookies,
+}: {
+  statusCode?: unknown;
+  headers?: unknown;
+  cookies?: unknown;
+}): NonNullable<StreamHead['prelude']> {
+  return {
+    ...(Number.isInteger(statusCode) && { statusCode: statusCode as number }),
+    ...(typeof headers === 'object' && headers !== null && { headers: onlyTexts(headers) }),
+    ...(Array.isArray(cookies) && { cookies: cookies.filter((cookie) => typeof cookie === 'string') }),
+  };
+}
+
+const onlyTexts = (headers: object): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).filter(([, value]) => typeof value === 'string')) as Record<string, string>;
+
+export function readExitCode(payload: Buffer): number {
+  const { code } = readObject(payload);
+  return Number.isInteger(code) ? (code as number) : 1;
+}
+
+export function readLog(payload: Buffer): { readonly text: string; readonly level: LogLevel } {
+  const level = LOG_LEVELS[payload[0] ?? LOG_LEVELS.length];
+  if (level === undefined) throw new FrameError('a log frame has no known level');
+  if (payload.length <= LIMITS.logLineBytes) return { level, text: payload.toString('utf8', 1) };
+  return { level, text: `${payload.toString('utf8', 1, LIMITS.logLineBytes)}... (cut, ${payload.length} bytes)` };
+}
+
+function readObject(payload: Buffer): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(payload.toString());
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Not JSON: the same as JSON of another kind.
+  }
+  throw new FrameError('a frame does not hold the JSON object it should');
+}
