@@ -40,8 +40,8 @@ export const NO_FAULTS: SimFaults = {
 /** Draws from a random source. */
 export type Dice = {
   /** From 0 up to 1. */
-  fraction(): number;
-  happens(probability: number): boolean;
+  readonly fraction: () => number;
+  readonly happens: (probability: number) => boolean;
 };
 
 export function diceOf(random: Random): Dice {

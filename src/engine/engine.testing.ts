@@ -1,0 +1,127 @@
+import { setImmediate } from 'node:timers/promises';
+import { SimSandboxes } from '../adapters/simulated/mod.ts';
+import type { SimFunction, SimHandler, SimSandboxesOptions } from '../adapters/simulated/mod.ts';
+import { manualClock, seededRandom } from '../kernel/mod.ts';
+import type { ManualClock } from '../kernel/mod.ts';
+import type { StreamHead } from '../protocol/mod.ts';
+import { createEngine } from './mod.ts';
+import type { Deployment, Engine, EngineLimits, EngineListener, EngineLog, Invocation, InvocationHandle, Outcome } from './mod.ts';
+
+/** An engine over simulated sandboxes on a clock that stands still until the test moves it. */
+export type Bench = {
+  readonly engine: Engine;
+  readonly clock: ManualClock;
+  readonly sandboxes: SimSandboxes;
+  readonly lines: EngineLog[];
+  /** Moves time on in steps, letting promises settle at each. */
+  pass(ms: number): Promise<void>;
+  call(deployment: Deployment, event?: unknown, more?: Partial<Invocation> & { listener?: Partial<EngineListener> }): Call;
+};
+
+/** What an invocation's listener was told. */
+export type Call = {
+  readonly handle: InvocationHandle;
+  readonly outcomes: Outcome[];
+  readonly heads: StreamHead[];
+  readonly chunks: string[];
+  /** The only outcome, its payload as text; throws when there isn't exactly one. */
+  outcome(): Outcome & { readonly text?: string };
+};
+
+export function bench(options: {
+  readonly functions: Readonly<Record<string, SimFunction>>;
+  readonly limits?: Partial<EngineLimits>;
+  readonly sandboxes?: Partial<SimSandboxesOptions>;
+}): Bench {
+  const clock = manualClock();
+  const random = seededRandom(1);
+  const sandboxes = new SimSandboxes({ clock, random, functions: (spec) => options.functions[spec.handler]!, ...options.sandboxes });
+  const lines: EngineLog[] = [];
+  const engine = createEngine({
+    sandboxes,
+    clock,
+    random,
+    log: (line) => void lines.push(line),
+    ...(options.limits && { limits: options.limits }),
+  });
+  return {
+    engine,
+    clock,
+    sandboxes,
+    lines,
+    async pass(ms) {
+      await setImmediate();
+      for (let left = ms; left > 0; left -= STEP_MS) {
+        clock.advance(Math.min(STEP_MS, left));
+        await setImmediate();
+      }
+    },
+    call(deployment, event = {}, { listener, ...more } = {}) {
+      const outcomes: Outcome[] = [];
+      const heads: StreamHead[] = [];
+      const chunks: string[] = [];
+      const handle = engine.invoke(
+        { deployment, event: Buffer.from(JSON.stringify(event)), ...more },
+        {
+          // The payload is a view: keep what it said.
+          end: (outcome) => void outcomes.push('payload' in outcome ? { ...outcome, payload: Buffer.from(outcome.payload) } : outcome),
+          ...listener,
+          ...(listener?.streamHead && { streamHead: (head: StreamHead) => void heads.push(head) }),
+          ...(listener?.streamChunk && { streamChunk: (chunk: Buffer) => void chunks.push(chunk.toString()) }),
+        },
+      );
+      return {
+        handle,
+        outcomes,
+        heads,
+        chunks,
+        outcome() {
+          if (outcomes.length !== 1) throw new Error(`the invocation has ended ${outcomes.length} times`);
+          const outcome = outcomes[0]!;
+          return 'payload' in outcome ? { ...outcome, text: outcome.payload.toString() } : outcome;
+        },
+      };
+    },
+  };
+}
+
+/** Fine enough that a boot, whose result is a promise, is told before the next thing happens. */
+const STEP_MS = 1;
+
+let deployments = 0;
+
+export function deployment(
+  handler: string,
+  more: Partial<Omit<Deployment, 'spec'>> & { readonly spec?: Partial<Deployment['spec']> } = {},
+): Deployment {
+  const { spec, ...rest } = more;
+  return {
+    id: `d${++deployments}`,
+    functionName: handler,
+    version: '$LATEST',
+    arn: `arn:aws:lambda:us-east-1:000000000000:function:${handler}`,
+    timeoutMs: 3_000,
+    ...rest,
+    spec: {
+      label: `${handler}:$LATEST`,
+      runtime: 'nodejs26.x',
+      handler,
+      codeDirectory: '/code',
+      layerDirectories: [],
+      environment: {},
+      memoryMiB: 128,
+      tmpMiB: 512,
+      initTimeoutMs: 10_000,
+      concurrency: 1,
+      ...spec,
+    },
+  };
+}
+
+/** A function without init of its own. */
+export const sim = (handler: SimHandler, more: Partial<SimFunction> = {}): SimFunction => ({ load: () => () => handler, ...more });
+
+export const echo = sim((call) => call.respond(call.input()));
+
+/** Answers after `event.ms`. */
+export const slow = sim((call) => call.after(Number(call.input()['ms']), () => call.respond('done')));
