@@ -1,0 +1,2 @@
+export { pinoLog } from './log.ts';
+export type { LogLevelName, PinoLogOptions } from './log.ts';
