@@ -1,0 +1,46 @@
+/** Writes answers that are there as a whole, in one go. */
+import type { ServerResponse } from 'node:http';
+import { CATALOGUE } from '../kernel/mod.ts';
+import type { ErrorCode } from '../kernel/mod.ts';
+import type { Outcome } from '../engine/mod.ts';
+
+export function sendWhole(response: ServerResponse, status: number, headers: string[], body: string | Buffer): void {
+  // Neither has a body, and a length would be taken for that of one.
+  if (status !== 204 && status !== 304) headers.push('content-length', String(Buffer.byteLength(body)));
+  response.writeHead(status, headers);
+  response.end(status === 204 || status === 304 ? undefined : body);
+}
+
+/** An answer of the gateway itself. */
+export function sendFailure(response: ServerResponse, failure: Failure, headers: readonly string[] = []): void {
+  // Nothing more can be said in an answer that has begun.
+  if (response.headersSent) return void response.destroy();
+  const errorType = failure.code === undefined ? [] : ['x-amzn-errortype', failure.code];
+  const body = JSON.stringify({ message: failure.message });
+  sendWhole(response, failure.status, ['content-type', 'application/json', ...errorType, ...headers], body);
+}
+
+export type Failure = { readonly status: number; readonly code?: string; readonly message: string };
+
+/** What a caller over HTTP gets to know of an invocation that gave no answer: nothing of the function's inner life. */
+export function failureOf(outcome: Extract<Outcome, { kind: 'functionError' | 'refused' }>): Failure {
+  if (outcome.kind === 'functionError') {
+    return outcome.error.errorType === 'Sandbox.Timedout'
+      ? { status: 504, message: 'Endpoint request timed out' }
+      : { status: 502, message: 'Internal Server Error' };
+  }
+  switch (outcome.code) {
+    case 'TooManyRequestsException':
+      return { status: 429, code: outcome.code, message: 'Rate Exceeded.' };
+    case 'RequestTooLargeException':
+      return { status: 413, code: outcome.code, message: outcome.message };
+    case 'ShuttingDown':
+      return { status: 503, code: outcome.code, message: 'Service Unavailable' };
+    case 'SandboxFailed':
+      return { status: 502, code: outcome.code, message: 'Internal Server Error' };
+  }
+}
+
+export function failureFor(code: ErrorCode, message: string): Failure {
+  return { status: CATALOGUE[code].status, code, message };
+}

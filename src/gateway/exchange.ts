@@ -1,0 +1,150 @@
+/** One request at a function URL on its way through the engine: turns what comes back into the HTTP answer. */
+import type { ServerResponse } from 'node:http';
+import type { EngineListener, InvocationHandle, Outcome } from '../engine/mod.ts';
+import type { Log } from '../kernel/mod.ts';
+import { decodePrelude, decodeUrlResponse } from '../protocol/mod.ts';
+import type { StreamHead } from '../protocol/mod.ts';
+import { failureOf, sendFailure, sendWhole } from './answer.ts';
+import { withCors } from './cors.ts';
+
+const BAD_GATEWAY = { status: 502, message: 'Internal Server Error' } as const;
+
+export type ExchangeContext = {
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  readonly trace: string;
+  /** Added to every answer. */
+  readonly cors: readonly string[];
+  readonly log: Log;
+};
+
+/** Answers once the whole response is there. Has no `streamChunk`, so the engine collects what a streaming function writes. */
+export class BufferedExchange implements EngineListener {
+  readonly #context: ExchangeContext;
+  #streamed: StreamHead | undefined;
+  #handle: InvocationHandle | undefined;
+  #ended = false;
+
+  constructor(context: ExchangeContext) {
+    this.#context = context;
+  }
+
+  /** May come after the end: an engine that refuses does so at once. */
+  begun(handle: InvocationHandle): void {
+    if (this.#ended) return;
+    this.#handle = handle;
+    // The answer's own end emits it, too.
+    this.#context.response.on('close', () => {
+      if (!this.#ended) this.#handle?.abandon();
+    });
+  }
+
+  streamHead(head: StreamHead): void {
+    this.#streamed = head;
+  }
+
+  end(outcome: Outcome): void {
+    this.#ended = true;
+    const { response } = this.#context;
+    if (response.destroyed) return;
+    if (outcome.kind === 'answered') return this.#answer(outcome.payload);
+    if (outcome.kind === 'streamed') return sendFailure(response, BAD_GATEWAY, heads(this.#context));
+    sendFailure(response, failureOf(outcome), heads(this.#context));
+  }
+
+  #answer(payload: Buffer): void {
+    const context = this.#context;
+    const prelude = this.#streamed?.prelude;
+    // A streaming function behind a buffered URL. Without a prelude, what it wrote is taken as an ordinary answer.
+    const head = prelude && decodePrelude(prelude, this.#streamed!.contentType);
+    const answer = prelude ? head && { ...head, body: Buffer.from(payload) } : decodeUrlResponse(payload);
+    if (!answer) {
+      context.log.debug({ requestId: context.requestId }, 'the function returned what is no HTTP response');
+      return sendFailure(context.response, BAD_GATEWAY, heads(context));
+    }
+    sendWhole(context.response, answer.status, withHeads(context, answer.headers), answer.body);
+  }
+}
+
+/** Passes chunks on as they come, no faster than they are read. */
+export class StreamedExchange implements EngineListener {
+  readonly #context: ExchangeContext;
+  #handle: InvocationHandle | undefined;
+  #begun = false;
+  #broken = false;
+  #ended = false;
+  #paused = false;
+
+  constructor(context: ExchangeContext) {
+    this.#context = context;
+  }
+
+  begun(handle: InvocationHandle): void {
+    if (this.#ended) return;
+    this.#handle = handle;
+    const { response } = this.#context;
+    response.on('close', () => {
+      if (!this.#ended) handle.abandon();
+    });
+    response.on('drain', () => {
+      this.#paused = false;
+      handle.resume();
+    });
+    // Chunks may have come before there was a handle to hold them back by.
+    if (this.#paused) handle.pause();
+  }
+
+  streamHead(head: StreamHead): void {
+    const context = this.#context;
+    const decoded = decodePrelude(head.prelude ?? {}, head.contentType);
+    if (!decoded) {
+      this.#broken = true;
+      return sendFailure(context.response, BAD_GATEWAY, heads(context));
+    }
+    this.#begun = true;
+    context.response.writeHead(decoded.status, withHeads(context, decoded.headers));
+    // Sent now: the first chunk may be long in coming.
+    context.response.flushHeaders();
+  }
+
+  streamChunk(chunk: Buffer): void {
+    const { response } = this.#context;
+    if (this.#broken || response.destroyed || chunk.length === 0) return;
+    // The view is only ours during this call.
+    if (response.write(Buffer.from(chunk)) || this.#paused) return;
+    this.#paused = true;
+    this.#handle?.pause();
+  }
+
+  end(outcome: Outcome): void {
+    this.#ended = true;
+    const context = this.#context;
+    const { response } = context;
+    if (this.#broken || response.destroyed) return;
+    switch (outcome.kind) {
+      case 'streamed':
+        // Whoever reads must not take the part for the whole: no regular end for a stream that broke off.
+        if (outcome.error) return this.#begun ? void response.destroy() : sendFailure(response, BAD_GATEWAY, heads(context));
+        if (!this.#begun) response.writeHead(200, withHeads(context, ['content-type', 'application/octet-stream']));
+        return void response.end();
+      case 'answered': {
+        // The function doesn't stream.
+        const answer = decodeUrlResponse(outcome.payload);
+        if (!answer) return sendFailure(response, BAD_GATEWAY, heads(context));
+        return sendWhole(response, answer.status, withHeads(context, answer.headers), answer.body);
+      }
+      case 'functionError':
+      case 'refused':
+        return sendFailure(response, failureOf(outcome), heads(context));
+    }
+  }
+}
+
+function heads(context: ExchangeContext): string[] {
+  return ['x-amzn-requestid', context.requestId, ...context.cors];
+}
+
+function withHeads(context: ExchangeContext, headers: string[]): string[] {
+  headers.push('x-amzn-requestid', context.requestId, 'x-amzn-trace-id', context.trace);
+  return context.cors.length === 0 ? headers : withCors(headers, context.cors);
+}

@@ -1,0 +1,101 @@
+/** The one node:http server behind the one port: function URLs, and whatever else is asked for. */
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { HearthError } from '../kernel/mod.ts';
+import type { LIMITS, Log } from '../kernel/mod.ts';
+
+export interface HttpServer {
+  readonly port: number;
+  /** `http://HOST:PORT`, without a slash. */
+  readonly url: string;
+  /** Takes no further connection, and ends those on which nothing is going on. Requests that run go on. */
+  stop(): void;
+  /** Ends what is left: idle connections at once, others after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+export type HttpServerOptions = {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly limits: { readonly [Name in keyof typeof LIMITS.http]: number };
+  /** Returns false for what it leaves to `control`. */
+  readonly gateway: (request: IncomingMessage, response: ServerResponse) => boolean;
+  readonly control: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly log: Log;
+};
+
+/** Throws HearthError `AddressInUse`, `BadUsage`. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { limits, gateway, control, log } = options;
+  const server = createServer({
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    // How late a slow client is found out: at most by this much.
+    connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
+  });
+  server.maxConnections = limits.connections;
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    if (!gateway(request, response)) control(request, response);
+  };
+  server.on('request', onRequest);
+  // Whoever reads the body says 100 Continue, so that a refusal comes before the body.
+  server.on('checkContinue', onRequest);
+  server.on('drop', () => log.warn({ connections: limits.connections }, 'a connection was dropped: there are too many'));
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, options)));
+    server.listen({ host: options.host.replace(/^\[(.*)\]$/, '$1'), port: options.port, backlog: 1024 }, resolve);
+  });
+  server.on('error', (error) => log.error({ error }, 'the HTTP server failed'));
+
+  const { port } = server.address() as AddressInfo;
+  const closed = new Promise<void>((resolve) => server.once('close', resolve));
+  let stopped = false;
+  const stop = () => {
+    if (stopped) return;
+    stopped = true;
+    server.close();
+  };
+  return {
+    port,
+    url: `http://${urlHost(options.host)}:${port}`,
+    stop,
+    async close(graceMs) {
+      stop();
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function listenError(error: NodeJS.ErrnoException, { host, port }: HttpServerOptions): HearthError {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new HearthError(
+        'AddressInUse',
+        `Port ${port} at ${host} is taken. Stop what listens there (perhaps another Hearth), or choose another port with --port; 0 takes any free one.`,
+        { cause: error },
+      );
+    case 'EACCES':
+      return new HearthError('BadUsage', `This user may not listen at port ${port}. Choose one above 1023 with --port.`, { cause: error });
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new HearthError('BadUsage', `${host} is no address of this machine. Give one with --host.`, { cause: error });
+    default:
+      return new HearthError('Internal', `Listening at ${host}:${port} failed: ${error.message}`, { cause: error });
+  }
+}
+
+/** Under which name this machine itself finds a server that listens at `host`. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  const name = host.replace(/^\[(.*)\]$/, '$1');
+  if (name === '::') return '[::1]';
+  return name.includes(':') ? `[${name}]` : name;
+}
