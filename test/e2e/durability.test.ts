@@ -137,7 +137,7 @@ function start(t: TestContext, path: string, round: number) {
   t.after(() => child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exit = once(child, 'exit');
-  return { process: child, exit, nextLine: async (): Promise<string | undefined> => (await lines.next()).value as string | undefined };
+  return { process: child, exit, nextLine: async (): Promise<string | undefined> => (await lines.next()).value };
 }
 
 function temporary(t: TestContext): string {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { HearthError } from '../../kernel/mod.ts';
 import { SqliteStore } from './mod.ts';
 
 async function storePath(t: TestContext): Promise<string> {
@@ -23,8 +24,9 @@ test('when the writer thread dies, every waiting commit fails clearly and so doe
   outcomes.push(...(await Promise.allSettled([store.commit(put('d'))])));
   for (const outcome of outcomes) {
     assert.equal(outcome.status, 'rejected');
-    assert.equal(outcome.reason.code, 'StoreFailed');
-    assert.match(outcome.reason.message, /writer thread is gone \(it ended with code 3\).*Restart Hearth/);
+    const reason: unknown = outcome.reason;
+    assert.ok(reason instanceof HearthError && reason.code === 'StoreFailed');
+    assert.match(reason.message, /writer thread is gone \(it ended with code 3\).*Restart Hearth/);
   }
   assert.deepEqual(await store.list(''), []);
 });
