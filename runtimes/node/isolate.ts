@@ -57,15 +57,29 @@ export function enter(namespace: number): void {
 }
 
 /** Builds the root on the directory `root` and moves into it. `/.packages` shows the host's packages until `showFunction` hides them. */
-export function buildRoot(root: string, packages: string): void {
+export function buildRoot(root: string, packages: string, user: { readonly uid: number; readonly gid: number }): void {
   check(libc.mount('none', '/', 'none', MS_REC | MS_PRIVATE, ''), 'make mounts private');
   check(libc.mount('tmpfs', root, 'tmpfs', MS_NOSUID | MS_NODEV, 'size=1m,nr_inodes=512,mode=755'), 'mount the root');
   const inside = (path: string) => `${root}${path}`;
-  const directories = ['/usr', '/etc', '/dev', '/proc', '/sys', '/run', '/tmp', '/var', '/var/task', '/var/lang', '/var/lang/bin', '/var/runtime', '/opt'];
+  const directories = [
+    '/usr',
+    '/etc',
+    '/dev',
+    '/proc',
+    '/sys',
+    '/run',
+    '/tmp',
+    '/var',
+    '/var/task',
+    '/var/lang',
+    '/var/lang/bin',
+    '/var/runtime',
+    '/opt',
+  ];
   for (const path of [...directories, '/.packages', '/.old', '/.tmp']) mkdirSync(inside(path), 0o755);
   readOnly('/usr', inside('/usr'));
   for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) sameAsHost(path, inside(path));
-  buildEtc(inside);
+  buildEtc(inside, user);
   buildDev(inside('/dev'));
   writeFileSync(inside(NODE_INSIDE), '', { mode: 0o555 });
   readOnly(process.execPath, inside(NODE_INSIDE));
@@ -75,7 +89,7 @@ export function buildRoot(root: string, packages: string): void {
   check(libc.chdir('/'), 'chdir');
   // The host's proc must still be in sight: a user namespace may mount its own only where that is so.
   check(libc.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, ''), 'mount proc');
-  check(libc.umount2('/.old', MNT_DETACH), 'leave the host\'s root');
+  check(libc.umount2('/.old', MNT_DETACH), "leave the host's root");
 }
 
 function readOnly(source: string, target: string): void {
@@ -92,12 +106,20 @@ function sameAsHost(path: string, target: string): void {
   readOnly(path, target);
 }
 
-const ETC_SHOWN = ['/etc/ssl/certs', '/etc/pki', '/etc/alternatives', '/etc/fonts', '/etc/ld.so.cache', '/etc/localtime', '/etc/mime.types'];
+const ETC_SHOWN = [
+  '/etc/ssl/certs',
+  '/etc/pki',
+  '/etc/alternatives',
+  '/etc/fonts',
+  '/etc/ld.so.cache',
+  '/etc/localtime',
+  '/etc/mime.types',
+];
 
-function buildEtc(inside: (path: string) => string): void {
+function buildEtc(inside: (path: string) => string, user: { readonly uid: number; readonly gid: number }): void {
   const write = (name: string, text: string) => writeFileSync(inside(`/etc/${name}`), text, { mode: 0o444 });
-  write('passwd', 'root:x:0:0:root:/:/sbin/nologin\nsandbox:x:65534:65534:sandbox:/tmp:/sbin/nologin\n');
-  write('group', 'root:x:0:\nsandbox:x:65534:\n');
+  write('passwd', `root:x:0:0:root:/:/sbin/nologin\nsandbox:x:${user.uid}:${user.gid}:sandbox:/tmp:/sbin/nologin\n`);
+  write('group', `root:x:0:\nsandbox:x:${user.gid}:\n`);
   write('hosts', '127.0.0.1 localhost\n::1 localhost\n');
   write('nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n');
   write('resolv.conf', '');
@@ -124,12 +146,22 @@ function buildDev(dev: string): void {
 }
 
 /** Shows the function's code and layers and nothing else of the packages, and a /tmp. After this the root is read-only. */
-export function showFunction(spec: { readonly code: string; readonly layers: readonly string[]; readonly tmpMiB: number; readonly uid: number; readonly gid: number }): void {
+export function showFunction(spec: {
+  readonly code: string;
+  readonly layers: readonly string[];
+  readonly tmpMiB: number;
+  readonly uid: number;
+  readonly gid: number;
+}): void {
   readOnly(`/.packages/${spec.code}`, TASK);
   const layers = spec.layers.map((layer) => `/.packages/${layer}`);
   if (layers.length === 1) readOnly(layers[0]!, OPT);
   // The later layer covers the earlier: overlayfs names the uppermost first.
-  if (layers.length > 1) check(libc.mount('overlay', OPT, 'overlay', MS_RDONLY | MS_NOSUID | MS_NODEV, `lowerdir=${layers.toReversed().join(':')}`), 'merge the layers');
+  if (layers.length > 1)
+    check(
+      libc.mount('overlay', OPT, 'overlay', MS_RDONLY | MS_NOSUID | MS_NODEV, `lowerdir=${layers.toReversed().join(':')}`),
+      'merge the layers',
+    );
   check(libc.umount2('/.packages', MNT_DETACH), 'hide the packages');
   mountTmp('/tmp', spec);
   check(libc.mount('none', '/', 'none', MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, ''), 'make the root read-only');

@@ -4,15 +4,15 @@
  */
 import { cpSync, openSync, readSync, readdirSync } from 'node:fs';
 import { SystemCallError, check, libc, pinned } from './libc.ts';
-import { RECORD, WNOHANG } from './ladder.ts';
+import { RECORD } from './ladder.ts';
 import type { FunctionMessage, KeeperMessage, TemplateMessage } from './ladder.ts';
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
 import { becomeUser, enter, enterUserNamespace, moveMount, mountTmp, newMountNamespace, showFunction, undumpable } from './isolate.ts';
 
 export type KeeperOptions = {
   readonly control: number;
-  /** The keeper's end of the connection to the template and, through it, its instances' hellos. */
-  readonly template: number;
+  /** The keeper's end of the connection to the template and, through it, its instances' hellos; -1 once that is closed. */
+  template: number;
   readonly templatePid: number;
   readonly user: { readonly privileged: boolean; readonly uid: number; readonly gid: number };
 };
@@ -20,6 +20,7 @@ export type KeeperOptions = {
 type Spare = { readonly user: number; readonly mounts: number };
 
 const SIGKILL = 9;
+const WNOHANG = 1;
 const POLLIN = 1;
 const POLLHUP = 16;
 
@@ -27,7 +28,11 @@ const POLLHUP = 16;
 export function keep(options: KeeperOptions): never {
   receiveCredentials(options.template);
   const children = blockChildSignals();
-  const state = { instances: new Map<number, number | 'killed'>(), spares: undefined as SpareMaker | undefined, spare: undefined as Spare | undefined };
+  const state = {
+    instances: new Map<number, number | 'doomed'>(),
+    spares: undefined as SpareMaker | undefined,
+    spare: undefined as Spare | undefined,
+  };
   for (;;) {
     // A spare is made while nobody waits: after a command has been passed on.
     if (state.spares && !state.spare && !hasInput(options.control)) state.spare = state.spares();
@@ -42,7 +47,7 @@ export function keep(options: KeeperOptions): never {
   }
 }
 
-type State = { readonly instances: Map<number, number | 'killed'>; spares: SpareMaker | undefined; spare: Spare | undefined };
+type State = { readonly instances: Map<number, number | 'doomed'>; spares: SpareMaker | undefined; spare: Spare | undefined };
 
 function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds: readonly number[]): void {
   switch (message.do) {
@@ -62,16 +67,13 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       libc.close(spare.mounts);
       break;
     }
-    case 'kill': {
+    case 'end': {
       const pid = state.instances.get(message.id);
-      if (typeof pid === 'number') end(pid);
+      if (typeof pid === 'number') end(options, pid);
       // It has not said hello yet: it is ended when it does.
-      else state.instances.set(message.id, 'killed');
+      else state.instances.set(message.id, 'doomed');
       break;
     }
-    case 'reap':
-      tell(options, message, []);
-      break;
   }
   for (const fd of fds) libc.close(fd);
 }
@@ -85,19 +87,25 @@ function tell(options: KeeperOptions, message: TemplateMessage, fds: readonly nu
   }
 }
 
-/** An instance leads its own process group, so that what it started goes with it. */
-function end(pid: number): void {
+/** An instance leads its own process group, so that what it started goes with it. One that has ended by itself keeps its status. */
+function end(options: KeeperOptions, pid: number): void {
   libc.kill(-pid, SIGKILL);
   libc.kill(pid, SIGKILL);
+  tell(options, { do: 'reap', pid }, []);
 }
 
 /** Records from the template's socket: the kernel says who sent each. */
-function hear(options: KeeperOptions, instances: Map<number, number | 'killed'>): void {
+function hear(options: KeeperOptions, instances: Map<number, number | 'doomed'>): void {
   const record = receiveRecord(options.template);
-  if (!record) return void libc.close(options.template);
+  if (!record) {
+    libc.close(options.template);
+    options.template = -1;
+    return;
+  }
   if (record.kind === RECORD.hello && record.pid !== options.templatePid) {
-    if (instances.get(record.a) === 'killed') end(record.pid);
+    const doomed = instances.get(record.a) === 'doomed';
     instances.set(record.a, record.pid);
+    if (doomed) end(options, record.pid);
   } else if (record.kind === RECORD.reaped && record.pid === options.templatePid) {
     for (const [id, pid] of instances) {
       if (pid !== record.a) continue;
@@ -152,7 +160,7 @@ function blockChildSignals(): number {
 
 const polled = pinned(64);
 
-/** Waits until one of the descriptors has input or its end; a descriptor that was closed here is passed over by the kernel. */
+/** Waits until one of the descriptors has input or its end; the kernel passes over -1. */
 function wait(fds: readonly number[], timeoutMs = -1): boolean[] {
   fds.forEach((fd, i) => {
     polled.buffer.writeInt32LE(fd, i * 8);

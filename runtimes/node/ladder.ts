@@ -18,10 +18,8 @@ export type KeeperMessage =
   | { readonly do: 'fork'; readonly id: number }
   /** With [instance channel]: the template itself becomes instance `id`. */
   | { readonly do: 'serve'; readonly id: number }
-  /** End instance `id` and its process group. */
-  | { readonly do: 'kill'; readonly id: number }
-  /** An instance seems to have ended: collect it. */
-  | { readonly do: 'reap' };
+  /** End instance `id` and its process group, or collect it where it has ended by itself; `instanceEnded` follows. */
+  | { readonly do: 'end'; readonly id: number };
 
 export type FunctionMessage = {
   /** Relative to `BlankMessage.packages`. */
@@ -32,7 +30,6 @@ export type FunctionMessage = {
   readonly memoryMiB: number;
   readonly tmpMiB: number;
   readonly concurrency: number;
-  readonly hostname: string;
 };
 
 /** Keeper -> template. `fork` and `serve` come with [instance channel] or [instance channel, user namespace, mount namespace]. */
@@ -40,7 +37,8 @@ export type TemplateMessage =
   | ({ readonly do: 'init' } & FunctionMessage)
   | { readonly do: 'fork'; readonly id: number }
   | { readonly do: 'serve'; readonly id: number }
-  | { readonly do: 'reap' };
+  /** `pid` is dying: wait for it. */
+  | { readonly do: 'reap'; readonly pid: number };
 
 /** Records, upwards. `status` is a wait status as waitpid(2) gives it. */
 export const RECORD = {
@@ -57,5 +55,3 @@ export const RECORD = {
   /** Zygote -> host: it takes orders. */
   ready: 6,
 } as const;
-
-export const WNOHANG = 1;

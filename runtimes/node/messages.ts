@@ -101,10 +101,10 @@ export type Message = { readonly message: unknown; readonly fds: readonly number
 export function receiveMessage(fd: number): Message | undefined {
   const first = receive(fd, 4);
   if (first.count === 0) return undefined;
-  for (let got = first.count; got < 4; ) got += readMore(fd, got, 4 - got);
+  for (let got = first.count; got < 4;) got += readMore(fd, got, 4 - got);
   const length = data.buffer.readUInt32LE(0);
   if (length > MESSAGE_BYTES) throw new Error('a message is too long');
-  for (let got = 0; got < length; ) got += readMore(fd, 4 + got, length - got);
+  for (let got = 0; got < length;) got += readMore(fd, 4 + got, length - got);
   return { message: JSON.parse(data.buffer.toString('utf8', 4, 4 + length)), fds: first.fds };
 }
 
@@ -114,12 +114,18 @@ export type Record = { readonly kind: number; readonly a: number; readonly b: nu
 export function receiveRecord(fd: number): Record | undefined {
   const { count, pid } = receive(fd, RECORD_BYTES);
   if (count === 0) return undefined;
-  for (let got = count; got < RECORD_BYTES; ) got += readMore(fd, got, RECORD_BYTES - got);
+  for (let got = count; got < RECORD_BYTES;) got += readMore(fd, got, RECORD_BYTES - got);
   return decodeRecord(data.buffer, 0, pid);
 }
 
 export function decodeRecord(buffer: Buffer, at: number, pid = 0): Record {
-  return { kind: buffer.readUInt32LE(at), a: buffer.readUInt32LE(at + 4), b: buffer.readUInt32LE(at + 8), c: buffer.readUInt32LE(at + 12), pid };
+  return {
+    kind: buffer.readUInt32LE(at),
+    a: buffer.readUInt32LE(at + 4),
+    b: buffer.readUInt32LE(at + 8),
+    c: buffer.readUInt32LE(at + 12),
+    pid,
+  };
 }
 
 function receive(fd: number, length: number): { count: number; fds: number[]; pid: number } {
@@ -138,7 +144,7 @@ function readControl(): { fds: number[]; pid: number } {
   const end = CONTROL + Number(head.buffer.readBigUInt64LE(40));
   const fds: number[] = [];
   let pid = 0;
-  for (let at = CONTROL; at + 16 <= end; ) {
+  for (let at = CONTROL; at + 16 <= end;) {
     const length = Number(head.buffer.readBigUInt64LE(at));
     const type = head.buffer.readInt32LE(at + 12);
     if (type === SCM_RIGHTS) for (let i = at + 16; i + 4 <= at + length; i += 4) fds.push(head.buffer.readInt32LE(i));
@@ -153,4 +159,3 @@ function readMore(fd: number, at: number, length: number): number {
   if (count === 0) throw new Error('a message broke off');
   return count;
 }
-

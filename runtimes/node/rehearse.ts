@@ -34,7 +34,7 @@ async function invokeRepeatedly(handler: Parameters<typeof serve>[0]['handler'])
 }
 
 function invokeFrame(stream: number): Buffer {
-  const head = Buffer.from(JSON.stringify({ id: '00000000-0000-4000-8000-000000000000', deadlineMs: 0, arn: '' }));
+  const head = Buffer.from(JSON.stringify({ deadlineMs: 0, arn: '' }));
   const event = Buffer.from('{"name":"Ada","list":[1,2,3]}');
   const frame = Buffer.alloc(HEAD_BYTES + 4 + head.length + event.length);
   frame.writeUInt32LE(frame.length - HEAD_BYTES, 0);

@@ -1,6 +1,6 @@
 /** The template: runs the function's init once, then only forks. And what becomes of its children: instances. */
 import { readFileSync } from 'node:fs';
-import { RECORD, WNOHANG } from './ladder.ts';
+import { RECORD } from './ladder.ts';
 import type { FunctionMessage, TemplateMessage } from './ladder.ts';
 import { libc } from './libc.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
@@ -67,7 +67,13 @@ function confine(options: TemplateOptions, spec: FunctionMessage): void {
   setPid();
 }
 
-type InstanceOrder = { readonly id: number; readonly channel: number; readonly userNamespace: number; readonly mounts: number; readonly forked: boolean };
+type InstanceOrder = {
+  readonly id: number;
+  readonly channel: number;
+  readonly userNamespace: number;
+  readonly mounts: number;
+  readonly forked: boolean;
+};
 
 /** Waits for commands, blocking, so that nothing of the function runs between two forks; returns in each instance. */
 function forkOnCommand(keeper: number): InstanceOrder {
@@ -82,10 +88,8 @@ function forkOnCommand(keeper: number): InstanceOrder {
       const instance = { id: order.id, channel, userNamespace, mounts, forked: order.do === 'fork' };
       if (order.do === 'serve' || fork() === 0) return instance;
       for (const fd of fds) libc.close(fd);
-    } else if (order.do === 'reap') {
-      for (let pid = libc.waitpid(-1, status, WNOHANG); pid > 0; pid = libc.waitpid(-1, status, WNOHANG)) {
-        sendRecord(keeper, RECORD.reaped, pid, status.readInt32LE(0));
-      }
+    } else if (order.do === 'reap' && libc.waitpid(order.pid, status, 0) === order.pid) {
+      sendRecord(keeper, RECORD.reaped, order.pid, status.readInt32LE(0));
     }
   }
 }

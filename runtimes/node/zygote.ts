@@ -62,7 +62,7 @@ function makeSandbox(order: BlankMessage, control: number, output: number): { ke
     sendRecord(control, RECORD.born, pid);
     libc._exit(0);
   }
-  buildRoot(order.root, order.packages);
+  buildRoot(order.root, order.packages, user);
   loopbackUp();
   const [keeper, template] = socketPair();
   const templatePid = fork();

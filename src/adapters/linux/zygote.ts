@@ -38,7 +38,11 @@ export class Zygote {
     };
     this.#control = new Control({ onRecord: (record) => void (record.kind === RECORD.ready && ready.resolve()), onClosed: lost });
     const program = [join(options.runtime, 'launch.mjs'), String(options.heapMiB), join(options.runtime, 'zygote.mjs')];
-    this.#process = spawn(process.execPath, ['--no-warnings', ...program], { stdio: ['ignore', 'ignore', 'pipe', this.#control.far], env: ENVIRONMENT, cwd: '/' });
+    this.#process = spawn(process.execPath, ['--no-warnings', ...program], {
+      stdio: ['ignore', 'ignore', 'pipe', this.#control.far],
+      env: ENVIRONMENT,
+      cwd: '/',
+    });
     libc.close(this.#control.far);
     this.#process.on('error', (error) => (output += error.message));
     this.#process.stderr!.on('data', (chunk: Buffer) => {

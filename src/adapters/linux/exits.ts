@@ -1,0 +1,14 @@
+import { constants } from 'node:os';
+import type { Exit } from '../../ports/mod.ts';
+
+const NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+/** A wait status as waitpid(2) gives it. */
+export function exitOf(status: number): Exit {
+  const signal = status & 0x7f;
+  if (signal === 0) return { kind: 'exited', code: (status >> 8) & 0xff };
+  return { kind: 'signalled', signal: NAMES.get(signal) ?? `SIG${signal}` };
+}
+
+/** V8 says so before it aborts. */
+export const saysOutOfMemory = (output: string): boolean => /heap out of memory|Fatal process out of memory|std::bad_alloc/.test(output);

@@ -1,0 +1,5 @@
+export { probeLinux } from './probe.ts';
+export type { ProbeResult } from './probe.ts';
+export { LinuxSandboxes } from './sandboxes.ts';
+export type { LinuxOptions } from './sandboxes.ts';
+export { selfTest } from './self-test.ts';

@@ -1,0 +1,162 @@
+import { Socket } from 'node:net';
+import type { Clock } from '../../kernel/mod.ts';
+import type { Exit, SandboxSpec } from '../../ports/mod.ts';
+import type { LogLevel } from '../../protocol/mod.ts';
+import { RECORD } from '../../../runtimes/node/ladder.ts';
+import type { FunctionMessage, KeeperMessage } from '../../../runtimes/node/ladder.ts';
+import { pipe, socketPair } from '../../../runtimes/node/messages.ts';
+import type { Record } from '../../../runtimes/node/messages.ts';
+import { LinkedInstance, linkFd } from '../link/mod.ts';
+import type { Link } from '../link/mod.ts';
+import { Control } from './control.ts';
+import { exitOf, saysOutOfMemory } from './exits.ts';
+import type { Zygote } from './zygote.ts';
+
+export type SandboxOptions = {
+  readonly zygote: Zygote;
+  readonly root: string;
+  readonly packages: string;
+  readonly uid: number;
+  readonly clock: Clock;
+};
+
+/** How much of what a sandbox wrote to its raw output is kept to explain its end. */
+const LAST_WORDS_BYTES = 4096;
+
+/** One sandbox on the host's side: a keeper, its template, and the instances forked from it. Begins blank. */
+export class Sandbox {
+  /** The template has ended; or the whole sandbox, before that was known. */
+  readonly templateEnded: Promise<Exit>;
+  /** The keeper is gone, and the kernel has ended everything in the sandbox. */
+  readonly ended: Promise<void>;
+  /** Raw output of the function's processes, beside what its console sends by frames. */
+  onOutput: (text: string, level: LogLevel) => void = () => {};
+  /** Called when the last instance has gone. */
+  onEmpty: () => void = () => {};
+  readonly #control: Control;
+  readonly #output: Socket;
+  readonly #clock: Clock;
+  readonly #instances = new Map<number, LinkedInstance>();
+  readonly #settleTemplate: (exit: Exit) => void;
+  #keeperPid: number | undefined;
+  #nextId = 1;
+  #served: LinkedInstance | undefined;
+  #lastWords = '';
+
+  constructor(options: SandboxOptions) {
+    this.#clock = options.clock;
+    const template = Promise.withResolvers<Exit>();
+    const ended = Promise.withResolvers<void>();
+    this.templateEnded = template.promise;
+    this.ended = ended.promise;
+    this.#settleTemplate = template.resolve;
+    this.#control = new Control({
+      onRecord: (record) => this.#hear(record),
+      onClosed: () => {
+        this.#output.destroy();
+        this.#settleTemplate({ kind: 'ended' });
+        for (const instance of this.#instances.values()) instance.reportExit({ kind: 'ended' });
+        ended.resolve();
+      },
+    });
+    const [reading, writing] = pipe();
+    this.#output = new Socket({ fd: reading, readable: true, writable: false });
+    this.#output.on('data', (chunk: Buffer) => this.#write(chunk));
+    this.#output.on('error', () => this.#output.destroy());
+    options.zygote.order({ root: options.root, packages: options.packages, uid: options.uid }, this.#control.far, writing);
+  }
+
+  get closed(): boolean {
+    return this.#control.closed;
+  }
+
+  get instances(): number {
+    return this.#instances.size;
+  }
+
+  /** What it wrote last, outside of frames. */
+  get lastWords(): string {
+    return this.#lastWords;
+  }
+
+  /** Gives the function to a blank sandbox; the link carries the init handshake. */
+  init(spec: SandboxSpec, paths: { readonly code: string; readonly layers: readonly string[] }): Link {
+    const { handler, environment, memoryMiB, tmpMiB, concurrency } = spec;
+    const message: FunctionMessage = { ...paths, handler, environment, memoryMiB, tmpMiB, concurrency };
+    const [near, far] = socketPair();
+    this.#send({ do: 'init', ...message }, far);
+    return linkFd(near);
+  }
+
+  /** A new instance; its process need not be there yet. */
+  fork(): LinkedInstance {
+    const [near, far] = socketPair();
+    return this.#add(linkFd(near), far, 'fork');
+  }
+
+  /** The template itself becomes an instance, at the other end of `far`. */
+  serve(instance: LinkedInstance, far: number): void {
+    this.#served = instance;
+    this.#send({ do: 'serve', id: 0 }, far);
+  }
+
+  /** Ends every process of the sandbox. */
+  end(): void {
+    if (this.#control.closed) return;
+    if (this.#keeperPid !== undefined) kill(this.#keeperPid);
+    this.#control.close();
+  }
+
+  #add(link: Link, far: number, start: 'fork'): LinkedInstance {
+    const id = this.#nextId++;
+    const instance = new LinkedInstance({ link, start, clock: this.#clock, reportsExit: true, end: () => this.#send({ do: 'end', id }) });
+    instance.onLog = this.onOutput;
+    this.#instances.set(id, instance);
+    this.#send({ do: 'fork', id }, far);
+    return instance;
+  }
+
+  #send(message: KeeperMessage, ...fds: readonly number[]): void {
+    this.#control.send(message, fds);
+  }
+
+  #hear(record: Record): void {
+    switch (record.kind) {
+      case RECORD.born:
+        this.#keeperPid = record.a;
+        return;
+      case RECORD.instanceEnded: {
+        const instance = this.#instances.get(record.a);
+        this.#instances.delete(record.a);
+        instance?.reportExit(this.#explain(exitOf(record.b)));
+        if (this.#instances.size === 0) this.onEmpty();
+        return;
+      }
+      case RECORD.templateEnded: {
+        const exit = this.#explain(exitOf(record.a));
+        this.#served?.reportExit(exit);
+        this.#settleTemplate(exit);
+        return;
+      }
+    }
+  }
+
+  #explain(exit: Exit): Exit {
+    return exit.kind === 'signalled' && exit.signal !== 'SIGKILL' && saysOutOfMemory(this.#lastWords) ? { kind: 'outOfMemory' } : exit;
+  }
+
+  #write(chunk: Buffer): void {
+    const text = chunk.toString();
+    this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS_BYTES);
+    this.onOutput(text.endsWith('\n') ? text.slice(0, -1) : text, 'INFO');
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It ended a moment ago: what was wanted.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

@@ -1,0 +1,213 @@
+import { mkdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { HearthError, silentLog, systemClock } from '../../kernel/mod.ts';
+import type { Clock, Log } from '../../kernel/mod.ts';
+import type { BootListener, BootResult, Exit, Instance, Sandboxes, SandboxSpec, Template } from '../../ports/mod.ts';
+import type { LogLevel, ReadyPayload } from '../../protocol/mod.ts';
+import { libc } from '../../../runtimes/node/libc.ts';
+import { socketPair } from '../../../runtimes/node/messages.ts';
+import { LinkedInstance, awaitReady, linkFd, materialiseRuntime } from '../link/mod.ts';
+import { Sandbox } from './sandbox.ts';
+import { Zygote } from './zygote.ts';
+
+export type LinuxOptions = {
+  /** For the runtime's files and the sandboxes' roots. */
+  readonly directory: string;
+  /** Every package and layer that a spec names lies below this directory. */
+  readonly packages: string;
+  readonly clock?: Clock;
+  readonly log?: Log;
+};
+
+/** Memory classes, MiB: V8's heap limit is fixed when a process starts, so each class has a zygote, started on first need. */
+const CLASSES = [128, 256, 512, 1024, 2048, 4096, 10_240];
+/** What of a function's memory the old space of V8's heap may take. */
+const HEAP_SHARE = 0.75;
+/** Users that no account has; one for each sandbox, in turn. */
+const FIRST_UID = 2_000_000_000;
+const UIDS = 1_000_000;
+
+/** The fork ladder: zygote -> sandbox -> template -> instance. Linux with user namespaces; as root or as an ordinary user. */
+export class LinuxSandboxes implements Sandboxes {
+  readonly driver = 'linux';
+  readonly isolated = true;
+  readonly #options: Required<LinuxOptions>;
+  readonly #runtime: string;
+  readonly #zygotes = new Map<number, Zygote>();
+  /** One blank sandbox a class is made ahead, so that a function need not wait for its walls. */
+  readonly #blanks = new Map<number, Sandbox>();
+  readonly #sandboxes = new Set<Sandbox>();
+  #made = 0;
+  #closed = false;
+
+  /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
+  static async open(options: LinuxOptions): Promise<LinuxSandboxes> {
+    await mkdir(join(options.directory, 'root'), { recursive: true });
+    const runtime = await materialiseRuntime({ name: 'node', directory: join(options.directory, 'runtimes') });
+    const sandboxes = new LinuxSandboxes({ clock: systemClock, log: silentLog, ...options }, runtime);
+    try {
+      await sandboxes.#zygote(CLASSES[0]!).ready();
+      sandboxes.#prepareBlank(CLASSES[0]!);
+      return sandboxes;
+    } catch (error) {
+      await sandboxes.close();
+      throw error;
+    }
+  }
+
+  constructor(options: Required<LinuxOptions>, runtime: string) {
+    this.#options = options;
+    this.#runtime = runtime;
+  }
+
+  async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
+    const sandbox = this.#takeBlank(spec.memoryMiB);
+    sandbox.onOutput = (text, level) => listener.log(text, level);
+    const heard = await this.#init(sandbox, spec, listener);
+    if (heard.kind === 'ready') return { ok: true, template: new LinuxTemplate(this, sandbox, spec, heard.payload) };
+    sandbox.end();
+    return { ok: false, failure: heard };
+  }
+
+  /** An instance in a sandbox of its own, whose template it is: for functions whose init cannot be shared. `booted`: one whose init has run. */
+  bootAlone(spec: SandboxSpec, booted?: Sandbox): Instance {
+    const [near, far] = socketPair();
+    let sandbox = booted;
+    const instance = new LinkedInstance({
+      link: linkFd(near),
+      start: 'boot',
+      clock: this.#options.clock,
+      reportsExit: true,
+      end: () => sandbox?.end(),
+    });
+    const log = (text: string, level: LogLevel) => instance.onLog?.(text, level);
+    const boot = async (): Promise<void> => {
+      sandbox ??= this.#takeBlank(spec.memoryMiB);
+      sandbox.onOutput = log;
+      const heard = booted ? undefined : await this.#init(sandbox, spec, { log });
+      if (instance.alive && (heard === undefined || heard.kind === 'ready')) return sandbox.serve(instance, far);
+      libc.close(far);
+      sandbox.end();
+      instance.reportExit(heard?.kind === 'exited' ? heard.exit : { kind: 'exited', code: 1 });
+    };
+    boot().catch((error: unknown) => {
+      this.#options.log.error({ error, label: spec.label }, 'an instance could not be booted');
+      libc.close(far);
+      instance.kill();
+    });
+    return instance;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const ended = [...this.#sandboxes].map((sandbox) => sandbox.ended);
+    for (const sandbox of this.#sandboxes) sandbox.end();
+    await Promise.all(ended);
+    await Promise.all([...this.#zygotes.values()].map((zygote) => zygote.close()));
+  }
+
+  async #init(sandbox: Sandbox, spec: SandboxSpec, listener: BootListener) {
+    const link = sandbox.init(spec, {
+      code: this.#below(spec.codeDirectory),
+      layers: spec.layerDirectories.map((directory) => this.#below(directory)),
+    });
+    const { clock } = this.#options;
+    const heard = await awaitReady({ link, initTimeoutMs: spec.initTimeoutMs, clock, listener, exited: () => sandbox.templateEnded });
+    // After init the link says nothing more: the template's end is seen by its keeper.
+    link.listener = { onFrame() {}, onClosed() {} };
+    if (heard.kind === 'exited' && heard.exit.kind === 'ended' && !this.#closed) {
+      throw new HearthError(
+        'SandboxFailed',
+        `the sandbox of ${spec.label} could not be built. It said: ${sandbox.lastWords.trim() || '(nothing)'}`,
+      );
+    }
+    return heard;
+  }
+
+  #below(directory: string): string {
+    const path = relative(this.#options.packages, directory);
+    if (path === '' || path.startsWith('..')) throw new HearthError('SandboxFailed', `${directory} is not below the directory of packages`);
+    return path;
+  }
+
+  #takeBlank(memoryMiB: number): Sandbox {
+    if (this.#closed) throw new HearthError('ShuttingDown', 'the sandboxes are closed');
+    const memoryClass = CLASSES.find((mib) => mib >= memoryMiB) ?? CLASSES.at(-1)!;
+    const ready = this.#blanks.get(memoryClass);
+    this.#blanks.delete(memoryClass);
+    const sandbox = ready && !ready.closed ? ready : this.#newSandbox(memoryClass);
+    setImmediate(() => this.#prepareBlank(memoryClass));
+    return sandbox;
+  }
+
+  #prepareBlank(memoryClass: number): void {
+    if (this.#closed || this.#blanks.has(memoryClass)) return;
+    this.#blanks.set(memoryClass, this.#newSandbox(memoryClass));
+  }
+
+  #newSandbox(memoryClass: number): Sandbox {
+    const { directory, packages, clock } = this.#options;
+    const uid = FIRST_UID + (this.#made++ % UIDS);
+    const sandbox = new Sandbox({ zygote: this.#zygote(memoryClass), root: join(directory, 'root'), packages, uid, clock });
+    this.#sandboxes.add(sandbox);
+    void sandbox.ended.then(() => {
+      this.#sandboxes.delete(sandbox);
+      if (this.#blanks.get(memoryClass) === sandbox) this.#blanks.delete(memoryClass);
+    });
+    return sandbox;
+  }
+
+  #zygote(memoryClass: number): Zygote {
+    let zygote = this.#zygotes.get(memoryClass);
+    if (!zygote?.alive) {
+      zygote = new Zygote({ runtime: this.#runtime, heapMiB: Math.floor(memoryClass * HEAP_SHARE), log: this.#options.log });
+      this.#zygotes.set(memoryClass, zygote);
+    }
+    return zygote;
+  }
+}
+
+class LinuxTemplate implements Template {
+  readonly initMs: number;
+  readonly streaming: boolean;
+  readonly blockers: ReadyPayload['blockers'];
+  readonly closed: Promise<Exit>;
+  readonly #settleClosed: (exit: Exit) => void;
+  readonly #sandboxes: LinuxSandboxes;
+  readonly #spec: SandboxSpec;
+  /** Undefined once it has become an instance itself. */
+  #sandbox: Sandbox | undefined;
+  #closing = false;
+
+  constructor(sandboxes: LinuxSandboxes, sandbox: Sandbox, spec: SandboxSpec, ready: ReadyPayload) {
+    this.#sandboxes = sandboxes;
+    this.#sandbox = sandbox;
+    this.#spec = spec;
+    this.initMs = ready.initMs;
+    this.streaming = ready.streaming;
+    this.blockers = ready.blockers;
+    const { promise, resolve } = Promise.withResolvers<Exit>();
+    this.closed = promise;
+    this.#settleClosed = resolve;
+    sandbox.onEmpty = () => this.#closing && sandbox.end();
+    void sandbox.templateEnded.then((exit) => {
+      if (this.#sandbox !== sandbox) return;
+      resolve(exit);
+      // Without its template a sandbox has no use but for the instances it has.
+      this.close();
+    });
+  }
+
+  fork(): Instance {
+    const sandbox = this.#sandbox;
+    if (this.blockers.length === 0 && sandbox) return sandbox.fork();
+    this.#sandbox = undefined;
+    return this.#sandboxes.bootAlone(this.#spec, sandbox);
+  }
+
+  close(): void {
+    this.#closing = true;
+    if (this.#sandbox?.instances === 0) this.#sandbox.end();
+    if (!this.#sandbox) this.#settleClosed({ kind: 'ended' });
+  }
+}
