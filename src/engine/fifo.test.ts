@@ -106,3 +106,23 @@ test('a timer that fires a fraction early finds its member due', () => {
   fire!();
   assert.deepEqual(expired, [1]);
 });
+
+test('a member that is added while another expires keeps nobody past its time', () => {
+  const clock = manualClock();
+  const expired: number[] = [];
+  const fifo = new ExpiringFifo<Member>({
+    clock,
+    ttlMs: 100,
+    expire: (member) => {
+      expired.push(member.name);
+      if (member.name === 1) fifo.add(new Member(3), clock.monotonicMs());
+    },
+  });
+  fifo.add(new Member(1), 0);
+  clock.advance(50);
+  fifo.add(new Member(2), 50);
+  clock.advance(100);
+  assert.deepEqual(expired, [1, 2]);
+  clock.advance(50);
+  assert.deepEqual(expired, [1, 2, 3]);
+});

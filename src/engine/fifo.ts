@@ -54,6 +54,7 @@ export class ExpiringFifo<T extends Linked<T>> extends Fifo<T> {
   readonly #ttlMs: number;
   readonly #expire: (member: T) => void;
   #timer: Timer | undefined;
+  #armed = false;
 
   constructor(options: { readonly clock: Clock; readonly ttlMs: number; readonly expire: (member: T) => void }) {
     super();
@@ -66,26 +67,28 @@ export class ExpiringFifo<T extends Linked<T>> extends Fifo<T> {
   add(member: T, nowMs: number): void {
     member.dueMs = nowMs + this.#ttlMs;
     this.push(member);
-    if (!this.#timer) this.#arm(this.#ttlMs);
+    if (!this.#armed) this.#arm(this.#ttlMs);
   }
 
   /** Stops the timer. Members that are left no longer expire. */
   stop(): void {
     this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#armed = false;
   }
 
   #arm(delayMs: number): void {
+    this.#armed = true;
     this.#timer = this.#clock.after(delayMs, () => this.#fire());
   }
 
   #fire(): void {
-    this.#timer = undefined;
     const nowMs = this.#clock.monotonicMs();
+    // Stays armed meanwhile: what `expire` adds is due last, and must not set the timer for itself.
     for (let member = this.first; member && member.dueMs <= nowMs + TOLERANCE_MS; member = this.first) {
       this.remove(member);
       this.#expire(member);
     }
-    if (this.first && !this.#timer) this.#arm(Math.max(TOLERANCE_MS, this.first.dueMs - nowMs));
+    if (this.first) this.#arm(Math.max(TOLERANCE_MS, this.first.dueMs - nowMs));
+    else this.#armed = false;
   }
 }

@@ -1,0 +1,266 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { SimSandboxes } from '../../src/adapters/simulated/mod.ts';
+import type { SimFaults, SimFunction } from '../../src/adapters/simulated/mod.ts';
+import { createEngine } from '../../src/engine/mod.ts';
+import type { Deployment, Engine, EngineLimits, EngineLog, Outcome } from '../../src/engine/mod.ts';
+import { manualClock, seededRandom, silentLog } from '../../src/kernel/mod.ts';
+import type { ManualClock } from '../../src/kernel/mod.ts';
+
+/**
+ * Thousands of invocations on a schedule drawn from a seed, on a clock that is moved by hand, against sandboxes that fail in every
+ * way they know. What must hold, holds after every step. A failure names its seed: `HEARTH_SEED=n node --test test/simulation`.
+ */
+const FAULTS: SimFaults = {
+  bootThrows: 0.05,
+  bootFails: 0.08,
+  bootTimesOut: 0.02,
+  bootSlow: 0.1,
+  bootHangs: 0.01,
+  templateDies: 0.02,
+  forkFails: 0.02,
+  dies: 0.05,
+  violates: 0.02,
+  neverAnswers: 0.02,
+};
+
+const LIMITS: EngineLimits = {
+  concurrentInvocations: 12,
+  maxInstancesTotal: 10,
+  maxTemplates: 4,
+  queueDepth: 6,
+  queueAgeMs: 2_000,
+  keepAliveMs: 1_000,
+  templateKeepAliveMs: 3_000,
+};
+
+const INVOCATIONS = 2_000;
+const STEP_MS = 1;
+const given = process.env['HEARTH_SEED'];
+const seeds = given === undefined ? [1, 2, 3, 4, 5, 6] : [Number(given)];
+
+for (const seed of seeds) {
+  // Every other course of events is without faults: then nothing but the limits may keep an invocation from its answer.
+  const faults = seed % 2 === 0 ? {} : FAULTS;
+  test(`seed ${seed}, ${seed % 2 === 0 ? 'no faults' : 'all faults'}: every invocation ends once and in time, and no limit is passed`, async () => {
+    const world = new World(seed, faults);
+    await world.play();
+    await world.drain();
+  });
+}
+
+test('one seed, one course of events', async () => {
+  const [first, second] = [new World(7, FAULTS), new World(7, FAULTS)];
+  await first.play(400);
+  await second.play(400);
+  assert.deepEqual(second.history, first.history);
+  await Promise.all([first.drain(), second.drain()]);
+});
+
+type Call = { readonly deployment: Deployment; readonly arrivedMs: number; startedMs?: number; outcome?: Outcome; abandoned: boolean };
+
+class World {
+  readonly clock: ManualClock = manualClock();
+  readonly sandboxes: SimSandboxes;
+  readonly engine: Engine;
+  readonly calls = new Map<string, Call>();
+  readonly history: string[] = [];
+  readonly #random: ReturnType<typeof seededRandom>;
+  readonly #faulty: boolean;
+  #deployments: Deployment[] = [];
+  #revision = 0;
+  readonly #failed: unknown[] = [];
+  #running = 0;
+
+  constructor(seed: number, faults: Partial<SimFaults>) {
+    this.#random = seededRandom(seed);
+    this.#faulty = Object.keys(faults).length > 0;
+    this.sandboxes = new SimSandboxes({ clock: this.clock, random: seededRandom(seed + 1_000), functions: () => work, faults });
+    this.engine = createEngine({
+      sandboxes: this.sandboxes,
+      clock: this.clock,
+      random: seededRandom(seed + 2_000),
+      log: (line) => this.#log(line),
+      limits: LIMITS,
+      // The engine catches what listeners throw: their assertions come back this way.
+      platformLog: { ...silentLog, error: ({ error }) => void (error && this.#failed.push(error)) },
+    });
+    this.#deployments = Array.from({ length: 6 }, (_, index) => this.#deployment(index));
+  }
+
+  async play(invocations = INVOCATIONS): Promise<void> {
+    for (let made = 0; made < invocations;) {
+      // Bursts and lulls.
+      const burst = this.#below(20) === 0 ? this.#below(30) : this.#below(3);
+      for (let n = 0; n < burst; n++, made++) this.#invoke();
+      if (this.#below(100) === 0) this.#deploy(this.#below(this.#deployments.length));
+      await this.#step(this.#below(300) === 0 ? this.#below(5_000) : this.#below(20));
+    }
+  }
+
+  async drain(): Promise<void> {
+    const drained = this.engine.drain(2_000);
+    this.#invoke();
+    let done = false;
+    void drained.then(() => (done = true));
+    await this.#step(4_500);
+    assert.ok(done, 'the drain has not finished in its time');
+    await this.#step(20_000);
+    for (const [id, call] of this.calls) assert.ok(call.abandoned || call.outcome, `${id} has never ended`);
+    const { instances, templates } = this.sandboxes.counts;
+    assert.deepEqual({ instances, templates }, { instances: 0, templates: 0 });
+    assert.deepEqual(this.engine.stats(), []);
+    assert.equal(this.#running, 0);
+  }
+
+  #invoke(): void {
+    const deployment = this.#deployments[this.#below(this.#deployments.length)]!;
+    const requestId = `r${this.calls.size}`;
+    const call: Call = { deployment, arrivedMs: this.clock.monotonicMs(), abandoned: false };
+    this.calls.set(requestId, call);
+    const event = Buffer.from(JSON.stringify({ ms: this.#below(8) === 0 ? this.#below(1_500) : this.#below(60), kind: this.#below(10) }));
+    const handle = this.engine.invoke(
+      { deployment, event, requestId, logTail: this.#below(4) === 0 },
+      {
+        end: (outcome) => this.#ended(requestId, call, outcome),
+        ...(this.#below(2) === 0 && { streamChunk: () => assert.ok(!call.abandoned && !call.outcome) }),
+      },
+    );
+    if (this.#below(10) === 0) {
+      handle.pause();
+      this.clock.after(this.#below(200), () => handle.resume());
+    }
+    if (this.#below(25) === 0) {
+      this.clock.after(this.#below(100), () => {
+        call.abandoned = true;
+        handle.abandon();
+      });
+    }
+  }
+
+  #ended(requestId: string, call: Call, outcome: Outcome): void {
+    const nowMs = this.clock.monotonicMs();
+    assert.equal(call.outcome, undefined, `${requestId} has ended twice`);
+    assert.ok(!call.abandoned, `${requestId} was abandoned and still told`);
+    call.outcome = outcome;
+    this.history.push(`${nowMs} ${requestId} ${outcome.kind} ${'error' in outcome ? outcome.error?.errorType : ''}`);
+    const { deployment } = call;
+    if (call.startedMs !== undefined)
+      assert.ok(nowMs - call.startedMs <= deployment.timeoutMs, `${requestId} has run ${nowMs - call.startedMs} ms`);
+    // Queue, then timeout: longer than both together nobody waits. A boot that hangs is given up within the queue's age or its own.
+    assert.ok(nowMs - call.arrivedMs <= LIMITS.queueAgeMs + deployment.timeoutMs, `${requestId} took ${nowMs - call.arrivedMs} ms`);
+    if (!this.#faulty) {
+      const how = outcome.kind === 'refused' ? outcome.code : outcome.kind === 'functionError' ? outcome.error.errorType : outcome.kind;
+      const allowed = ['answered', 'streamed', 'TooManyRequestsException', 'ShuttingDown', 'Sandbox.Timedout', 'Thrown'];
+      // Where several share an instance, the timeout of one ends the others.
+      if (deployment.spec.concurrency > 1) allowed.push('Runtime.ExitError');
+      assert.ok(allowed.includes(how), how);
+    }
+  }
+
+  #log(line: EngineLog): void {
+    if (line.requestId === undefined) return;
+    const call = this.calls.get(line.requestId)!;
+    if (line.text.startsWith('START ')) {
+      assert.equal(call.startedMs, undefined, `${line.requestId} has started twice`);
+      call.startedMs = this.clock.monotonicMs();
+      this.#running++;
+    } else if (line.text.startsWith('REPORT ')) {
+      assert.ok(call.startedMs !== undefined && call.outcome === undefined);
+      this.#running--;
+    } else {
+      assert.ok(call.startedMs !== undefined, 'a line before START');
+    }
+  }
+
+  async #step(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= STEP_MS) {
+      this.clock.advance(STEP_MS);
+      // Only boots answer by promises; without one under way, nothing can be waiting to be told.
+      await (this.sandboxes.counts.booting > 0 ? setImmediate() : undefined);
+      this.#check();
+    }
+    await setImmediate();
+    this.#check();
+  }
+
+  #check(): void {
+    if (this.#failed.length > 0) throw this.#failed[0];
+    const { instances, booting } = this.sandboxes.counts;
+    assert.ok(this.#running <= LIMITS.concurrentInvocations, `${this.#running} invocations run`);
+    assert.ok(instances <= LIMITS.maxInstancesTotal, `${instances} instances live`);
+    const stats = this.engine.stats();
+    assert.equal(new Set(stats.map((each) => each.deploymentId)).size, stats.length);
+    for (const { queued, idle, busy, deploymentId } of stats) {
+      assert.ok(queued <= LIMITS.queueDepth, `${queued} wait`);
+      const { maxInstances = Infinity } = this.#known.get(deploymentId)!;
+      assert.ok(idle + busy <= maxInstances, `${idle + busy} instances of ${maxInstances}`);
+    }
+    assert.ok(booting <= this.#known.size);
+  }
+
+  readonly #known = new Map<string, Deployment>();
+
+  #deploy(index: number): void {
+    const old = this.#deployments[index]!;
+    const fresh = this.#deployment(index);
+    this.#deployments = this.#deployments.with(index, fresh);
+    this.engine.retire(old.functionName, fresh.id);
+  }
+
+  #deployment(index: number): Deployment {
+    const concurrency = index === 0 ? 3 : 1;
+    const id = `f${index}-${++this.#revision}`;
+    const deployment: Deployment = {
+      id,
+      functionName: `f${index}`,
+      version: '$LATEST',
+      arn: `arn:aws:lambda:us-east-1:000000000000:function:f${index}`,
+      timeoutMs: 1_000,
+      ...(index % 2 === 1 && { maxInstances: index }),
+      spec: {
+        label: id,
+        runtime: 'nodejs26.x',
+        handler: 'index.handler',
+        codeDirectory: '/code',
+        layerDirectories: [],
+        environment: {},
+        memoryMiB: 128,
+        tmpMiB: 512,
+        initTimeoutMs: 500,
+        concurrency,
+      },
+    };
+    this.#known.set(id, deployment);
+    return deployment;
+  }
+
+  #below(limit: number): number {
+    return Math.floor((Buffer.from(this.#random.bytes(4)).readUInt32LE(0) / 2 ** 32) * limit);
+  }
+}
+
+/** Answers, throws or streams, as the event says. */
+const work: SimFunction = {
+  load: (init) => {
+    init.log('init');
+    return () => (call) => {
+      const { ms, kind } = call.input() as { ms: number; kind: number };
+      call.log('begun');
+      if (kind === 0) {
+        call.fail({ errorType: 'Thrown', errorMessage: 'by the function' });
+      } else if (kind < 3) {
+        call.streamHead({ contentType: 'text/plain' });
+        const write = (left: number): void => {
+          if (left === 0) call.streamEnd();
+          else if (call.streamChunk(Buffer.from('chunk'))) call.after(ms / 4, () => write(left - 1));
+          else call.drained(() => write(left - 1));
+        };
+        write(4);
+      } else {
+        call.after(ms, () => call.respond({ ms }));
+      }
+    };
+  },
+};
