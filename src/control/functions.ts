@@ -4,7 +4,7 @@ import type { Blobs, Store, Write } from '../ports/mod.ts';
 import { functionArn } from './arn.ts';
 import type { Realm } from './arn.ts';
 import type { CodeStore } from './code-store.ts';
-import { functionKey, loadFunctions, versionKey } from './load.ts';
+import { functionKey, loadFunction, loadFunctions, versionKey } from './load.ts';
 import type { FunctionRecord } from './records.ts';
 import { EMPTY_TABLE, makeEntry, withEntry } from './table.ts';
 import type { CodeState, FunctionEntry, FunctionTable, FunctionVersion } from './table.ts';
@@ -48,6 +48,8 @@ export class Functions {
   readonly #listeners = new Set<(change: FunctionChange) => void>();
   /** The last change of each function that is still going on. */
   readonly #running = new Map<string, Promise<unknown>>();
+  /** Functions of which a commit failed: what the store has of them must be read before the next change. */
+  readonly #uncertain = new Set<string>();
 
   /** Loads every function, and unpacks the code that isn't there any more. */
   static async open(options: FunctionsOptions): Promise<Functions> {
@@ -106,7 +108,11 @@ export class Functions {
 
   async #inTurn<R>(name: string, run: () => Promise<R>): Promise<R> {
     const before = this.#running.get(name);
-    const turn = before ? before.then(run, run) : run();
+    const start = async () => {
+      if (this.#uncertain.has(name)) await this.#reload(name);
+      return run();
+    };
+    const turn = before ? before.then(start, start) : start();
     this.#running.set(name, turn);
     try {
       return await turn;
@@ -118,19 +124,30 @@ export class Functions {
   async #apply<R>(name: string, entry: FunctionEntry | undefined, next: NextFunction<R>): Promise<R> {
     const revision = await this.#commit(name, writesFor(name, entry, next));
     const changed = next.record && this.#nextEntry(next.record, revision, entry, next);
-    this.table = withEntry(this.table, name, changed);
-    for (const listener of this.#listeners) listener({ name, entry: changed });
+    this.#show(name, changed);
     return next.result(changed);
   }
 
+  #show(name: string, entry: FunctionEntry | undefined): void {
+    this.table = withEntry(this.table, name, entry);
+    for (const listener of this.#listeners) listener({ name, entry });
+  }
+
+  /** A commit that failed may be stored all the same, or have met a change by someone else: the table follows the store. */
   async #commit(name: string, writes: readonly Write[]): Promise<number> {
     try {
       return await this.store.commit(writes);
     } catch (error) {
+      this.#uncertain.add(name);
       if (!(error instanceof HearthError) || error.code !== 'StoreConflict') throw error;
       const message = `The operation cannot be performed at this time. An update is in progress for resource: ${functionArn(this.realm, name)}`;
       throw new HearthError('ResourceConflictException', message, { cause: error });
     }
+  }
+
+  async #reload(name: string): Promise<void> {
+    this.#show(name, await loadFunction(this, name));
+    this.#uncertain.delete(name);
   }
 
   #nextEntry(record: FunctionRecord, revision: number, entry: FunctionEntry | undefined, next: NextFunction<unknown>): FunctionEntry {

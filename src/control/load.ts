@@ -5,7 +5,7 @@ import type { Realm } from './arn.ts';
 import type { CodeStore } from './code-store.ts';
 import type { FunctionRecord, VersionRecord } from './records.ts';
 import { makeEntry } from './table.ts';
-import type { CodeState, FunctionEntry, FunctionTable, FunctionVersion, UrlEntry } from './table.ts';
+import type { CodeState, FunctionEntry, FunctionTable, FunctionVersion } from './table.ts';
 
 const FUNCTIONS = 'functions/';
 const VERSIONS = 'versions/';
@@ -17,24 +17,38 @@ export const functionKey = (name: string): string => `${FUNCTIONS}${name}`;
 /** Padded, so that the order of keys is the order of versions. */
 export const versionKey = (name: string, version: string): string => `${VERSIONS}${name}/${version.padStart(10, '0')}`;
 
+type Source = { readonly store: Store; readonly code: CodeStore; readonly realm: Realm };
+
 /** The table as the store has it. A version whose code cannot be unpacked is there all the same, as `failed`. */
-export async function loadFunctions(from: { store: Store; code: CodeStore; realm: Realm }): Promise<FunctionTable> {
+export async function loadFunctions(from: Source): Promise<FunctionTable> {
   const records = await listAll<FunctionRecord>(from.store, FUNCTIONS);
   const published = await listAll<VersionRecord>(from.store, VERSIONS);
+  const entries = await makeEntries(from, records, published);
+  const urls = entries.flatMap((entry) => entry.record.urls.map((url) => [url.urlId, { entry, url }] as const));
+  return { byName: new Map(entries.map((entry) => [entry.name, entry])), byUrlId: new Map(urls) };
+}
+
+/** One function as the store has it; undefined: it is not there. */
+export async function loadFunction(from: Source, name: string): Promise<FunctionEntry | undefined> {
+  const record = await from.store.get<FunctionRecord>(functionKey(name));
+  if (!record) return undefined;
+  const published = await listAll<VersionRecord>(from.store, `${VERSIONS}${name}/`);
+  return (await makeEntries(from, [record], published))[0];
+}
+
+async function makeEntries(
+  from: Source,
+  records: readonly StoredRecord<FunctionRecord>[],
+  published: readonly StoredRecord<VersionRecord>[],
+): Promise<FunctionEntry[]> {
   const hashes = new Set([...records.map((r) => r.value.latest), ...published.map((r) => r.value)].map((version) => version.code.sha256));
   const codes = await unpackAll(from.code, [...hashes]);
   const withCode = (record: VersionRecord): FunctionVersion => ({ record, code: codes.get(record.code.sha256)! });
-
   const byFunction = Map.groupBy(published, ({ key }) => key.slice(VERSIONS.length, key.lastIndexOf('/')));
-  const byName = new Map<string, FunctionEntry>();
-  const byUrlId = new Map<string, UrlEntry>();
-  for (const { value, revision } of records) {
+  return records.map(({ value, revision }) => {
     const versions = (byFunction.get(value.name) ?? []).map((record) => withCode(record.value));
-    const entry = makeEntry(functionArn(from.realm, value.name), value, revision, versions, withCode(value.latest).code);
-    byName.set(value.name, entry);
-    for (const url of value.urls) byUrlId.set(url.urlId, { entry, url });
-  }
-  return { byName, byUrlId };
+    return makeEntry(functionArn(from.realm, value.name), value, revision, versions, withCode(value.latest).code);
+  });
 }
 
 async function listAll<T>(store: Store, prefix: string): Promise<StoredRecord<T>[]> {

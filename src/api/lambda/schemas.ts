@@ -44,8 +44,8 @@ const Settings = z.object({
   KMSKeyArn: p.KmsKeyArn.optional(),
   FileSystemConfigs: z.array(z.unknown()).max(1).optional(),
   ImageConfig: z.looseObject({}).optional(),
-  CapacityProviderConfig: z.unknown(),
-  DurableConfig: z.unknown(),
+  CapacityProviderConfig: z.unknown().optional(),
+  DurableConfig: z.unknown().optional(),
 });
 export type SettingsBody = z.output<typeof Settings>;
 
@@ -59,7 +59,7 @@ export const CreateFunctionBody = Settings.extend({
   Architectures: p.Architectures.optional(),
   CodeSigningConfigArn: z.string().optional(),
   PublishTo: z.string().optional(),
-  TenancyConfig: z.unknown(),
+  TenancyConfig: z.unknown().optional(),
 });
 export type CreateFunctionBody = z.output<typeof CreateFunctionBody>;
 

@@ -1,0 +1,47 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openPackages } from '../../../src/adapters/packages/mod.ts';
+import { SimBlobs, SimStore } from '../../../src/adapters/simulated/mod.ts';
+import { createLambdaApi } from '../../../src/api/lambda/mod.ts';
+import { Functions } from '../../../src/control/mod.ts';
+import { silentLog, systemClock, systemRandom } from '../../../src/kernel/mod.ts';
+import { createDeployments } from '../../../src/main/deployments.ts';
+import { createInProcessEngine } from './in-process-engine.ts';
+
+export type ServerUnderTest = { readonly endpoint: string; close(): Promise<void> };
+
+/** The Hearth at HEARTH_ENDPOINT, or else a Lambda API in this process over simulated storage. */
+export async function serverUnderTest(): Promise<ServerUnderTest> {
+  const endpoint = process.env['HEARTH_ENDPOINT'];
+  return endpoint ? { endpoint, async close() {} } : startInProcess();
+}
+
+async function startInProcess(): Promise<ServerUnderTest> {
+  const directory = await mkdtemp(join(tmpdir(), 'hearth-lambda-'));
+  const blobs = await SimBlobs.open();
+  const code = await openPackages({ directory, blobs });
+  const realm = { region: 'us-east-1', accountId: '000000000000' };
+  const functions = await Functions.open({ store: await SimStore.open(), blobs, code, clock: systemClock, random: systemRandom, realm });
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test', sessionToken: '' };
+  const listener = createLambdaApi({
+    functions,
+    engine: createInProcessEngine(),
+    deploymentOf: createDeployments({ realm, credentials }),
+    functionUrl: (urlId) => `http://${urlId}.lambda-url.us-east-1.localhost:4566/`,
+    log: silentLog,
+  });
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await code.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
