@@ -99,7 +99,7 @@ export class Pool implements PoolView {
     switch (placement) {
       case 'warm':
       case 'fork':
-        this.#place(run, placement);
+        this.#place(run, placement, run.arrivedMs);
         return;
       case 'fail':
         this.#fail(run);
@@ -138,7 +138,7 @@ export class Pool implements PoolView {
         this.waiting.remove(run);
         most--;
         if (placement === 'fail') this.#fail(run);
-        else this.#place(run, placement);
+        else this.#place(run, placement, this.host.clock.monotonicMs());
       }
     } while (this.#pumpAgain && most > 0);
     this.#pumping = false;
@@ -147,13 +147,13 @@ export class Pool implements PoolView {
   }
 
   /** An invocation has ended on `member`. `poisoned`: which must not be used again. */
-  ended(run: Run, member: Member, poisoned: boolean): void {
+  ended(run: Run, member: Member, poisoned: boolean, nowMs: number): void {
     this.#deadlines.remove(run);
     this.host.running--;
     member.running--;
     if (member.latest === run) member.latest = undefined;
     if (poisoned) this.#dismiss(member);
-    else if (member.alive) this.#release(member);
+    else if (member.alive) this.#release(member, nowMs);
     this.host.freed(this);
   }
 
@@ -232,18 +232,18 @@ export class Pool implements PoolView {
 
   // Instances
 
-  #place(run: Run, placement: 'warm' | 'fork'): void {
+  #place(run: Run, placement: 'warm' | 'fork', nowMs: number): void {
     if (placement === 'warm') {
       this.#starts.warm++;
-      this.#start(run, (this.#spare.last ?? this.#idle.last)!);
+      this.#start(run, (this.#spare.last ?? this.#idle.last)!, nowMs);
       return;
     }
     const member = this.#fork();
-    if (member) this.#start(run, member);
+    if (member) this.#start(run, member, nowMs);
     else run.refuse('SandboxFailed', `no sandbox of ${this.deployment.spec.label} could be started; try again`);
   }
 
-  #start(run: Run, member: Member): void {
+  #start(run: Run, member: Member, nowMs: number): void {
     this.#idle.remove(member);
     member.running++;
     member.latest = run;
@@ -253,7 +253,6 @@ export class Pool implements PoolView {
     }
     this.host.running++;
     this.invocations++;
-    const nowMs = this.host.clock.monotonicMs();
     this.#deadlines.add(run, nowMs);
     const initMs = this.#initMs;
     this.#initMs = undefined;
@@ -290,14 +289,14 @@ export class Pool implements PoolView {
     return member;
   }
 
-  #release(member: Member): void {
+  #release(member: Member, nowMs: number): void {
     if (member.running > 0) {
       if (!member.queue) this.#spare.push(member);
       return;
     }
     this.#spare.remove(member);
     if (this.#retired && this.waiting.size === 0) this.#dismiss(member);
-    else this.#idle.add(member, this.host.clock.monotonicMs());
+    else this.#idle.add(member, nowMs);
   }
 
   /** Gives an instance up. Nothing is to run on it any more; what still does ends as `died`. */
