@@ -17,11 +17,22 @@ export function takeInventory(): Inventory {
 }
 
 export function blockersSince(before: Inventory): SnapshotBlocker[] {
-  const after = takeInventory();
+  try {
+    return compare(before, takeInventory());
+  } catch (error) {
+    // User code has replaced what this needs: nothing is known, so nothing is promised.
+    return [{ kind: 'unknown', detail: `what init left behind cannot be told: ${String(error)}` }];
+  }
+}
+
+function compare(before: Inventory, after: Inventory): SnapshotBlocker[] {
   const resources = added(before.resources, after.resources)
     .filter((name) => KINDS[name] !== null)
     .map((name) => ({ kind: KINDS[name] ?? 'operation', detail: name }));
-  const threads = added(before.threads, after.threads).map((name) => ({ kind: 'thread', detail: name }));
+  const threads = added(before.threads, after.threads).map((name) => ({
+    kind: name === 'WorkerThread' ? 'worker thread' : 'thread',
+    detail: name,
+  }));
   const descriptors = openedSince(before, after).map(([fd, target]) => ({ kind: 'descriptor', detail: `${fd}: ${target}` }));
   return [...resources, ...threads, ...descriptors];
 }
@@ -56,10 +67,11 @@ function added(before: readonly string[], after: readonly string[]): string[] {
   });
 }
 
+/** What a loop opens for itself when it is first needed; a fork renews it. */
+const OF_LIBUV = /^(anon_inode:\[(event|io_uring).*|\/dev\/null)$/;
+
 function openedSince(before: Inventory, after: Inventory): [string, string][] {
-  const opened = [...after.descriptors].filter(
-    ([fd, target]) => before.descriptors.get(fd) !== target && !target.startsWith('anon_inode:[event'),
-  );
+  const opened = [...after.descriptors].filter(([fd, target]) => before.descriptors.get(fd) !== target && !OF_LIBUV.test(target));
   // Both ends of one pipe are libuv's own way to carry signals, which a fork renews.
   const ends = (target: string) => opened.filter(([, other]) => other === target).length;
   return opened.filter(([, target]) => !(target.startsWith('pipe:') && ends(target) === 2));
@@ -81,7 +93,7 @@ function descriptors(): ReadonlyMap<string, string> {
 const RENEWED = /^(libuv-worker|node-V8Worker|node-|node$|MainThread)/;
 
 function threads(): string[] {
-  const names = entries('/proc/self/task').map((task) => readFileSync(`/proc/self/task/${task}/comm`, 'latin1').trim());
+  const names = entries('/proc/self/task').map((task) => readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim());
   return names.filter((name) => !RENEWED.test(name)).toSorted();
 }
 

@@ -1,0 +1,2 @@
+export { SpawnSandboxes } from './spawn-sandboxes.ts';
+export type { SpawnSandboxesOptions } from './spawn-sandboxes.ts';

@@ -1,0 +1,191 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HearthError } from '../../kernel/mod.ts';
+import type { Clock, Log, Timer } from '../../kernel/mod.ts';
+import type { BootListener, BootResult, Exit, Instance, SandboxSpec, Sandboxes, Template } from '../../ports/mod.ts';
+import type { ReadyPayload } from '../../protocol/mod.ts';
+import { LinkedInstance, awaitReady, closedLink, materialiseRuntime } from '../link/mod.ts';
+import { FunctionProcess } from './function-process.ts';
+import { Watchdog } from './watchdog.ts';
+
+export type SpawnSandboxesOptions = {
+  /** For the runtime's files and the processes' temporary ones; what an earlier process left in it is removed. */
+  readonly directory: string;
+  readonly log: Log;
+  readonly clock: Clock;
+};
+
+/** How often the memory of processes that run something is looked at. */
+const MEMORY_CHECK_MS = 200;
+
+/**
+ * Functions as plain processes, without isolation: for machines where the fork ladder does not work. A template is a spec whose init has
+ * been seen to succeed; the process that showed it becomes the first instance, and each further one starts Node and runs init anew.
+ */
+export class SpawnSandboxes implements Sandboxes {
+  readonly driver = 'spawn';
+  readonly isolated = false;
+  readonly #options: SpawnSandboxesOptions;
+  readonly #runtime: string;
+  readonly #temporary: string;
+  readonly #watchdog = new Watchdog();
+  readonly #processes = new Map<FunctionProcess, LinkedInstance | undefined>();
+  readonly #templates = new Set<SpawnTemplate>();
+  #memoryCheck: Timer | undefined;
+  #closed = false;
+
+  static async open(options: SpawnSandboxesOptions): Promise<SpawnSandboxes> {
+    const temporary = join(options.directory, 'tmp');
+    await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary, { recursive: true });
+    const runtime = await materialiseRuntime({ name: 'node', directory: join(options.directory, 'runtime') });
+    return new SpawnSandboxes(options, runtime, temporary);
+  }
+
+  private constructor(options: SpawnSandboxesOptions, runtime: string, temporary: string) {
+    this.#options = options;
+    this.#runtime = runtime;
+    this.#temporary = temporary;
+  }
+
+  async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
+    this.#refuse(spec);
+    const process = this.#launchOrThrow(spec);
+    process.onOutput = (text, level) => listener.log(text, level);
+    const { clock } = this.#options;
+    const outcome = await awaitReady({
+      link: process.link,
+      initTimeoutMs: spec.initTimeoutMs,
+      clock,
+      listener,
+      exited: () => process.exited,
+    });
+    if (outcome.kind !== 'ready') {
+      process.kill();
+      await process.exited;
+      return { ok: false, failure: outcome };
+    }
+    const first = this.#instance(process, false);
+    first.onLog = (text, level) => listener.log(text, level);
+    if (this.#closed) first.kill();
+    const fork = () => this.#fork(spec);
+    const template = new SpawnTemplate(outcome.payload, first, fork, () => this.#templates.delete(template));
+    this.#templates.add(template);
+    return { ok: true, template };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#memoryCheck?.cancel();
+    for (const template of this.#templates) template.close();
+    for (const [process, instance] of this.#processes) {
+      if (instance) instance.kill();
+      else process.kill();
+    }
+    await Promise.all([...this.#processes.keys()].map((process) => process.exited));
+    await this.#watchdog.close();
+  }
+
+  #refuse(spec: SandboxSpec): void {
+    if (this.#closed) throw new HearthError('SandboxFailed', 'the sandboxes are closed: this node is shutting down');
+    if (!spec.runtime.startsWith('nodejs')) {
+      throw new HearthError('SandboxFailed', `the runtime ${spec.runtime} cannot run here: only nodejs runtimes can`);
+    }
+  }
+
+  #launchOrThrow(spec: SandboxSpec): FunctionProcess {
+    try {
+      return this.#launch(spec);
+    } catch (cause) {
+      throw new HearthError('SandboxFailed', `no process could be started for ${spec.label}: ${String(cause)}`, { cause });
+    }
+  }
+
+  #fork(spec: SandboxSpec): LinkedInstance {
+    const { clock, log } = this.#options;
+    if (!this.#closed) {
+      try {
+        return this.#instance(this.#launch(spec), true);
+      } catch (error) {
+        log.error({ error, label: spec.label }, 'no process could be started for an instance');
+      }
+    }
+    return new LinkedInstance({ link: closedLink(), start: 'spawn', clock, end: () => {}, reportsExit: false });
+  }
+
+  #launch(spec: SandboxSpec): FunctionProcess {
+    const { clock } = this.#options;
+    const places = { runtime: this.#runtime, temporary: this.#temporary };
+    const process = new FunctionProcess({ spec, ...places, watchdog: this.#watchdog, clock });
+    this.#processes.set(process, undefined);
+    void process.exited.then(() => this.#processes.delete(process));
+    return process;
+  }
+
+  #instance(process: FunctionProcess, booting: boolean): LinkedInstance {
+    const { clock } = this.#options;
+    const end = () => process.kill();
+    const instance = new LinkedInstance({ link: process.link, start: 'spawn', clock, end, reportsExit: true, booting });
+    process.onOutput = (text, level) => instance.onLog?.(text, level);
+    this.#processes.set(process, instance);
+    void process.exited.then((exit) => instance.reportExit(exit));
+    this.#watchMemory();
+    return instance;
+  }
+
+  #watchMemory(): void {
+    this.#memoryCheck ??= this.#options.clock.after(MEMORY_CHECK_MS, () => {
+      this.#memoryCheck = undefined;
+      if (this.#processes.size === 0 || this.#closed) return;
+      for (const [process, instance] of this.#processes) if (instance?.busy) void process.checkMemory();
+      this.#watchMemory();
+    });
+  }
+}
+
+class SpawnTemplate implements Template {
+  readonly initMs: number;
+  readonly streaming: boolean;
+  readonly blockers: Template['blockers'];
+  readonly closed: Promise<Exit>;
+  readonly #settle: (exit: Exit) => void;
+  readonly #launch: () => LinkedInstance;
+  readonly #onClose: () => void;
+  /** The process that ran init, until it is given away. */
+  #first: LinkedInstance | undefined;
+  #open = true;
+
+  constructor(ready: ReadyPayload, first: LinkedInstance, launch: () => LinkedInstance, onClose: () => void) {
+    this.initMs = ready.initMs;
+    this.streaming = ready.streaming;
+    this.blockers = ready.blockers;
+    this.#first = first;
+    this.#launch = launch;
+    this.#onClose = onClose;
+    const { promise, resolve } = Promise.withResolvers<Exit>();
+    this.closed = promise;
+    this.#settle = resolve;
+  }
+
+  fork(): Instance {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first?.alive) {
+      first.onLog = undefined;
+      return first;
+    }
+    const instance = this.#launch();
+    // Nobody gives the instances of a closed template work.
+    if (!this.#open) instance.kill();
+    return instance;
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#first?.kill();
+    this.#first = undefined;
+    this.#onClose();
+    this.#settle({ kind: 'ended' });
+  }
+}
