@@ -59,12 +59,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   // The ports without a machine: for tests, in which every room may use it.
   [SIMULATED]: { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'pure' },
   'adapters/sqlite': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
+  // The platform's own log, as lines of JSON.
+  'adapters/pino': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['pino'], node: 'all' },
   'adapters/files': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
   'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['yauzl'], node: 'all' },
   main: {
     layer: 5,
-    imports: [...BELOW_MAIN, 'adapters/linux', 'adapters/spawn', 'adapters/sqlite', 'adapters/files', 'adapters/packages'],
-    packages: ['@hono/node-server', 'hono', 'pino'],
+    imports: [...BELOW_MAIN, 'adapters/linux', 'adapters/pino', 'adapters/spawn', 'adapters/sqlite', 'adapters/files', 'adapters/packages'],
+    packages: ['@hono/node-server', 'hono'],
     node: 'all',
   },
   // Talks HTTP to a running Hearth. `main` is for the verb that starts one: see CLI_STARTS_MAIN.
