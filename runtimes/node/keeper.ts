@@ -28,17 +28,13 @@ const POLLHUP = 16;
 export function keep(options: KeeperOptions): never {
   receiveCredentials(options.template);
   const children = blockChildSignals();
-  const state = {
-    instances: new Map<number, number | 'doomed'>(),
-    spares: undefined as SpareMaker | undefined,
-    spare: undefined as Spare | undefined,
-  };
+  const state: State = { instances: new Map(), initialised: false, spares: undefined, spare: undefined };
   for (;;) {
     // A spare is made while nobody waits: after a command has been passed on.
-    if (state.spares && !state.spare && !hasInput(options.control)) state.spare = state.spares();
+    if (state.initialised && !state.spare && !hasInput(options.control)) state.spare = state.spares!();
     const ready = wait([options.control, options.template, children]);
     if (ready[2]) collectOrphans(options, children);
-    if (ready[1]) hear(options, state.instances);
+    if (ready[1]) hear(options, state);
     if (ready[0]) {
       const received = receiveMessage(options.control);
       if (!received) libc._exit(0);
@@ -47,7 +43,13 @@ export function keep(options: KeeperOptions): never {
   }
 }
 
-type State = { readonly instances: Map<number, number | 'doomed'>; spares: SpareMaker | undefined; spare: Spare | undefined };
+type State = {
+  /** Their pids, by id; `doomed`: to be ended as soon as it says its pid. */
+  readonly instances: Map<number, number | 'doomed'>;
+  initialised: boolean;
+  spares: SpareMaker | undefined;
+  spare: Spare | undefined;
+};
 
 function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds: readonly number[]): void {
   switch (message.do) {
@@ -95,7 +97,8 @@ function end(options: KeeperOptions, pid: number): void {
 }
 
 /** Records from the template's socket: the kernel says who sent each. */
-function hear(options: KeeperOptions, instances: Map<number, number | 'doomed'>): void {
+function hear(options: KeeperOptions, state: State): void {
+  const { instances } = state;
   const record = receiveRecord(options.template);
   if (!record) {
     libc.close(options.template);
@@ -106,6 +109,8 @@ function hear(options: KeeperOptions, instances: Map<number, number | 'doomed'>)
     const doomed = instances.get(record.a) === 'doomed';
     instances.set(record.a, record.pid);
     if (doomed) end(options, record.pid);
+  } else if (record.kind === RECORD.initialised && record.pid === options.templatePid) {
+    state.initialised = true;
   } else if (record.kind === RECORD.reaped && record.pid === options.templatePid) {
     for (const [id, pid] of instances) {
       if (pid !== record.a) continue;

@@ -52,6 +52,8 @@ export const RECORD = {
   instanceEnded: 4,
   /** Keeper -> host: a = status. */
   templateEnded: 5,
+  /** Template -> keeper: init is done, and what it left in /tmp is complete. */
+  initialised: 7,
   /** Zygote -> host: it takes orders. */
   ready: 6,
 } as const;

@@ -38,6 +38,8 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const channel = new Channel(boot);
   const exit = (code: number) => libc._exit(code);
   const outcome = await initialise({ taskRoot: '/var/task', handler: spec.handler, environment: spec.environment, channel, exit });
+  // Before the host hears of it: the keeper must know when the host asks for an instance.
+  sendRecord(options.keeper, RECORD.initialised);
   if (!reportInit(channel, outcome)) exit(1);
   else {
     // What init left in the young generation would be copied by the first collection of every child.

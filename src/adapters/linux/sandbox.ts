@@ -55,6 +55,7 @@ export class Sandbox {
       onClosed: () => {
         this.#output.destroy();
         this.#settleTemplate({ kind: 'ended' });
+        this.#served?.reportExit({ kind: 'ended' });
         for (const instance of this.#instances.values()) instance.reportExit({ kind: 'ended' });
         ended.resolve();
       },

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Instance, InvocationEnd, SandboxSpec, Template } from '../../ports/mod.ts';
+import { LinuxSandboxes, selfTest } from './mod.ts';
+
+const skip = process.platform === 'linux' ? false : 'the fork ladder needs Linux';
+let directory: string;
+let sandboxes: LinuxSandboxes;
+const output: string[] = [];
+
+before(async () => {
+  if (skip) return;
+  directory = await mkdtemp(join(tmpdir(), 'hearth-linux-'));
+  await mkdir(join(directory, 'packages'));
+  sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages: join(directory, 'packages') });
+});
+
+after(async () => {
+  if (skip) return;
+  await sandboxes.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+let made = 0;
+async function specOf(code: string, more: Partial<SandboxSpec> = {}): Promise<SandboxSpec> {
+  const codeDirectory = join(directory, 'packages', `code-${made++}`);
+  await mkdir(codeDirectory, { mode: 0o755 });
+  await writeFile(join(codeDirectory, 'index.mjs'), `import fs from 'node:fs';\n${code}`, { mode: 0o644 });
+  const fixed = { label: 'test', runtime: 'nodejs26.x', handler: 'index.handler', layerDirectories: [], environment: {} };
+  return { ...fixed, codeDirectory, memoryMiB: 128, tmpMiB: 16, initTimeoutMs: 20_000, concurrency: 1, ...more };
+}
+
+async function templateOf(code: string, more: Partial<SandboxSpec> = {}): Promise<Template> {
+  const booted = await sandboxes.boot(await specOf(code, more), { log: (text) => void output.push(text) });
+  assert.ok(booted.ok, JSON.stringify(booted));
+  return booted.template;
+}
+
+function invoke(instance: Instance, event: unknown = {}): Promise<InvocationEnd & { readonly value?: unknown }> {
+  return new Promise((resolve) => {
+    const end = (heard: InvocationEnd) =>
+      resolve(heard.kind === 'answered' ? { ...heard, value: JSON.parse(heard.payload.toString()) as unknown } : heard);
+    const head = { id: '8a2b1c3d-0000-4000-8000-000000000000', deadlineMs: Date.now() + 60_000, arn: 'arn' };
+    instance.invoke(head, Buffer.from(JSON.stringify(event)), {
+      log: (text) => void output.push(text),
+      streamHead() {},
+      streamChunk() {},
+      end,
+    });
+  });
+}
+
+async function value(instance: Instance, event?: unknown): Promise<unknown> {
+  const end = await invoke(instance, event);
+  assert.equal(end.kind, 'answered', JSON.stringify(end));
+  return end.value;
+}
+
+test('the self-test sees its walls from inside', { skip }, () => selfTest(sandboxes, join(directory, 'packages')));
+
+test('siblings share what init made and nothing that came after', { skip }, async () => {
+  const template = await templateOf(`
+    fs.writeFileSync('/tmp/from-init', 'init');
+    let counter = Math.random();
+    const shared = counter;
+    export const handler = async ({ name }) => {
+      counter++;
+      const before = fs.readdirSync('/tmp');
+      fs.writeFileSync('/tmp/' + name, name);
+      return { shared, counter, before, init: fs.readFileSync('/tmp/from-init', 'utf8'), pid: process.pid, random: Math.random(), uuid: crypto.randomUUID(), int: (await import('node:crypto')).randomInt(2 ** 40) };
+    };`);
+  const [one, two] = [template.fork(), template.fork()];
+  type Seen = { shared: number; counter: number; before: string[]; init: string; pid: number; random: number; uuid: string; int: number };
+  const [a, b] = (await Promise.all([value(one, { name: 'a' }), value(two, { name: 'b' })])) as [Seen, Seen];
+  const again = (await value(one, { name: 'c' })) as Seen;
+  assert.equal(a.shared, b.shared);
+  assert.deepEqual([a.counter, b.counter, again.counter], [a.shared + 1, a.shared + 1, a.shared + 2]);
+  assert.deepEqual([a.before, b.before, again.before.toSorted()], [['from-init'], ['from-init'], ['a', 'from-init']]);
+  assert.equal(a.init, 'init');
+  for (const field of ['pid', 'random', 'uuid', 'int'] as const) assert.notEqual(a[field], b[field], field);
+  assert.equal(again.pid, a.pid);
+  one.kill();
+  two.kill();
+  assert.deepEqual([await one.closed, await two.closed], [{ kind: 'ended' }, { kind: 'ended' }]);
+  template.close();
+});
+
+test('an instance that has not answered yet is killed, and its siblings go on', { skip }, async () => {
+  const template = await templateOf(`export const handler = async ({ spin }) => { while (spin); return process.pid; };`);
+  const [spinning, calm] = [template.fork(), template.fork()];
+  const spun = invoke(spinning, { spin: true });
+  await value(calm);
+  spinning.kill();
+  assert.deepEqual(await spun, { kind: 'died', exit: { kind: 'ended' } });
+  assert.equal(typeof (await value(calm)), 'number');
+  calm.kill();
+  template.close();
+});
+
+test('how an instance ended is told: exit code, signal, out of memory', { skip }, async () => {
+  const template = await templateOf(`
+    export const handler = async ({ how }) => {
+      if (how === 'exit') process.exit(42);
+      if (how === 'signal') { process.kill(process.pid, 'SIGTERM'); await new Promise(() => setInterval(() => {}, 1000)); }
+      const hoard = [];
+      for (;;) hoard.push(new Array(1000).fill(Math.random()));
+    };`);
+  const ends = await Promise.all(['exit', 'signal', 'memory'].map((how) => invoke(template.fork(), { how })));
+  assert.deepEqual(ends, [
+    { kind: 'died', exit: { kind: 'exited', code: 42 } },
+    { kind: 'died', exit: { kind: 'signalled', signal: 'SIGTERM' } },
+    { kind: 'died', exit: { kind: 'outOfMemory' } },
+  ]);
+  template.close();
+});
+
+test('memory outside of the heap is limited too', { skip }, async () => {
+  const template = await templateOf(
+    `export const handler = async () => { const hoard = []; for (;;) hoard.push(Buffer.alloc(1 << 20, 1)); };`,
+  );
+  const hungry = template.fork();
+  const end = await invoke(hungry);
+  // The allocation that fails is JavaScript's own, which throws, or V8's, which ends the process.
+  if (end.kind === 'failed') assert.equal(end.error.errorType, 'RangeError');
+  else assert.ok(end.kind === 'died' && end.exit.kind !== 'ended', JSON.stringify(end));
+  hungry.kill();
+  template.close();
+});
+
+test('init that leaves a socket behind is not shared: every instance boots by itself', { skip }, async () => {
+  const template = await templateOf(`
+    import net from 'node:net';
+    const server = net.createServer().listen(0);
+    export const handler = async () => server.address().port > 0;`);
+  assert.ok(template.blockers.some(({ kind }) => kind === 'socket'));
+  const instances = [template.fork(), template.fork()];
+  for (const instance of instances) {
+    assert.equal(instance.start, 'boot');
+    assert.equal(await value(instance), true);
+    instance.kill();
+    await instance.closed;
+  }
+  template.close();
+});
+
+test('layers appear merged at /opt, the later one on top', { skip }, async () => {
+  const layers = ['one', 'two'].map((name) => join(directory, 'packages', `layer-${name}`));
+  for (const [i, layer] of layers.entries()) {
+    await mkdir(layer, { mode: 0o755 });
+    await writeFile(join(layer, 'both'), String(i), { mode: 0o644 });
+    await writeFile(join(layer, `only-${i}`), '', { mode: 0o644 });
+  }
+  const template = await templateOf(`export const handler = async () => [fs.readdirSync('/opt'), fs.readFileSync('/opt/both', 'utf8')];`, {
+    layerDirectories: layers,
+  });
+  assert.deepEqual(await value(template.fork()), [['both', 'only-0', 'only-1'], '1']);
+  template.close();
+});
+
+test('child processes work, see the same walls, and go with their instance', { skip }, async () => {
+  const template = await templateOf(`
+    import { execFileSync, spawn } from 'node:child_process';
+    export const handler = async ({ leave }) => {
+      if (leave) return spawn('/bin/sleep', ['1000'], { stdio: 'ignore' }).pid;
+      return [execFileSync(process.execPath, ['-p', '1+1']).toString(), execFileSync('/bin/sh', ['-c', 'echo $$ > /tmp/x; cat /tmp/x | wc -l; ls /home /root /work 2>/dev/null | wc -l']).toString()];
+    };`);
+  const instance = template.fork();
+  assert.deepEqual(await value(instance), ['2\n', '1\n0\n']);
+  await value(instance, { leave: true });
+  assert.equal(processesWith('sleep\x001000').length, 1);
+  instance.kill();
+  await instance.closed;
+  assert.equal(processesWith('sleep\x001000').length, 0);
+  template.close();
+});
+
+test('a size-limited /tmp fills up for its own instance only', { skip }, async () => {
+  const template = await templateOf(`
+    export const handler = async ({ fill }) => {
+      try { fs.writeFileSync('/tmp/big', Buffer.alloc((fill ? 17 : 1) << 20)); return 'written'; } catch (error) { return error.code; }
+    };`);
+  const [full, other] = [template.fork(), template.fork()];
+  assert.equal(await value(full, { fill: true }), 'ENOSPC');
+  assert.equal(await value(other), 'written');
+  template.close();
+  full.kill();
+  other.kill();
+});
+
+test('when the host is killed nothing of it is left: no process, no mount', { skip }, async (t) => {
+  const host = spawn(process.execPath, ['--no-warnings', join(import.meta.dirname, 'host.testing.ts'), directory], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => host.kill('SIGKILL'));
+  const [line] = (await once(host.stdout, 'data')) as [Buffer];
+  assert.equal(line.toString(), 'ready\n');
+  const run = join(directory, 'orphans');
+  // The zygote's command line names its runtime's directory, and so do the command lines of all that it forked.
+  const alive = processesWith(run).length;
+  assert.ok(alive >= 4, `${alive} processes`);
+  host.kill('SIGKILL');
+  await once(host, 'exit');
+  const limit = Date.now() + 10_000;
+  while (processesWith(run).length > 0 && Date.now() < limit) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(processesWith(run), []);
+  assert.ok(!readFileSync('/proc/self/mountinfo', 'utf8').includes(run));
+});
+
+function processesWith(text: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid) || !existsSync(`/proc/${pid}/cmdline`)) return false;
+    try {
+      return (
+        readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(text) &&
+        !readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('host.testing')
+      );
+    } catch (error) {
+      // It ended between the look and the reading.
+      assert.ok(['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? ''));
+      return false;
+    }
+  });
+}
