@@ -19,7 +19,9 @@ export type Room = {
 };
 
 const LOWER = ['kernel', 'protocol', 'policy', 'ports'];
-const BELOW_MAIN = [...LOWER, 'engine', 'control', 'events', 'state', 'edge', 'insight', 'api', 'gateway'];
+const SERVICES = ['engine', 'control', 'events', 'state', 'edge', 'insight'];
+const BELOW_MAIN = [...LOWER, ...SERVICES, 'api/door', 'api/lambda', 'api/admin', 'gateway'];
+const HTTP_TYPES = ['node:http', 'node:net', 'node:stream'];
 
 export const SIMULATED = 'adapters/simulated';
 
@@ -39,19 +41,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   state: { layer: 3, imports: LOWER, node: 'pure' },
   edge: { layer: 3, imports: LOWER, node: 'pure' },
   insight: { layer: 3, imports: LOWER, node: 'pure' },
-  api: {
-    layer: 4,
-    imports: [...LOWER, 'engine', 'control', 'events', 'state', 'edge', 'insight'],
-    packages: ['hono', 'zod'],
-    node: 'pure',
-    nodeTypes: ['node:http', 'node:net', 'node:stream'],
-  },
-  gateway: {
-    layer: 4,
-    imports: [...LOWER, 'engine', 'control', 'insight'],
-    node: 'pure',
-    nodeTypes: ['node:http', 'node:net', 'node:stream'],
-  },
+  // Who may come in, for everything that HTTP reaches.
+  'api/door': { layer: 4, imports: [...LOWER, 'control'], packages: ['zod'], node: 'pure', nodeTypes: HTTP_TYPES },
+  'api/lambda': { layer: 5, imports: [...LOWER, ...SERVICES, 'api/door'], packages: ['hono', 'zod'], node: 'pure', nodeTypes: HTTP_TYPES },
+  'api/admin': { layer: 5, imports: [...LOWER, ...SERVICES, 'api/door'], packages: ['hono', 'zod'], node: 'pure', nodeTypes: HTTP_TYPES },
+  gateway: { layer: 5, imports: [...LOWER, 'engine', 'control', 'insight', 'api/door'], node: 'pure', nodeTypes: HTTP_TYPES },
   // What the adapters of sandboxes share: the host's end of the socket.
   'adapters/link': { layer: 3, imports: ['kernel', 'protocol', 'ports'], runtimes: ['node'], node: 'all' },
   'adapters/linux': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], runtimes: ['node'], node: 'all' },
@@ -64,20 +58,17 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'adapters/files': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
   'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['yauzl'], node: 'all' },
   main: {
-    layer: 5,
+    layer: 6,
     imports: [...BELOW_MAIN, 'adapters/linux', 'adapters/pino', 'adapters/spawn', 'adapters/sqlite', 'adapters/files', 'adapters/packages'],
     packages: ['@hono/node-server', 'hono'],
     node: 'all',
   },
   // Talks HTTP to a running Hearth. `main` is for the verb that starts one: see CLI_STARTS_MAIN.
-  cli: { layer: 6, imports: ['kernel', 'protocol', 'main'], packages: ['commander', 'esbuild', 'yazl', 'zod'], node: 'all' },
+  cli: { layer: 7, imports: ['kernel', 'protocol', 'main'], packages: ['commander', 'esbuild', 'yazl', 'zod'], node: 'all' },
 };
 
 /** The files of `cli` that may import `main`. */
 export const CLI_STARTS_MAIN = /(^|\/)(up|doctor|keys)\.ts$/;
-
-/** A runtime runs inside a sandbox, without the packages and the source around it: it imports itself and Node's library only. */
-export const RUNTIMES = 'runtimes';
 
 /** Node's modules without clock, randomness, files, sockets or processes in what the rooms use of them. */
 export const PURE_NODE_MODULES: readonly string[] = [

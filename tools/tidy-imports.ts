@@ -38,7 +38,7 @@ export function placeOf(path: string): Place {
   const [top, first, second, ...rest] = path.split('/');
   if (top === 'runtimes' && first !== undefined) return { kind: 'runtime', name: first };
   if (top !== 'src' || first === undefined) return { kind: 'outside' };
-  const nested = first === 'adapters' && second !== undefined;
+  const nested = (first === 'adapters' || first === 'api') && second !== undefined;
   const name = nested ? `${first}/${second}` : first;
   const room = ROOMS[name];
   if (!room) return { kind: 'unknown', name };
@@ -118,6 +118,7 @@ function checkRuntimeImport(source: Source, runtime: string, imported: Import): 
   const { specifier } = imported;
   if (specifier.startsWith('node:')) return [];
   if (!specifier.startsWith('.')) return say(`a runtime has no packages around it inside a sandbox: do without ${specifier}`);
+  // It runs inside a sandbox, without the packages and the source around it.
   const target = placeOf(posix.join(posix.dirname(source.path), specifier));
   if (target.kind === 'runtime' && target.name === runtime) return [];
   return say(`a runtime imports nothing from outside its folder, for that isn't there in a sandbox: ${specifier}`);
