@@ -100,7 +100,7 @@ export class Channel {
 
   /** Evented reading: takes what a socket has received; `next` then finds the frames. */
   feed(bytes: Uint8Array): void {
-    this.#makeRoom(this.#end - this.#start + bytes.length);
+    this.#makeRoom(Math.max(this.#end - this.#start + bytes.length, this.#expected()));
     set(this.buffer, bytes, this.#end);
     this.#end += bytes.length;
   }
@@ -199,8 +199,7 @@ export class Channel {
   }
 
   #fill(): boolean {
-    const available = this.#end - this.#start;
-    this.#makeRoom(available < HEAD_BYTES ? HEAD_BYTES : HEAD_BYTES + readUint32(this.buffer, this.#start));
+    this.#makeRoom(this.#expected());
     for (let naps = 0; ; naps++) {
       try {
         const count = readSync(this.#fd, this.buffer, this.#end, this.buffer.length - this.#end, null);
@@ -213,6 +212,11 @@ export class Channel {
         else if (code !== 'EINTR') throw error;
       }
     }
+  }
+
+  /** The size of the frame that has begun, as far as it is known. */
+  #expected(): number {
+    return this.#end - this.#start < HEAD_BYTES ? HEAD_BYTES : HEAD_BYTES + readUint32(this.buffer, this.#start);
   }
 
   /** Room for `size` bytes from `#start` on, and at least one byte to read into. Moves what was not read yet to the front. */

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { manualClock } from '../../kernel/mod.ts';
+import type { Exit, InvocationEnd } from '../../ports/mod.ts';
+import { FRAME, encodeFrame } from '../../protocol/mod.ts';
+import type { FrameKind, InvokeHead } from '../../protocol/mod.ts';
+import { LinkedInstance, awaitReady, closedLink, linkSocket } from './mod.ts';
+
+/** Both ends of a Unix socket. */
+async function pair(t: TestContext): Promise<[Socket, Socket]> {
+  const directory = await mkdtemp(join(tmpdir(), 'hearth-link-'));
+  const server = createServer().listen(join(directory, 'socket'));
+  await once(server, 'listening');
+  const near = connect(join(directory, 'socket'));
+  const [far] = (await once(server, 'connection')) as [Socket];
+  server.close();
+  t.after(() => {
+    near.destroy();
+    far.destroy();
+    return rm(directory, { recursive: true });
+  });
+  return [near, far];
+}
+
+async function connected(t: TestContext, options: { reportsExit?: boolean; booting?: boolean } = {}) {
+  const [near, far] = await pair(t);
+  const clock = manualClock();
+  let ends = 0;
+  const instance = new LinkedInstance({
+    link: linkSocket(near),
+    start: 'fork',
+    clock,
+    end: () => void ends++,
+    reportsExit: false,
+    ...options,
+  });
+  return { instance, far, clock, ends: () => ends };
+}
+
+const head: InvokeHead = { id: 'id', deadlineMs: 1, arn: 'arn' };
+const memory = Buffer.from([1, 0, 0, 0]);
+const json = (value: unknown) => Buffer.from(JSON.stringify(value));
+
+function invoke(instance: LinkedInstance): { end: Promise<InvocationEnd>; logs: string[] } {
+  const { promise, resolve } = Promise.withResolvers<InvocationEnd>();
+  const logs: string[] = [];
+  let ended = false;
+  instance.invoke(head, Buffer.from('{}'), {
+    log: (text) => logs.push(text),
+    streamHead() {},
+    streamChunk() {},
+    end(end) {
+      assert.ok(!ended, 'an invocation ended twice');
+      ended = true;
+      resolve(end.kind === 'answered' ? { ...end, payload: Buffer.from(end.payload) } : end);
+    },
+  });
+  return { end: promise, logs };
+}
+
+test('an answer, an error and a log line reach their invocation', async (t) => {
+  const { instance, far } = await connected(t);
+  const first = invoke(instance);
+  const second = invoke(instance);
+  assert.ok(instance.busy);
+  far.write(encodeFrame(FRAME.log, 2, Buffer.from([3]), Buffer.from('careful')));
+  far.write(encodeFrame(FRAME.error, 2, memory, json({ errorType: 'E', errorMessage: 'm', stackTrace: ['a', 1] })));
+  far.write(encodeFrame(FRAME.response, 1, memory, json({ a: 1 })));
+  assert.deepEqual(await first.end, { kind: 'answered', payload: json({ a: 1 }), memoryKiB: 1 });
+  assert.deepEqual(await second.end, { kind: 'failed', error: { errorType: 'E', errorMessage: 'm', stackTrace: ['a'] }, memoryKiB: 1 });
+  assert.deepEqual(second.logs, ['careful']);
+  assert.ok(!instance.busy);
+});
+
+const violations: readonly (readonly [string, (far: Socket) => void])[] = [
+  ['an answer to an invocation that is not running', (far) => far.write(encodeFrame(FRAME.response, 9, memory))],
+  ['two answers', (far) => [0, 1].forEach(() => far.write(encodeFrame(FRAME.streamEnd, 1, memory)))],
+  ['an answer that is too short', (far) => far.write(encodeFrame(FRAME.response, 1, Buffer.alloc(3)))],
+  ['a chunk without a beginning', (far) => far.write(encodeFrame(FRAME.streamChunk, 1, Buffer.alloc(3)))],
+  [
+    'an answer after the beginning of a stream',
+    (far) => far.write(Buffer.concat([encodeFrame(FRAME.streamHead, 1, json({})), encodeFrame(FRAME.response, 1, memory)])),
+  ],
+  ['an error that is not JSON', (far) => far.write(encodeFrame(FRAME.error, 1, memory, Buffer.from('{')))],
+  ['a log line of no known level', (far) => far.write(encodeFrame(FRAME.log, 1, Buffer.from([200, 65])))],
+  ['a log line about an invocation that is not running', (far) => far.write(encodeFrame(FRAME.log, 5, Buffer.from([1, 65])))],
+  ['a second ready', (far) => far.write(encodeFrame(FRAME.ready, 0, json({})))],
+  ['an invocation', (far) => far.write(encodeFrame(FRAME.invoke, 1))],
+  ['an unknown kind', (far) => far.write(encodeFrame(0x77 as FrameKind, 1))],
+  ['a frame over the limit', (far) => far.write(Buffer.from([255, 255, 255, 255, FRAME.log, 0, 0, 0, 0]))],
+];
+
+for (const [name, violate] of violations) {
+  test(`${name} ends the instance`, async (t) => {
+    const { instance, far, ends } = await connected(t);
+    const { end } = invoke(instance);
+    violate(far);
+    const died = (await end) as { kind: string; exit: Exit };
+    assert.deepEqual([died.kind, died.exit.kind], ['died', 'violated']);
+    assert.equal((await instance.closed).kind, 'violated');
+    assert.equal(ends(), 1);
+    assert.equal((await invoke(instance).end).kind, 'died');
+  });
+}
+
+test('an answer and its violation in one packet: the answer counts, then the instance ends', async (t) => {
+  const { instance, far } = await connected(t);
+  const { end } = invoke(instance);
+  far.write(Buffer.concat([encodeFrame(FRAME.response, 1, memory, json(1)), encodeFrame(FRAME.response, 1, memory, json(2))]));
+  assert.equal((await end).kind, 'answered');
+  assert.equal((await instance.closed).kind, 'violated');
+});
+
+test('a kill ends running invocations, never from within the call', async (t) => {
+  const { instance, ends } = await connected(t);
+  let ended = false;
+  const { end } = invoke(instance);
+  void end.then(() => (ended = true));
+  instance.kill();
+  instance.kill();
+  assert.equal(ended, false);
+  assert.deepEqual(await end, { kind: 'died', exit: { kind: 'ended' } });
+  assert.deepEqual(await instance.closed, { kind: 'ended' });
+  assert.equal(ends(), 1);
+});
+
+test('the announced exit code is what a closing link means', async (t) => {
+  const { instance, far } = await connected(t);
+  const { end } = invoke(instance);
+  far.end(encodeFrame(FRAME.exit, 0, json({ code: 3 })));
+  assert.deepEqual(await end, { kind: 'died', exit: { kind: 'exited', code: 3 } });
+  assert.deepEqual(await instance.closed, { kind: 'exited', code: 3 });
+});
+
+test("the driver's report is awaited, and what the process sent at last is heard before", async (t) => {
+  const { instance, far } = await connected(t, { reportsExit: true });
+  const first = invoke(instance);
+  const second = invoke(instance);
+  instance.reportExit({ kind: 'signalled', signal: 'SIGSEGV' });
+  far.end(encodeFrame(FRAME.response, 1, memory, json('last')));
+  assert.equal((await first.end).kind, 'answered');
+  assert.deepEqual(await second.end, { kind: 'died', exit: { kind: 'signalled', signal: 'SIGSEGV' } });
+  assert.deepEqual(await instance.closed, { kind: 'signalled', signal: 'SIGSEGV' });
+});
+
+test('without a report the end is not awaited for ever', async (t) => {
+  const { instance, far, clock } = await connected(t, { reportsExit: true });
+  const { end } = invoke(instance);
+  far.destroy();
+  while (instance.alive) await new Promise(setImmediate);
+  clock.advance(1_000);
+  clock.advance(1_000);
+  assert.deepEqual(await end, { kind: 'died', exit: { kind: 'ended' } });
+  assert.deepEqual(await instance.closed, { kind: 'ended' });
+});
+
+test('a process that never was is an instance that ends', async () => {
+  const instance = new LinkedInstance({ link: closedLink(), start: 'spawn', clock: manualClock(), end() {}, reportsExit: false });
+  assert.deepEqual(await invoke(instance).end, { kind: 'died', exit: { kind: 'ended' } });
+  assert.deepEqual(await instance.closed, { kind: 'ended' });
+});
+
+test('the boot handshake ends in ready, failed, exited or timedOut', async (t) => {
+  const boot = async (frames: readonly Buffer[], close = false) => {
+    const [near, far] = await pair(t);
+    const clock = manualClock();
+    const logs: string[] = [];
+    const outcome = awaitReady({ link: linkSocket(near), initTimeoutMs: 100, clock, listener: { log: (text) => logs.push(text) } });
+    for (const frame of frames) far.write(frame);
+    if (close) far.end();
+    else if (frames.length === 0) clock.advance(100);
+    return { outcome: await outcome, logs };
+  };
+  const log = encodeFrame(FRAME.log, 0, Buffer.from([2]), Buffer.from('init'));
+  const ready = await boot([
+    log,
+    encodeFrame(FRAME.ready, 0, json({ initMs: 5, streaming: true, blockers: [{ kind: 'timer', detail: 'x' }] })),
+  ]);
+  assert.deepEqual(ready, {
+    outcome: { kind: 'ready', payload: { initMs: 5, streaming: true, blockers: [{ kind: 'timer', detail: 'x' }] } },
+    logs: ['init'],
+  });
+  assert.deepEqual((await boot([encodeFrame(FRAME.initError, 0, json({ errorType: 'E', errorMessage: 'm' }))])).outcome, {
+    kind: 'failed',
+    error: { errorType: 'E', errorMessage: 'm' },
+    initMs: 0,
+  });
+  assert.deepEqual((await boot([encodeFrame(FRAME.exit, 0, json({ code: 2 }))], true)).outcome, {
+    kind: 'exited',
+    exit: { kind: 'exited', code: 2 },
+    initMs: 0,
+  });
+  assert.deepEqual((await boot([], true)).outcome, { kind: 'exited', exit: { kind: 'ended' }, initMs: 0 });
+  assert.deepEqual((await boot([])).outcome, { kind: 'timedOut', initMs: 100 });
+  const wrong = (await boot([encodeFrame(FRAME.response, 1, memory)])).outcome as { exit?: Exit };
+  assert.equal(wrong.exit?.kind, 'violated');
+});
