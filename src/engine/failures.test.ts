@@ -186,3 +186,21 @@ test('a listener that throws harms nobody else', async () => {
   assert.equal(next.outcome().kind, 'answered');
   assert.equal(b.sandboxes.counts.forks, 1);
 });
+
+test('an instance that is known to end after an error is given nothing more', async () => {
+  const crashes = sim((call) => {
+    call.after(5, () => {
+      call.fail({ errorType: 'Runtime.UnhandledPromiseRejection', errorMessage: 'Error: late' });
+      call.exit({ kind: 'exited', code: 128 });
+    });
+  });
+  const b = bench({ functions: { crashes } });
+  const d = deployment('crashes', { maxInstances: 1 });
+  const calls = [b.call(d), b.call(d), b.call(d)];
+  await b.pass(60);
+  for (const call of calls) {
+    const outcome = call.outcome();
+    assert.ok(outcome.kind === 'functionError' && outcome.error.errorType === 'Runtime.UnhandledPromiseRejection');
+  }
+  assert.equal(b.sandboxes.counts.forks, 3);
+});

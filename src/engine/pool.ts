@@ -5,19 +5,19 @@ import type { LogLevel } from '../protocol/mod.ts';
 import type { Deployment } from './deployment.ts';
 import type { DeploymentStats, EngineLog } from './engine.ts';
 import { initError } from './errors.ts';
-import { ExpiringFifo, Fifo } from './fifo.ts';
+import { ExpiringFifo } from './fifo.ts';
 import type { Host } from './host.ts';
 import { initReportLine, withinLineLimit } from './lines.ts';
 import { LogTail } from './log-tail.ts';
 import { Member } from './member.ts';
+import { Members } from './members.ts';
 import type { Run } from './run.ts';
 import { TemplateSlot } from './template-slot.ts';
 import type { BootOutcome } from './template-slot.ts';
 
 /**
- * The instances of one deployment and the invocations that run on them or wait for one. Idle instances are a stack: the one that
- * was used last is used next, so that the hot stay hot and the cold grow old enough to be ended. Leasing and releasing take
- * constant time. `schedule` decides; this file does what it says.
+ * The instances of one deployment and the invocations that run on them or wait for one. Leasing and releasing take constant time.
+ * `schedule` decides; this file does what it says.
  */
 export class Pool implements PoolView {
   readonly deployment: Deployment;
@@ -26,11 +26,7 @@ export class Pool implements PoolView {
   readonly waiting: ExpiringFifo<Run>;
   /** Running invocations, by their deadlines. */
   readonly #deadlines: ExpiringFifo<Run>;
-  readonly #idle: ExpiringFifo<Member>;
-  /** Instances that run something and can take more: only where `concurrency` is above 1. */
-  readonly #spare = new Fifo<Member>();
-  readonly #members = new Set<Member>();
-  readonly #concurrency: number;
+  readonly #members: Members;
   readonly maxInstances: number;
   #retired = false;
   #closed = false;
@@ -50,10 +46,14 @@ export class Pool implements PoolView {
     this.deployment = deployment;
     this.host = host;
     this.maxInstances = deployment.maxInstances ?? Infinity;
-    this.#concurrency = deployment.spec.concurrency;
     this.waiting = new ExpiringFifo({ clock, ttlMs: limits.queueAgeMs, expire: (run) => this.#agedOut(run) });
     this.#deadlines = new ExpiringFifo({ clock, ttlMs: deployment.timeoutMs, expire: (run) => run.timeOut() });
-    this.#idle = new ExpiringFifo({ clock, ttlMs: limits.keepAliveMs, expire: (member) => this.#dismiss(member) });
+    this.#members = new Members({
+      clock,
+      keepAliveMs: limits.keepAliveMs,
+      concurrency: deployment.spec.concurrency,
+      expire: (member) => this.#dismiss(member),
+    });
     this.template = new TemplateSlot({
       host,
       spec: deployment.spec,
@@ -66,7 +66,7 @@ export class Pool implements PoolView {
   // What schedule reads
 
   get available(): number {
-    return this.#idle.size + this.#spare.size;
+    return this.#members.available;
   }
 
   get instances(): number {
@@ -83,7 +83,7 @@ export class Pool implements PoolView {
 
   /** Since when its longest idle instance has been idle. */
   get restingSinceMs(): number | undefined {
-    return this.#idle.first?.dueMs;
+    return this.#members.longestIdle?.dueMs;
   }
 
   // What the engine asks for
@@ -95,6 +95,7 @@ export class Pool implements PoolView {
       this.#enqueue(run);
       return;
     }
+    this.#dropDead();
     const placement = schedule(this, this.host);
     switch (placement) {
       case 'warm':
@@ -130,6 +131,7 @@ export class Pool implements PoolView {
     do {
       this.#pumpAgain = false;
       for (let run = this.waiting.first; run && most > 0; run = this.waiting.first) {
+        this.#dropDead();
         const placement = schedule(this, this.host);
         if (placement !== 'warm' && placement !== 'fork' && placement !== 'fail') {
           this.#await(placement);
@@ -146,15 +148,26 @@ export class Pool implements PoolView {
     if (this.waiting.size > 0 && most <= 0) this.host.block(this);
   }
 
-  /** An invocation has ended on `member`. `poisoned`: which must not be used again. */
-  ended(run: Run, member: Member, poisoned: boolean, nowMs: number): void {
+  /** An invocation has ended on `member`. */
+  ended(run: Run, member: Member, health: Health, nowMs: number): void {
     this.#deadlines.remove(run);
     this.host.running--;
     member.running--;
     if (member.latest === run) member.latest = undefined;
-    if (poisoned) this.#dismiss(member);
+    // An error may be the last thing before the process ends: the news of that is let in before anyone else is sent there.
+    if (health === 'doubtful') queueMicrotask(() => this.#settleMember(member, health, nowMs));
+    else this.#settleMember(member, health, nowMs);
+  }
+
+  #settleMember(member: Member, health: Health, nowMs: number): void {
+    if (health === 'poisoned' || !member.instance.alive) this.#dismiss(member);
     else if (member.alive) this.#release(member, nowMs);
     this.host.freed(this);
+  }
+
+  /** Takes instances from the top that are about to end, so that the next one to be used is one that can be. */
+  #dropDead(): void {
+    for (let top = this.#members.next; top && !top.instance.alive; top = this.#members.next) this.#dismiss(top);
   }
 
   /** Boots the template unless it is there; `undefined`: the pool was closed meanwhile. */
@@ -198,7 +211,7 @@ export class Pool implements PoolView {
     for (let run = this.#deadlines.first; run; run = this.#deadlines.first) run.cutOff();
     for (const member of this.#members) this.#dismiss(member);
     this.template.close();
-    for (const queue of [this.waiting, this.#deadlines, this.#idle]) queue.stop();
+    for (const queue of [this.waiting, this.#deadlines, this.#members]) queue.stop();
     for (const done of this.#prepared.splice(0)) done(undefined);
     return Promise.all(ends);
   }
@@ -211,11 +224,12 @@ export class Pool implements PoolView {
   }
 
   endLongestIdle(): void {
-    if (this.#idle.first) this.#dismiss(this.#idle.first);
+    const { longestIdle } = this.#members;
+    if (longestIdle) this.#dismiss(longestIdle);
   }
 
   stats(): DeploymentStats {
-    const idle = this.#idle.size;
+    const { idle } = this.#members;
     return {
       deploymentId: this.deployment.id,
       functionName: this.deployment.functionName,
@@ -235,7 +249,7 @@ export class Pool implements PoolView {
   #place(run: Run, placement: 'warm' | 'fork', nowMs: number): void {
     if (placement === 'warm') {
       this.#starts.warm++;
-      this.#start(run, (this.#spare.last ?? this.#idle.last)!, nowMs);
+      this.#start(run, this.#members.next!, nowMs);
       return;
     }
     const member = this.#fork();
@@ -244,13 +258,8 @@ export class Pool implements PoolView {
   }
 
   #start(run: Run, member: Member, nowMs: number): void {
-    this.#idle.remove(member);
-    member.running++;
+    this.#members.took(member);
     member.latest = run;
-    if (this.#concurrency > 1) {
-      if (member.running >= this.#concurrency) this.#spare.remove(member);
-      else if (!member.queue) this.#spare.push(member);
-    }
     this.host.running++;
     this.invocations++;
     this.#deadlines.add(run, nowMs);
@@ -274,7 +283,7 @@ export class Pool implements PoolView {
     this.#members.add(member);
     this.host.instances++;
     this.template.use();
-    instance.onLog = (text, level) => this.#logOutside(text, level, this.#concurrency === 1 ? member.latest : undefined);
+    instance.onLog = (text, level) => this.#logOutside(text, level, this.deployment.spec.concurrency === 1 ? member.latest : undefined);
     void instance.closed.then((exit) => {
       // The driver has ended its invocations; if it hasn't, they must not hang.
       for (let run = this.#deadlines.first; run;) {
@@ -290,22 +299,15 @@ export class Pool implements PoolView {
   }
 
   #release(member: Member, nowMs: number): void {
-    if (member.running > 0) {
-      if (!member.queue) this.#spare.push(member);
-      return;
-    }
-    this.#spare.remove(member);
-    if (this.#retired && this.waiting.size === 0) this.#dismiss(member);
-    else this.#idle.add(member, nowMs);
+    if (this.#retired && this.waiting.size === 0 && member.running === 0) this.#dismiss(member);
+    else this.#members.free(member, nowMs);
   }
 
   /** Gives an instance up. Nothing is to run on it any more; what still does ends as `died`. */
   #dismiss(member: Member): void {
     if (!member.alive) return;
     member.alive = false;
-    this.#idle.remove(member);
-    this.#spare.remove(member);
-    this.#members.delete(member);
+    this.#members.remove(member);
     this.host.instances--;
     if (this.#members.size === 0) this.template.rest();
     member.instance.kill();
@@ -391,5 +393,8 @@ export class Pool implements PoolView {
     this.host.log(whole);
   }
 }
+
+/** How an invocation leaves its instance: fit for the next, to be looked at, or not to be used again. */
+export type Health = 'sound' | 'doubtful' | 'poisoned';
 
 type ThrottleReason = 'ReservedFunctionConcurrentInvocationLimitExceeded' | 'ConcurrentInvocationLimitExceeded';

@@ -8,7 +8,7 @@ import type { Fifo, Linked } from './fifo.ts';
 import { endLine, reportLine, startLine, withinLineLimit } from './lines.ts';
 import { LogTail } from './log-tail.ts';
 import type { Member } from './member.ts';
-import type { Pool } from './pool.ts';
+import type { Health, Pool } from './pool.ts';
 
 /**
  * One invocation from its arrival to its end. It is all of it in one object, so that the warm path allocates nothing else that
@@ -90,7 +90,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     const nowEpochMs = host.clock.now();
     const at = new Date(nowEpochMs).toISOString();
     this.#line(`${at} ${this.requestId} Task timed out after ${seconds(deployment.timeoutMs)} seconds\n`, nowEpochMs);
-    this.#finish(this.#broken(error), 'Status: timeout', true);
+    this.#finish(this.#broken(error), 'Status: timeout', 'poisoned');
   }
 
   /** Init has failed: the invocation ends without having run. */
@@ -118,7 +118,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   /** The platform ends before the function does. */
   cutOff(): void {
     const message = 'this node is shutting down; the invocation was ended before the function answered. Try another node, or again later';
-    this.#finish(this.#lost('ShuttingDown', message), 'Status: failure', true);
+    this.#finish(this.#lost('ShuttingDown', message), 'Status: failure', 'poisoned');
   }
 
   // What its caller does with it
@@ -172,7 +172,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     const limitBytes = this.#collection ? RESPONSE_BYTES : LIMITS.streamedResponseBytes;
     if (this.#streamedBytes > limitBytes) {
       const error = responseTooLarge(limitBytes);
-      this.#finish(this.#broken(error), `Status: error\tError Type: ${error.errorType}`, true);
+      this.#finish(this.#broken(error), `Status: error\tError Type: ${error.errorType}`, 'poisoned');
       return;
     }
     if (this.#collection) {
@@ -195,13 +195,13 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
         return;
       case 'streamed':
         this.#used(end.memoryKiB);
-        if (end.error) this.#finish(this.#broken(end.error), '', false);
+        if (end.error) this.#finish(this.#broken(end.error), '', 'doubtful');
         else if (this.#collection) this.#answered(this.#collection.take());
-        else this.#finish({ kind: 'streamed' }, '', false);
+        else this.#finish({ kind: 'streamed' }, '', 'sound');
         return;
       case 'failed':
         this.#used(end.memoryKiB);
-        this.#finish(this.#broken(end.error), '', false);
+        this.#finish(this.#broken(end.error), '', 'doubtful');
         return;
       case 'died':
         this.#died(end.exit);
@@ -221,21 +221,21 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   }
 
   #answered(payload: Buffer): void {
-    if (payload.length <= RESPONSE_BYTES) this.#finish({ kind: 'answered', payload }, '', false);
-    else this.#finish({ kind: 'functionError', error: responseTooLarge(RESPONSE_BYTES) }, '', false);
+    if (payload.length <= RESPONSE_BYTES) this.#finish({ kind: 'answered', payload }, '', 'sound');
+    else this.#finish({ kind: 'functionError', error: responseTooLarge(RESPONSE_BYTES) }, '', 'sound');
   }
 
   #died(exit: Exit): void {
     // Not killed by the engine and not by itself: the sandbox never came to be, or was lost.
     if (exit.kind === 'ended' && this.#member!.alive) {
       const message = `the sandbox of ${this.#pool.deployment.spec.label} was lost or could not be started; try again`;
-      this.#finish(this.#lost('SandboxFailed', message), 'Status: failure', true);
+      this.#finish(this.#lost('SandboxFailed', message), 'Status: failure', 'poisoned');
       return;
     }
     if (exit.kind === 'outOfMemory') this.#used(this.#pool.deployment.spec.memoryMiB * 1024);
     const error = exitError(this.requestId, exit);
     this.#line(`${error.errorMessage}\n${error.errorType}`, this.#pool.host.clock.now());
-    this.#finish(this.#broken(error), `Status: error\tError Type: ${error.errorType}`, true);
+    this.#finish(this.#broken(error), `Status: error\tError Type: ${error.errorType}`, 'poisoned');
   }
 
   /** The outcome of an error: a streamed answer that has begun can only break off. */
@@ -249,15 +249,14 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
       : { kind: 'refused', code, message };
   }
 
-  /** `poisoned`: the instance must not be used again. */
-  #finish(outcome: Outcome, status: string, poisoned: boolean): void {
+  #finish(outcome: Outcome, status: string, health: Health): void {
     this.#state = 'ended';
     this.#flow = undefined;
     const nowMs = this.#closingLines(status);
     if (outcome.kind !== 'answered' && !(outcome.kind === 'streamed' && !outcome.error)) this.#pool.errors++;
     this.#deliver(this.#tail ? this.#withTail(outcome) : outcome);
     this.#collection = undefined;
-    this.#pool.ended(this, this.#member!, poisoned, nowMs);
+    this.#pool.ended(this, this.#member!, health, nowMs);
   }
 
   /** Returns the monotonic time. */

@@ -77,6 +77,8 @@ export interface Template {
 export interface Instance {
   /** How it came to be. */
   readonly start: 'fork' | 'boot' | 'spawn';
+  /** False once it takes no more invocations: killed, gone, or known to be about to end. */
+  readonly alive: boolean;
   readonly closed: Promise<Exit>;
   /** Output outside of any invocation, and that of child processes. */
   onLog: ((text: string, level: LogLevel) => void) | undefined;

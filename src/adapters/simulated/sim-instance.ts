@@ -185,7 +185,8 @@ class Call implements SimCall, Flow {
   }
 
   exit(exit: Exit): void {
-    if (this.#running()) this.#instance.end(exit);
+    // Also right after its answer, as a process does that reports an error before it ends.
+    if (this.#instance.alive) this.#instance.end(exit);
   }
 
   pause(): void {
