@@ -17,9 +17,14 @@ export function createDeployments(context: DeploymentContext): (entry: FunctionE
   const known = new WeakMap<FunctionEntry, Map<FunctionVersion, Deployment>>();
   return (entry, version) => {
     let versions = known.get(entry);
-    if (!versions) known.set(entry, (versions = new Map()));
-    let deployment = versions.get(version);
-    if (!deployment) versions.set(version, (deployment = toDeployment(entry, version, context)));
+    if (!versions) {
+      versions = new Map<FunctionVersion, Deployment>();
+      known.set(entry, versions);
+    }
+    const made = versions.get(version);
+    if (made) return made;
+    const deployment = toDeployment(entry, version, context);
+    versions.set(version, deployment);
     return deployment;
   };
 }

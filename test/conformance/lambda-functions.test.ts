@@ -147,7 +147,7 @@ describe('the functions of the Lambda API', () => {
     const { $metadata } = await lambda.client.send(new DeleteFunctionCommand({ FunctionName: name }));
     assert.equal($metadata.httpStatusCode, 204);
     for (const command of [new GetFunctionCommand({ FunctionName: name }), new DeleteFunctionCommand({ FunctionName: name })]) {
-      await assert.rejects(lambda.client.send(command as GetFunctionCommand), (error: unknown) => {
+      await assert.rejects(lambda.client.send(command), (error: unknown) => {
         assert.ok(error instanceof ResourceNotFoundException);
         assert.equal(error.message, `Function not found: ${FunctionArn}`);
         return true;

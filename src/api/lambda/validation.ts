@@ -90,20 +90,25 @@ const KIND_NAMES: Readonly<Record<string, string>> = {
   record: 'a Map',
 };
 
+/** JSON's own kinds, in the words of the service's parser. */
 function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'ARRAY_VALUE';
-  if (value === null) return 'NULL_VALUE';
-  return (
-    { string: 'STRING_VALUE', number: 'NUMBER_VALUE', boolean: `${String(value).toUpperCase()}_VALUE`, object: 'STRUCTURE_VALUE' }[
-      typeof value as string
-    ] ?? 'VALUE'
-  );
+  switch (typeof value) {
+    case 'string':
+      return 'STRING_VALUE';
+    case 'number':
+      return 'NUMBER_VALUE';
+    case 'boolean':
+      return value ? 'TRUE_VALUE' : 'FALSE_VALUE';
+    default:
+      return value === null ? 'NULL_VALUE' : 'STRUCTURE_VALUE';
+  }
 }
 
 function shown(value: unknown): string {
   if (value === undefined || value === null) return 'null';
   if (Array.isArray(value)) return `'[${value.map(String).join(', ')}]'`;
-  return `'${typeof value === 'object' ? JSON.stringify(value) : String(value)}'`;
+  return typeof value === 'string' ? `'${value}'` : `'${JSON.stringify(value)}'`;
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

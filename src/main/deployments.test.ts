@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { FunctionEntry, FunctionVersion } from '../control/mod.ts';
+import { HearthError } from '../kernel/mod.ts';
+import { createDeployments, toDeployment } from './deployments.ts';
+
+const CONTEXT = {
+  realm: { region: 'eu-west-1', accountId: '000000000000' },
+  endpointUrl: 'http://127.0.0.1:4566',
+  credentials: { accessKeyId: 'id', secretAccessKey: 'secret', sessionToken: 'token' },
+};
+
+function given({
+  version = '$LATEST',
+  reserved,
+  environment,
+}: { version?: string; reserved?: number; environment?: Record<string, string> } = {}) {
+  const record = {
+    version,
+    settings: {
+      runtime: 'nodejs22.x',
+      handler: 'index.handler',
+      role: 'r',
+      description: '',
+      timeoutSeconds: 7,
+      memoryMiB: 256,
+      tmpMiB: 512,
+      ...(environment && { environment }),
+      tracing: 'PassThrough' as const,
+      architecture: 'x86_64' as const,
+      logging: { format: 'JSON' as const, applicationLevel: 'WARN', systemLevel: 'INFO', group: '/mine' },
+    },
+    code: { sha256: 'aa', bytes: 1 },
+    modifiedMs: Date.UTC(2026, 10, 21),
+    revisionId: 'r',
+    deploymentId: 'd1',
+  };
+  const functionRecord = {
+    schema: 1 as const,
+    name: 'hello',
+    latest: record,
+    published: 0,
+    aliases: [],
+    urls: [],
+    policies: [],
+    tags: {},
+    ...(reserved !== undefined && { reservedConcurrency: reserved }),
+  };
+  const found: FunctionVersion = { record, code: { kind: 'ready', directory: '/data/code/aa' } };
+  const entry: FunctionEntry = {
+    name: 'hello',
+    arn: 'arn',
+    record: functionRecord,
+    revision: 1,
+    versions: new Map([[version, found]]),
+    aliases: new Map(),
+  };
+  return { entry, version: found };
+}
+
+test('a function sees the environment that Lambda gives, and its own variables', () => {
+  const { entry, version } = given({ environment: { COLOUR: 'red', TZ: 'Europe/Berlin' } });
+  const { environment, ...spec } = toDeployment(entry, version, CONTEXT).spec;
+  assert.deepEqual(spec, {
+    label: 'hello:$LATEST',
+    runtime: 'nodejs22.x',
+    handler: 'index.handler',
+    codeDirectory: '/data/code/aa',
+    layerDirectories: [],
+    memoryMiB: 256,
+    tmpMiB: 512,
+    initTimeoutMs: 10_000,
+    concurrency: 1,
+  });
+  const { AWS_LAMBDA_LOG_STREAM_NAME: stream, ...rest } = environment;
+  assert.match(stream!, /^2026\/11\/21\/\[\$LATEST\][0-9a-f]{32}$/);
+  assert.deepEqual(rest, {
+    LANG: 'en_US.UTF-8',
+    TZ: 'Europe/Berlin',
+    PATH: '/usr/local/bin:/usr/bin:/bin:/opt/bin',
+    LD_LIBRARY_PATH: '/var/task:/var/task/lib:/opt/lib',
+    NODE_PATH: '/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules',
+    AWS_ENDPOINT_URL: 'http://127.0.0.1:4566',
+    COLOUR: 'red',
+    AWS_REGION: 'eu-west-1',
+    AWS_DEFAULT_REGION: 'eu-west-1',
+    AWS_ACCESS_KEY_ID: 'id',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+    AWS_SESSION_TOKEN: 'token',
+    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs22.x',
+    AWS_LAMBDA_FUNCTION_NAME: 'hello',
+    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '256',
+    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_LOG_GROUP_NAME: '/mine',
+    AWS_LAMBDA_LOG_FORMAT: 'JSON',
+    AWS_LAMBDA_LOG_LEVEL: 'WARN',
+    LAMBDA_TASK_ROOT: '/var/task',
+    LAMBDA_RUNTIME_DIR: '/var/runtime',
+    _HANDLER: 'index.handler',
+  });
+});
+
+test('ids tell apart what runs differently: versions, changes and reservations', () => {
+  const id = (options: Parameters<typeof given>[0]) => {
+    const { entry, version } = given(options);
+    return toDeployment(entry, version, CONTEXT).id;
+  };
+  assert.equal(id({}), id({}));
+  assert.equal(new Set([id({}), id({ version: '1' }), id({ reserved: 0 }), id({ reserved: 5 })]).size, 4);
+});
+
+test('limits and ARN follow the version and the function', () => {
+  const { entry, version } = given({ version: '3', reserved: 5 });
+  const deployment = toDeployment(entry, version, CONTEXT);
+  assert.deepEqual(
+    [deployment.arn, deployment.timeoutMs, deployment.maxInstances],
+    ['arn:aws:lambda:eu-west-1:000000000000:function:hello:3', 7_000, 5],
+  );
+});
+
+test('a deployment is made once for an entry, and not at all without code', () => {
+  const deploymentOf = createDeployments(CONTEXT);
+  const { entry, version } = given();
+  assert.equal(deploymentOf(entry, version), deploymentOf(entry, version));
+  const failed: FunctionVersion = { ...version, code: { kind: 'failed', reason: 'damaged' } };
+  assert.throws(
+    () => deploymentOf(entry, failed),
+    (error: unknown) => error instanceof HearthError && error.code === 'ResourceNotReadyException',
+  );
+});

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Fixture, ROLE } from './lambda/fixture.ts';
+
+type Raw = { readonly status: number; readonly type: string | null; readonly body: Record<string, unknown> };
+
+/** Bytes on the wire, for what SDKs hide or would not send. */
+describe('errors of the Lambda API', () => {
+  const lambda = new Fixture();
+
+  async function send(method: string, path: string, body?: unknown): Promise<Raw> {
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const response = await fetch(`${lambda.endpoint}${path}`, { method, ...(body !== undefined && { body: text }) });
+    assert.match(response.headers.get('x-amzn-requestid')!, /^[0-9a-f-]{36}$/);
+    return { status: response.status, type: response.headers.get('x-amzn-errortype'), body: (await response.json()) as Raw['body'] };
+  }
+
+  const create = (changes: object) =>
+    send('POST', '/2015-03-31/functions', {
+      FunctionName: lambda.name(),
+      Role: ROLE,
+      Runtime: 'nodejs22.x',
+      Handler: 'index.echo',
+      Code: { ZipFile: lambda.zip.toString('base64') },
+      ...changes,
+    });
+
+  test('have status, type header and body as the service model has them', async () => {
+    assert.deepEqual(await send('GET', '/2015-03-31/functions/nobody'), {
+      status: 404,
+      type: 'ResourceNotFoundException',
+      body: { Type: 'User', Message: 'Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody' },
+    });
+    const { name } = await lambda.create();
+    assert.deepEqual(await create({ FunctionName: name }), {
+      status: 409,
+      type: 'ResourceConflictException',
+      body: { Type: 'User', message: `Function already exist: ${name}` },
+    });
+  });
+
+  const VALIDATION: readonly [what: string, changes: object, message: string][] = [
+    [
+      'an absent role',
+      { Role: null },
+      "1 validation error detected: Value null at 'role' failed to satisfy constraint: Member must not be null",
+    ],
+    [
+      'a malformed role',
+      { Role: 'me' },
+      "1 validation error detected: Value 'me' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+",
+    ],
+    [
+      'a timeout beyond the limit',
+      { Timeout: 901 },
+      "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900",
+    ],
+    [
+      'two faults at once',
+      { MemorySize: 64, EphemeralStorage: { Size: 1 } },
+      "2 validation errors detected: Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128; Value '1' at 'ephemeralStorage.size' failed to satisfy constraint: Member must have value greater than or equal to 512",
+    ],
+    [
+      'an unknown architecture',
+      { Architectures: ['riscv'] },
+      "1 validation error detected: Value '[riscv]' at 'architectures' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64]]",
+    ],
+    [
+      'a bad variable name',
+      { Environment: { Variables: { '1st': 'x' } } },
+      "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]",
+    ],
+    [
+      'a description that is too long',
+      { Description: 'x'.repeat(257) },
+      `1 validation error detected: Value '${'x'.repeat(257)}' at 'description' failed to satisfy constraint: Member must have length less than or equal to 256`,
+    ],
+  ];
+  for (const [what, changes, message] of VALIDATION) {
+    test(`${what} is told in the service's words`, async () => {
+      assert.deepEqual(await create(changes), { status: 400, type: 'ValidationException', body: { message } });
+    });
+  }
+
+  const REFUSED: readonly [what: string, changes: object, message: RegExp][] = [
+    ['a runtime that is not here yet', { Runtime: 'python3.13' }, /^The runtime python3\.13 is not supported yet by this Hearth\./],
+    [
+      'an unknown runtime',
+      { Runtime: 'cobol' },
+      /^Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \[nodejs20\.x/,
+    ],
+    ['no handler', { Handler: null }, /^Runtime and Handler are mandatory parameters/],
+    ['no code', { Code: {} }, /^Please provide a source for function code\.$/],
+    ['code from S3', { Code: { S3Bucket: 'bucket', S3Key: 'key' } }, /does not support code from S3/],
+    ['an image', { PackageType: 'Image', Code: { ImageUri: 'x' } }, /does not support PackageType Image/],
+    ['layers', { Layers: ['arn:aws:lambda:us-east-1:000000000000:layer:one:1'] }, /does not support Layers/],
+    ['a network', { VpcConfig: { SubnetIds: ['subnet-1'], SecurityGroupIds: [] } }, /does not support VpcConfig/],
+    [
+      'a dead letter queue',
+      { DeadLetterConfig: { TargetArn: 'arn:aws:sqs:us-east-1:000000000000:q' } },
+      /does not support DeadLetterConfig/,
+    ],
+    ['SnapStart', { SnapStart: { ApplyOn: 'PublishedVersions' } }, /^nodejs22\.x is not supported for SnapStart enabled functions\.$/],
+    ['a reserved variable', { Environment: { Variables: { AWS_REGION: 'x' } } }, /Reserved keys used in this request: AWS_REGION$/],
+    ['variables over 4 KiB', { Environment: { Variables: { BIG: 'x'.repeat(4_096) } } }, /exceeded the 4KB limit/],
+    ['a name over 64 characters', { FunctionName: 'x'.repeat(65) }, /longer than 64 characters/],
+    ['a reserved tag', { Tags: { 'aws:x': '1' } }, /begins with aws:/],
+  ];
+  for (const [what, changes, message] of REFUSED) {
+    test(`${what} is refused instead of ignored`, async () => {
+      const { status, type, body } = await create(changes);
+      assert.deepEqual([status, type, body['Type']], [400, 'InvalidParameterValueException', 'User']);
+      assert.match(String(body['message']), message);
+    });
+  }
+
+  test('a body that is no JSON, and a field of the wrong type, are told apart', async () => {
+    const broken = await send('POST', '/2015-03-31/functions', '{"FunctionName":');
+    assert.deepEqual([broken.status, broken.type], [400, 'InvalidRequestContentException']);
+    const mistyped = await create({ Timeout: 'three' });
+    assert.deepEqual([mistyped.status, mistyped.type], [400, 'SerializationException']);
+    assert.deepEqual(mistyped.body, { message: 'STRING_VALUE can not be converted to a Number' });
+  });
+
+  test('an operation that is not there, and a broken escape, are refused', async () => {
+    assert.deepEqual((await send('GET', '/2018-10-31/layers')).status, 404);
+    assert.deepEqual((await send('GET', '/2015-03-31/functions/%ZZ')).status, 404);
+    assert.deepEqual((await send('POST', '/2015-03-31/functions/%ZZ/invocations', {})).status, 400);
+  });
+
+  test('paths with a trailing slash work, as older SDKs send them', async () => {
+    const response = await fetch(`${lambda.endpoint}/2015-03-31/functions/`);
+    assert.equal(response.status, 200);
+    assert.ok(Array.isArray(((await response.json()) as { Functions: unknown }).Functions));
+  });
+
+  test('a marker or a page size that makes no sense is refused', async () => {
+    assert.equal((await send('GET', '/2015-03-31/functions?Marker=zzz')).type, 'InvalidParameterValueException');
+    assert.equal((await send('GET', '/2015-03-31/functions?MaxItems=0')).type, 'ValidationException');
+    assert.equal((await send('GET', '/2015-03-31/functions?MaxItems=many')).type, 'SerializationException');
+  });
+});
