@@ -1,0 +1,57 @@
+/** Which kind of sandbox this machine gets. */
+import { join } from 'node:path';
+import type { Clock, Log } from '../kernel/mod.ts';
+import { asHearthError } from '../kernel/mod.ts';
+import type { Sandboxes } from '../ports/mod.ts';
+
+export type Driver = 'auto' | 'linux' | 'spawn';
+
+export type DriverOptions = {
+  readonly driver: Driver;
+  /** For what the driver keeps while it runs. */
+  readonly directory: string;
+  /** Where the unpacked packages lie. */
+  readonly packages: string;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** `reason`: why `auto` took another driver than the best. Throws HearthError `SandboxFailed` when the driver asked for does not work here. */
+export async function openSandboxes(options: DriverOptions): Promise<{ readonly sandboxes: Sandboxes; readonly reason?: string }> {
+  switch (options.driver) {
+    case 'linux':
+      return { sandboxes: await openLinux(options) };
+    case 'spawn':
+      return { sandboxes: await openSpawn(options) };
+    case 'auto':
+      return await openBest(options);
+  }
+}
+
+async function openBest(options: DriverOptions): Promise<{ readonly sandboxes: Sandboxes; readonly reason?: string }> {
+  if (process.platform !== 'linux') {
+    return { sandboxes: await openSpawn(options), reason: `sandboxes need Linux, and this is ${process.platform}` };
+  }
+  try {
+    return { sandboxes: await openLinux(options) };
+  } catch (thrown) {
+    return { sandboxes: await openSpawn(options), reason: asHearthError(thrown).message };
+  }
+}
+
+async function openLinux({ directory, packages, clock, log }: DriverOptions): Promise<Sandboxes> {
+  const { LinuxSandboxes, selfTest } = await import('../adapters/linux/mod.ts');
+  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'linux'), packages, clock, log });
+  try {
+    await selfTest(sandboxes, packages);
+  } catch (error) {
+    await sandboxes.close();
+    throw error;
+  }
+  return sandboxes;
+}
+
+async function openSpawn({ directory, clock, log }: DriverOptions): Promise<Sandboxes> {
+  const { SpawnSandboxes } = await import('../adapters/spawn/mod.ts');
+  return await SpawnSandboxes.open({ directory: join(directory, 'spawn'), clock, log });
+}
