@@ -29,21 +29,23 @@ export type TemplateOptions = {
 
 /** Goes on in the template and, after a fork, in each instance. */
 export async function runTemplate(options: TemplateOptions): Promise<void> {
+  // All that needs no function is done before there is one.
+  const mappedBytes = confine(options);
   const first = receiveMessage(options.keeper);
   if (!first) libc._exit(0);
   const spec = first!.message as { readonly do: 'init' } & FunctionMessage;
   const [boot] = first!.fds as [number];
-  confine(options, spec);
-  reviveLoop();
+  limitResources({ dataBytes: mappedBytes + spec.memoryMiB * MiB, processes: PROCESSES, files: FILES });
+  process.chdir('/var/task');
   const channel = new Channel(boot);
   const exit = (code: number) => libc._exit(code);
   const outcome = await initialise({ taskRoot: '/var/task', handler: spec.handler, environment: spec.environment, channel, exit });
+  // What init left in the young generation would be copied by the first collection of every child.
+  collectGarbage('minor');
   // Before the host hears of it: the keeper must know when the host asks for an instance.
   sendRecord(options.keeper, RECORD.initialised);
   if (!reportInit(channel, outcome)) exit(1);
   else {
-    // What init left in the young generation would be copied by the first collection of every child.
-    collectGarbage('minor');
     const instance = forkOnCommand(options.keeper);
     becomeInstance(options.keeper, instance);
     libc.close(boot);
@@ -52,21 +54,20 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   }
 }
 
-/** The walls around user code. */
-function confine(options: TemplateOptions, spec: FunctionMessage): void {
+/** The walls around user code. Returns how many bytes of private writable memory are mapped already: most of it V8's own reservations. */
+function confine(options: TemplateOptions): number {
   emptyBoundingSet();
   becomeUser(options.user);
   dropCapabilities();
   undumpable();
-  const alreadyMapped = Number(/^VmData:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))![1]) * 1024;
-  limitResources({ dataBytes: alreadyMapped + spec.memoryMiB * MiB, processes: PROCESSES, files: FILES });
   install(userCode(architecture()));
-  process.chdir('/var/task');
+  reviveLoop();
   process.execPath = NODE_INSIDE;
   process.argv.splice(0, process.argv.length, NODE_INSIDE, '/var/runtime/index.mjs');
   process.execArgv.splice(0);
   process.title = 'function';
   setPid();
+  return Number(/^VmData:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))![1]) * 1024;
 }
 
 type InstanceOrder = {
