@@ -7,8 +7,7 @@ import { HearthError, asHearthError } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
 import type { DeploymentStats } from '../../engine/mod.ts';
 import type { FunctionLogs } from '../../ports/mod.ts';
-import type { AccessKeys, Door } from '../door/mod.ts';
-import { readBody } from '../lambda/body.ts';
+import type { AccessKey, AccessKeys } from '../door/mod.ts';
 import { sendLogs } from './logs.ts';
 import { sendError, sendJson } from './respond.ts';
 
@@ -21,8 +20,7 @@ export type AdminOptions = {
   readonly stats: () => readonly DeploymentStats[];
   readonly functionExists: (name: string) => boolean;
   readonly logs: FunctionLogs;
-  readonly keys: AccessKeys;
-  readonly door: Door;
+  readonly keys: AccessKeyAdmin;
   readonly clock: Clock;
   readonly onError: (error: unknown) => void;
 };
@@ -36,11 +34,19 @@ export type AdminInfo = {
   readonly startedMs: number;
 };
 
-/** A handler that takes the requests below `/_hearth/` and returns true, and leaves all others alone and returns false. */
-export function createAdminApi(options: AdminOptions): (request: IncomingMessage, response: ServerResponse) => boolean {
-  return (request, response) => {
+/** Access keys, as this API needs them. */
+export type AccessKeyAdmin = Pick<AccessKeys, 'create' | 'delete'> & {
+  list(): readonly AccessKey[] | Promise<readonly AccessKey[]>;
+};
+
+/**
+ * A handler that takes the requests below `/_hearth/` and returns true, and leaves all others alone and returns false. Who may not do
+ * this has been turned away before. `body`: the request's body, as far as there is one.
+ */
+export function createAdminApi(options: AdminOptions): (request: IncomingMessage, response: ServerResponse, body?: Uint8Array) => boolean {
+  return (request, response, body = new Uint8Array()) => {
     if (!request.url?.startsWith(ADMIN_PREFIX)) return false;
-    answer(options, request, response).catch((thrown: unknown) => {
+    answer(options, { request, response, body }).catch((thrown: unknown) => {
       const error = asHearthError(thrown);
       if (error.code === 'Internal') options.onError(thrown);
       sendError(response, error);
@@ -49,28 +55,13 @@ export function createAdminApi(options: AdminOptions): (request: IncomingMessage
   };
 }
 
-type Call = {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly url: URL;
-  readonly parts: readonly string[];
-  readonly body: Uint8Array;
-};
+type Incoming = { readonly request: IncomingMessage; readonly response: ServerResponse; readonly body: Uint8Array };
+type Call = Incoming & { readonly url: URL; readonly parts: readonly string[] };
 
-/** For load balancers and supervisors, which sign nothing. They learn nothing else here. */
-const OPEN = new Set(['health', 'ready']);
-/** Names a signer may give the service by. */
-const SERVICES = ['hearth', 'lambda'];
-const BODY_BYTES = 64 * 1024;
-
-async function answer(options: AdminOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = URL.parse(request.url ?? '', 'http://hearth');
+async function answer(options: AdminOptions, incoming: Incoming): Promise<void> {
+  const url = URL.parse(incoming.request.url ?? '', 'http://hearth');
   if (!url) throw new HearthError('BadRequest', 'The request target is not a path.');
-  const parts = url.pathname.slice(ADMIN_PREFIX.length).split('/');
-  const examination = OPEN.has(parts.join('/')) ? undefined : options.door.admit(request, SERVICES);
-  const body = await readBody(request, BODY_BYTES, 'admin');
-  examination?.confirm(body);
-  await route(options, { request, response, url, parts, body });
+  await route(options, { ...incoming, url, parts: url.pathname.slice(ADMIN_PREFIX.length).split('/') });
 }
 
 async function route(options: AdminOptions, call: Call): Promise<void> {
@@ -87,7 +78,7 @@ async function route(options: AdminOptions, call: Call): Promise<void> {
     case 'GET functions/*/logs':
       return functionLogs(options, call, decode(parts[1]!));
     case 'GET keys':
-      return sendJson(response, 200, { keys: options.keys.list() });
+      return sendJson(response, 200, { keys: await options.keys.list() });
     case 'POST keys':
       return sendJson(response, 201, await options.keys.create(descriptionIn(call.body)));
     case 'DELETE keys/*':

@@ -1,0 +1,58 @@
+import { resolve } from 'node:path';
+import type { Context } from './context.ts';
+import { tableText } from './text.ts';
+
+export type KeyOptions = { readonly data?: string };
+
+type KeyView = { readonly accessKeyId: string; readonly description?: string; readonly createdMs: number };
+type CreatedKey = KeyView & { readonly secretAccessKey: string };
+
+/** The keys of a running platform, over HTTP, or those in a data directory that nobody has open. */
+interface Keys {
+  create(options: { readonly description?: string }): Promise<CreatedKey>;
+  list(): readonly KeyView[] | Promise<readonly KeyView[]>;
+  delete(accessKeyId: string): Promise<unknown>;
+}
+
+export async function createKey(context: Context, options: KeyOptions & { readonly description?: string }): Promise<void> {
+  const { out } = context;
+  const key = await withKeys(context, options, (keys) =>
+    keys.create(options.description === undefined ? {} : { description: options.description }),
+  );
+  out.result(key, () => `AWS_ACCESS_KEY_ID=${key.accessKeyId}\nAWS_SECRET_ACCESS_KEY=${key.secretAccessKey}`);
+  out.note('The secret is not stored where it could be shown again: keep it now.');
+}
+
+export async function listKeys(context: Context, options: KeyOptions): Promise<void> {
+  const { out } = context;
+  const keys = await withKeys(context, options, async (open) => open.list());
+  out.result(keys, () => {
+    if (keys.length === 0) return 'No keys: "hearth keys create" makes one.';
+    const rows = keys.map((key) => [key.accessKeyId, new Date(key.createdMs).toISOString().slice(0, 19), key.description ?? '']);
+    return tableText(['KEY', 'CREATED', 'DESCRIPTION'], rows, out.paint.bold);
+  });
+}
+
+export async function deleteKey(context: Context, accessKeyId: string, options: KeyOptions): Promise<void> {
+  await withKeys(context, options, (keys) => keys.delete(accessKeyId));
+  context.out.result({ deleted: accessKeyId }, () => `${accessKeyId} deleted`);
+}
+
+async function withKeys<T>(context: Context, options: KeyOptions, run: (keys: Keys) => Promise<T>): Promise<T> {
+  if (options.data === undefined) return run(remoteKeys(context));
+  const { openKeys } = await import('../main/mod.ts');
+  const keys = await openKeys({ dataDirectory: resolve(context.directory, options.data) });
+  try {
+    return await run(keys);
+  } finally {
+    await keys.close();
+  }
+}
+
+const PATH = '/_hearth/keys';
+
+const remoteKeys = ({ client }: Context): Keys => ({
+  create: (options) => client.call<CreatedKey>({ method: 'POST', path: PATH, body: options }),
+  list: async () => (await client.call<{ keys: KeyView[] }>({ method: 'GET', path: PATH })).keys,
+  delete: (accessKeyId) => client.call({ method: 'DELETE', path: `${PATH}/${encodeURIComponent(accessKeyId)}` }),
+});

@@ -1,0 +1,174 @@
+/** The command line as a whole: what verbs there are, and how each one's failures end. Every verb loads only what it needs. */
+import { readFile } from 'node:fs/promises';
+import { Command, CommanderError, Option } from 'commander';
+import { HearthError, asHearthError } from '../kernel/mod.ts';
+import { DEFAULT_ENDPOINT, createContext } from './context.ts';
+import type { Context, GlobalOptions } from './context.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { createOutput } from './output.ts';
+
+const EXIT_CODES_HELP = `
+Exit codes: ${EXIT.ok} done, ${EXIT.failed} failed, ${EXIT.usage} wrong usage, ${EXIT.unreachable} no Hearth at the endpoint, ${EXIT.functionError} the invoked function failed.
+Environment: HEARTH_ENDPOINT, HEARTH_DATA, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with --auth), NO_COLOR.`;
+
+/** Runs one command line and sets the process's exit code. Never throws. */
+export async function runCli(args: readonly string[]): Promise<void> {
+  const program = await createProgram();
+  // A reader that has seen enough (`| head`) closes the pipe; that ends this process, and is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed));
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return;
+    const error = thrown instanceof CommanderError ? usageError(thrown) : asHearthError(thrown);
+    createOutput({ json: args.includes('--json') }).error(error);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+type Verb<Options> = (context: Context, options: Options) => Promise<number | void>;
+
+async function createProgram(): Promise<Command> {
+  const program = new Command('hearth')
+    .description('A self-hosted serverless platform that speaks the AWS Lambda API.')
+    .version(await packageVersion(), '-V, --version')
+    .option('--json', 'print the result as one line of JSON')
+    .option('--endpoint <url>', `where Hearth runs (HEARTH_ENDPOINT; default ${DEFAULT_ENDPOINT})`)
+    .addHelpText('after', EXIT_CODES_HELP)
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride();
+  addPlatformVerbs(program);
+  addProjectVerbs(program);
+  addFunctionVerbs(program);
+  addKeyVerbs(program);
+  return program;
+}
+
+function addPlatformVerbs(program: Command): void {
+  program
+    .command('up')
+    .description('start the platform, and stay in the foreground until SIGINT or SIGTERM')
+    .option('--port <number>', 'port to listen on; 0: any free one', '4566')
+    .option('--host <address>', 'address to listen on; beyond loopback only with --auth', '127.0.0.1')
+    .option('--data <directory>', 'data directory (HEARTH_DATA; default .hearth)')
+    .option('--auth', 'take signed requests only; see "hearth keys"')
+    .addOption(new Option('--driver <name>', 'how functions are run').choices(['auto', 'linux', 'spawn']).default('auto'))
+    .action(verb<import('./up.ts').UpOptions>(async (context, options) => (await import('./up.ts')).up(context, options)));
+  program
+    .command('doctor')
+    .description('say what this machine offers for isolation, and what is missing')
+    .action(verb(async (context) => (await import('./doctor.ts')).doctor(context)));
+}
+
+function addProjectVerbs(program: Command): void {
+  program
+    .command('init <name>')
+    .description('make a new function project in the directory NAME')
+    .option('--template <name>', 'node or stream', 'node')
+    .action((name: string, ...rest) =>
+      verb<{ template: string }>(async (context, options) => (await import('./init.ts')).init(context, name, options))(...rest),
+    );
+  program
+    .command('deploy [directory]')
+    .description('bundle the project in DIRECTORY (default: here) and create or update its function')
+    .option('--name <name>', "another name than hearth.json's")
+    .action((directory: string | undefined, ...rest) =>
+      verb<{ name?: string }>(async (context, options) => (await import('./deploy.ts')).deploy(context, directory ?? '.', options))(
+        ...rest,
+      ),
+    );
+}
+
+function addFunctionVerbs(program: Command): void {
+  const functions = () => import('./functions.ts');
+  program
+    .command('invoke <name>')
+    .description('call a function and print what it answers')
+    .option('--payload <json>', 'the event: JSON, @FILE, or - for stdin (default {})')
+    .option('--tail', 'also print the end of the invocation log, on stderr')
+    .option('--qualifier <version>', 'a version or an alias')
+    .action((name: string, ...rest) =>
+      verb<import('./functions.ts').InvokeOptions>(async (context, options) => (await functions()).invoke(context, name, options))(...rest),
+    );
+  program
+    .command('logs <name>')
+    .description('print what a function has logged')
+    .option('-f, --follow', 'go on printing what it logs')
+    .option('--since <time>', 'a span such as 10m, 2h, 1d, or a time in ISO 8601')
+    .option('--request-id <id>', 'of one invocation only')
+    .option('--limit <number>', 'the latest so many entries (default 1000)')
+    .action((name: string, ...rest) =>
+      verb<import('./logs.ts').LogsOptions>(async (context, options) => (await import('./logs.ts')).logs(context, name, options))(...rest),
+    );
+  program
+    .command('list')
+    .description('list the functions')
+    .action(verb(async (context) => (await functions()).list(context)));
+  program
+    .command('get <name>')
+    .description('show a function')
+    .action((name: string, ...rest) => verb(async (context) => (await functions()).get(context, name))(...rest));
+  program
+    .command('delete <name>')
+    .description('delete a function, its URL and its log')
+    .action((name: string, ...rest) => verb(async (context) => (await functions()).remove(context, name))(...rest));
+  program
+    .command('url <name>')
+    .description("print a function's URL")
+    .option('--create', 'make one if there is none')
+    .option('--delete', 'take it away')
+    .addOption(new Option('--auth <type>', 'who may call a new one').choices(['NONE', 'AWS_IAM']).default('NONE'))
+    .action((name: string, ...rest) =>
+      verb<import('./functions.ts').UrlOptions>(async (context, options) => (await functions()).url(context, name, options))(...rest),
+    );
+}
+
+function addKeyVerbs(program: Command): void {
+  const keys = program.command('keys').description('access keys, for a platform that runs with --auth');
+  const data = ['--data <directory>', 'work on this data directory, while no Hearth runs on it: how the first key is made'] as const;
+  keys
+    .command('create')
+    .description('make a key; its secret is printed once')
+    .option('--description <text>', 'what it is for')
+    .option(...data)
+    .action(
+      verb<import('./keys.ts').KeyOptions & { description?: string }>(async (context, options) =>
+        (await import('./keys.ts')).createKey(context, options),
+      ),
+    );
+  keys
+    .command('list')
+    .description('list the keys, without their secrets')
+    .option(...data)
+    .action(verb<import('./keys.ts').KeyOptions>(async (context, options) => (await import('./keys.ts')).listKeys(context, options)));
+  keys
+    .command('delete <id>')
+    .description('delete a key; requests signed by it are refused from then on')
+    .option(...data)
+    .action((id: string, ...rest) =>
+      verb<import('./keys.ts').KeyOptions>(async (context, options) => (await import('./keys.ts')).deleteKey(context, id, options))(
+        ...rest,
+      ),
+    );
+}
+
+/** What commander calls: with the options and the command as its last two arguments. */
+function verb<Options = object>(run: Verb<Options>): (...args: readonly unknown[]) => Promise<void> {
+  return async (...args) => {
+    const command = args.at(-1) as Command;
+    const options = command.optsWithGlobals<GlobalOptions & Options>();
+    process.exitCode = (await run(createContext(options), options)) ?? EXIT.ok;
+  };
+}
+
+function usageError(error: CommanderError): HearthError {
+  const text = error.message.replace(/^error: /, '');
+  // Without a command commander shows the help, which is then no result but the answer to a mistake.
+  if (error.code === 'commander.help') return new HearthError('BadUsage', 'there is no command; "hearth --help" lists them');
+  return new HearthError('BadUsage', `${text}; see "hearth --help"`, { cause: error });
+}
+
+async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

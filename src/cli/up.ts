@@ -1,0 +1,61 @@
+import { constants } from 'node:os';
+import { resolve } from 'node:path';
+import { HearthError } from '../kernel/mod.ts';
+import type { Context } from './context.ts';
+
+export type UpOptions = {
+  readonly port: string;
+  readonly host: string;
+  readonly data?: string;
+  readonly auth?: boolean;
+  readonly driver: 'auto' | 'linux' | 'spawn';
+};
+
+/** Starts the platform and stays until a signal ends it. With --json exactly one line on stdout, once it answers. */
+export async function up({ out, environment, directory }: Context, options: UpOptions): Promise<void> {
+  const { startStandalone, openLog } = await import('../main/mod.ts');
+  const data = resolve(directory, options.data ?? (environment['HEARTH_DATA'] || '.hearth'));
+  const ended = untilSignal();
+  const hearth = await startStandalone({
+    dataDirectory: data,
+    host: options.host,
+    port: portOf(options.port),
+    auth: options.auth ?? false,
+    driver: options.driver,
+    log: openLog({ json: out.json, level: environment['HEARTH_LOG'] }),
+  });
+  out.result({ ready: true, url: hearth.url }, () => {
+    const isolation = hearth.isolated ? 'isolated' : out.paint.yellow('WITHOUT isolation ("hearth doctor" says why)');
+    return [
+      `Hearth answers at ${out.paint.bold(hearth.url)}`,
+      out.paint.dim(`functions run ${isolation}, driver ${hearth.driver}; data in ${data}`),
+    ].join('\n');
+  });
+  await ended;
+  // The last connections of a closing platform keep no process alive; it is to close all the same.
+  setInterval(() => undefined, 60_000);
+  out.note('finishing what runs; once more to end at once');
+  await hearth.close();
+  // Whatever a library may still hold open must not keep a closed platform around.
+  process.exit(0);
+}
+
+/** Resolves at the first SIGINT or SIGTERM; the second ends the process as if it had not been caught. */
+function untilSignal(): Promise<void> {
+  return new Promise((done) => {
+    let signalled = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (signalled) process.exit(128 + constants.signals[signal]);
+      signalled = true;
+      done();
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}
+
+function portOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new HearthError('BadUsage', `--port ${text}: give a number from 0 to 65535; 0 takes any free port`);
+}

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { ROOT, pathForm, runHearth, startPlatform, temporaryDirectory } from './cli-platform.ts';
+
+type Deployed = { readonly name: string; readonly url: string; readonly changed: readonly string[] };
+type Entry = { readonly text: string; readonly requestId?: string };
+
+for (const driver of ['auto', 'spawn']) {
+  test(`from init to delete with --driver ${driver}`, async (t) => {
+    const platform = await startPlatform(t, ['--driver', driver]);
+    const cwd = await temporaryDirectory(t);
+    assert.equal((await runHearth(['init', 'hello'], { cwd })).code, 0);
+
+    const created = await platform.json<Deployed>(['deploy', 'hello'], { cwd });
+    assert.deepEqual(created.changed, ['created']);
+    const byUrl = await fetch(`${pathForm(platform, created.url)}/any/path?name=Eve`);
+    assert.deepEqual(await byUrl.json(), { message: 'Hello, Eve!' });
+
+    const invoked = await platform.json<{ payload: unknown; log: string; requestId: string }>([
+      'invoke',
+      'hello',
+      '--payload',
+      '{"name":"Ada"}',
+      '--tail',
+    ]);
+    assert.deepEqual(invoked.payload, { message: 'Hello, Ada!' });
+    assert.match(invoked.log, /START RequestId[^]*greeting Ada[^]*REPORT RequestId/);
+
+    const log = await platform.hearth(['logs', 'hello', '--json', '--since', '10m', '--request-id', invoked.requestId]);
+    const entries = log.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Entry);
+    assert.ok(
+      entries.some(({ text }) => text.includes('greeting Ada')),
+      log.stdout,
+    );
+    assert.ok(entries.every(({ requestId }) => requestId === invoked.requestId));
+
+    assert.deepEqual((await platform.json<Deployed>(['deploy', 'hello'], { cwd })).changed, []);
+    const index = join(cwd, 'hello/index.ts');
+    await writeFile(index, (await readFile(index, 'utf8')).replace('Hello,', 'Welcome,'));
+    await writeFile(join(cwd, 'hello/hearth.json'), JSON.stringify({ name: 'hello', timeout: 7, environment: { COLOUR: 'red' } }));
+    assert.deepEqual((await platform.json<Deployed>(['deploy'], { cwd: join(cwd, 'hello') })).changed, ['code', 'configuration']);
+    assert.match((await platform.hearth(['invoke', 'hello'])).stdout, /Welcome, world/);
+    const shown = await platform.json<{ Timeout: number; Url: { FunctionUrl: string } }>(['get', 'hello']);
+    assert.deepEqual([shown.Timeout, shown.Url.FunctionUrl], [7, created.url]);
+    assert.equal((await platform.hearth(['url', 'hello'])).stdout.trim(), created.url);
+    assert.equal((await platform.json<unknown[]>(['list'])).length, 1);
+
+    assert.equal((await platform.hearth(['delete', 'hello'])).code, 0);
+    const gone = await platform.hearth(['invoke', 'hello', '--json']);
+    assert.equal(gone.code, 1);
+    assert.equal(JSON.parse(gone.stderr).error.code, 'ResourceNotFoundException');
+    assert.equal(await platform.stop('SIGTERM'), 0);
+  });
+}
+
+test('the streaming template streams', async (t) => {
+  const platform = await startPlatform(t);
+  const cwd = await temporaryDirectory(t);
+  await runHearth(['init', 'count', '--template', 'stream'], { cwd });
+  const { url } = await platform.json<Deployed>(['deploy', 'count'], { cwd });
+  const answer = await fetch(pathForm(platform, url));
+  assert.equal(answer.headers.get('content-type'), 'text/plain');
+  assert.equal(await answer.text(), '3\n2\n1\ndone\n');
+});
+
+test('a failing function ends invoke with code 4, and its stack trace shows the TypeScript source', async (t) => {
+  const platform = await startPlatform(t);
+  const cwd = await temporaryDirectory(t);
+  await runHearth(['init', 'broken'], { cwd });
+  await writeFile(
+    join(cwd, 'broken/index.ts'),
+    `type Event = { a: number };\n\nexport async function handler(_event: Event) {\n  throw new TypeError('out of order');\n}\n`,
+  );
+  await platform.json(['deploy', 'broken'], { cwd });
+  const ran = await platform.hearth(['invoke', 'broken']);
+  assert.equal(ran.code, 4);
+  assert.match(ran.stderr, /broken failed: TypeError: out of order/);
+  const error = JSON.parse(ran.stdout) as { errorType: string; trace: string[] };
+  assert.equal(error.errorType, 'TypeError');
+  assert.match(error.trace.join('\n'), /index\.ts:4/);
+});
+
+test('a followed log shows what is logged from then on', async (t) => {
+  const platform = await startPlatform(t);
+  await platform.json(['deploy', 'examples/hello']);
+  await platform.hearth(['invoke', 'hello', '--payload', '{"name":"before"}']);
+  const follower = spawn(process.execPath, [join(ROOT, 'bin/hearth.mjs'), 'logs', 'hello', '--follow', '--endpoint', platform.url], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => follower.kill('SIGKILL'));
+  const lines = createInterface({ input: follower.stdout })[Symbol.asyncIterator]();
+  await until(lines, 'greeting before');
+  await platform.hearth(['invoke', 'hello', '--payload', '{"name":"after"}']);
+  await until(lines, 'greeting after');
+  const exit = once(follower, 'exit');
+  follower.kill('SIGINT');
+  assert.deepEqual(await exit, [0, null]);
+});
+
+test('what was deployed is there again after the platform was killed', async (t) => {
+  const data = join(await temporaryDirectory(t), 'data');
+  const first = await startPlatform(t, [], data);
+  const { url } = await first.json<Deployed>(['deploy', 'examples/hello']);
+  assert.equal(await first.stop('SIGKILL'), 'SIGKILL');
+  const second = await startPlatform(t, [], data);
+  const answer = await fetch(`${pathForm(second, url)}/?name=Ada`);
+  assert.equal(((await answer.json()) as { message: string }).message, 'Hello, Ada!');
+});
+
+test('with --auth the first key is made while the platform is down, and opens the door', async (t) => {
+  const data = join(await temporaryDirectory(t), 'data');
+  const key = JSON.parse((await runHearth(['keys', 'create', '--data', data, '--description', 'first', '--json'])).stdout) as {
+    accessKeyId: string;
+    secretAccessKey: string;
+  };
+  const env = { AWS_ACCESS_KEY_ID: key.accessKeyId, AWS_SECRET_ACCESS_KEY: key.secretAccessKey };
+  const platform = await startPlatform(t, ['--auth'], data);
+  const refused = await platform.hearth(['list', '--json']);
+  assert.equal(JSON.parse(refused.stderr).error.code, 'MissingAuthenticationTokenException');
+  assert.deepEqual(await platform.json(['list'], { env }), []);
+  await platform.json(['deploy', 'examples/hello'], { env });
+  assert.match((await platform.hearth(['invoke', 'hello', '--payload', '{"name":"Ada"}'], { env })).stdout, /Hello, Ada/);
+
+  const second = await platform.json<{ accessKeyId: string }>(['keys', 'create', '--description', 'second'], { env });
+  assert.equal((await platform.json<unknown[]>(['keys', 'list'], { env })).length, 2);
+  await platform.json(['keys', 'delete', second.accessKeyId], { env });
+  assert.equal((await platform.json<unknown[]>(['keys', 'list'], { env })).length, 1);
+  const wrong = await platform.hearth(['list'], { env: { ...env, AWS_SECRET_ACCESS_KEY: 'wrong' } });
+  assert.match(wrong.stderr, /^error InvalidSignatureException/);
+
+  const locked = await runHearth(['keys', 'list', '--data', data]);
+  assert.equal(locked.code, 1);
+  assert.match(locked.stderr, /^error DataDirectoryLocked/);
+});
+
+test('a second platform on the same data, a taken port and an open address are refused with their codes', async (t) => {
+  const platform = await startPlatform(t);
+  const up = (...args: string[]) => runHearth(['up', '--json', ...args]);
+  const code = async (...args: string[]) => JSON.parse((await up(...args)).stderr.trim().split('\n').at(-1)!).error.code as string;
+  assert.equal(await code('--port', '0', '--data', platform.data), 'DataDirectoryLocked');
+  const other = await temporaryDirectory(t);
+  assert.equal(await code('--port', new URL(platform.url).port, '--data', other), 'AddressInUse');
+  assert.equal(await code('--port', '0', '--host', '0.0.0.0', '--data', other), 'ListenRefused');
+  assert.equal(await code('--port', 'many', '--data', other), 'BadUsage');
+});
+
+test('doctor says what it found, and its exit code says whether functions are isolated', async () => {
+  const ran = await runHearth(['doctor', '--json']);
+  const diagnosis = JSON.parse(ran.stdout) as { driver: string; isolated: boolean; findings: readonly { name: string; ok: boolean }[] };
+  assert.equal(ran.code, diagnosis.isolated ? 0 : 1);
+  assert.equal(diagnosis.driver, diagnosis.isolated ? 'linux' : 'spawn');
+  assert.ok(diagnosis.findings.length > 3);
+});
+
+async function until(lines: AsyncIterator<string>, wanted: string): Promise<void> {
+  for (;;) {
+    const { value, done } = await lines.next();
+    assert.ok(!done, `the log ended without ${wanted}`);
+    if (value.includes(wanted)) return;
+  }
+}

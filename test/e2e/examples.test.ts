@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import sharp from 'sharp';
+import { ROOT, pathForm, startPlatform } from './cli-platform.ts';
+import type { Platform } from './cli-platform.ts';
+
+type Deployed = { readonly name: string; readonly url: string };
+
+test('hello: TypeScript in two files answers by its URL, by host name and by path', async (t) => {
+  const platform = await startPlatform(t);
+  const { url, name } = await deployExample(platform, 'hello');
+  const answer = await fetch(`${pathForm(platform, url)}/any/path?name=Ada`);
+  assert.equal(answer.status, 200);
+  const body = (await answer.json()) as { message: string; function: string; requestId: string };
+  assert.deepEqual([body.message, body.function], ['Hello, Ada!', name]);
+  const byHost = await getByHostName(platform, url, '?name=Eve');
+  assert.equal(JSON.parse(byHost.toString()).message, 'Hello, Eve!');
+  const invoked = await platform.hearth(['invoke', 'hello', '--payload', '{"name":"Bob"}']);
+  assert.equal(JSON.parse(invoked.stdout).message, 'Hello, Bob!');
+});
+
+test('express: an unchanged application answers as it does on a port', async (t) => {
+  const platform = await startPlatform(t);
+  const url = pathForm(platform, (await deployExample(platform, 'express')).url);
+  const home = await fetch(`${url}/`);
+  assert.equal(home.headers.get('content-type'), 'text/html; charset=utf-8');
+  assert.match(await home.text(), /<h1>Notes<\/h1>/);
+
+  const post = (body: string) => fetch(`${url}/notes`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  const created = await post('{"text":"grüße & milk"}');
+  assert.equal(created.status, 201);
+  assert.equal(created.headers.get('location'), '/notes/1');
+  assert.match(created.headers.getSetCookie()[0] ?? '', /^last=1; Path=\/; HttpOnly$/);
+  assert.deepEqual(await created.json(), { id: 1, text: 'grüße & milk' });
+  assert.equal((await post('{}')).status, 400);
+  assert.equal((await post('{')).status, 400);
+  assert.equal(((await (await fetch(`${url}/notes?contains=${encodeURIComponent('grüße &')}`)).json()) as unknown[]).length, 1);
+  assert.deepEqual(await (await fetch(`${url}/notes?contains=nothing`)).json(), []);
+  assert.equal((await fetch(`${url}/notes/99`)).status, 404);
+
+  const headers = await (await fetch(`${url}/headers`, { headers: { 'user-agent': 'e2e', cookie: 'a=1; b=2' } })).json();
+  assert.deepEqual(
+    [headers].map((each) => (each as { agent: string; cookie: string }).cookie),
+    ['a=1; b=2'],
+  );
+  const pixel = await fetch(`${url}/pixel.png`);
+  assert.equal(pixel.headers.get('content-type'), 'image/png');
+  assert.equal((await sharp(await pixel.arrayBuffer()).metadata()).width, 1);
+  assert.equal((await fetch(`${url}/broken`)).status, 500);
+  assert.equal((await fetch(`${url}/nowhere`)).status, 404);
+  assert.equal((await fetch(`${url}/notes`, { method: 'HEAD' })).status, 200);
+});
+
+test('thumbnail: native code scales a real JPEG, its own and one that is sent', async (t) => {
+  const platform = await startPlatform(t);
+  const url = pathForm(platform, (await deployExample(platform, 'thumbnail')).url);
+  const own = await fetch(`${url}/?width=320`);
+  assert.equal(own.status, 200, await own.clone().text());
+  assert.equal(own.headers.get('content-type'), 'image/jpeg');
+  const { format, width, height } = await sharp(await own.arrayBuffer()).metadata();
+  assert.deepEqual([format, width, height], ['jpeg', 320, 213]);
+
+  const photo = await readFile(join(ROOT, 'examples/thumbnail/photo.jpg'));
+  const sent = await sharp(photo).resize({ width: 500, height: 500 }).png().toBuffer();
+  const scaled = await fetch(`${url}/?width=100`, { method: 'POST', headers: { 'content-type': 'image/png' }, body: new Uint8Array(sent) });
+  const square = await sharp(await scaled.arrayBuffer()).metadata();
+  assert.deepEqual([square.format, square.width, square.height], ['jpeg', 100, 100]);
+
+  assert.equal((await fetch(`${url}/?width=1`)).status, 400);
+  const text = await fetch(url, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'no image' });
+  assert.equal(text.status, 415);
+});
+
+async function deployExample(platform: Platform, name: string): Promise<Deployed> {
+  return platform.json<Deployed>(['deploy', join('examples', name)]);
+}
+
+/** As curl does it: the function's host name in the Host header, sent to this machine. */
+async function getByHostName(platform: Platform, functionUrl: string, path: string): Promise<Buffer> {
+  const { port } = new URL(platform.url);
+  const sent = request({ host: '127.0.0.1', port, path: `/${path}`, headers: { host: new URL(functionUrl).host }, agent: false });
+  sent.end();
+  return new Promise((resolve, reject) => {
+    sent.on('response', (response) => resolve(buffer(response)));
+    sent.on('error', reject);
+  });
+}
