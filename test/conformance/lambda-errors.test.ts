@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, test } from 'node:test';
+import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { Fixture, ROLE } from './lambda/fixture.ts';
 
 type Raw = { readonly status: number; readonly type: string | null; readonly body: Record<string, unknown> };
@@ -132,6 +135,39 @@ describe('errors of the Lambda API', () => {
     const response = await fetch(`${lambda.endpoint}/2015-03-31/functions/`);
     assert.equal(response.status, 200);
     assert.ok(Array.isArray(((await response.json()) as { Functions: unknown }).Functions));
+  });
+
+  test('a body that does not end is cut off far beyond the limit', async () => {
+    const { name } = await lambda.create();
+    const { hostname, port } = new URL(lambda.endpoint);
+    const socket = connect(Number(port), hostname);
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    const answer: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => answer.push(chunk));
+    // The server may reset a connection on which bytes are still under way.
+    socket.on('error', () => {});
+    socket.write(`POST /2015-03-31/functions/${name}/invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`);
+    const chunk = Buffer.concat([Buffer.from('100000\r\n'), Buffer.alloc(1024 * 1024, 0x20), Buffer.from('\r\n')]);
+    let sentMiB = 0;
+    while (!socket.destroyed && sentMiB < 300) {
+      if (!socket.write(chunk)) await Promise.race([new Promise<void>((resolve) => socket.once('drain', () => resolve())), closed]);
+      sentMiB += 1;
+    }
+    await closed;
+    assert.ok(sentMiB < 300, 'the server took it all');
+    if (answer.length > 0) assert.match(Buffer.concat(answer).toString(), /^HTTP\/1\.1 413 .*RequestTooLargeException/s);
+    assert.equal((await lambda.client.send(new InvokeCommand({ FunctionName: name }))).StatusCode, 200);
+  });
+
+  test('a client that goes away in the middle of its request leaves the others alone', async () => {
+    const { name } = await lambda.create();
+    const { hostname, port } = new URL(lambda.endpoint);
+    const socket = connect(Number(port), hostname);
+    socket.write(`POST /2015-03-31/functions/${name}/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{`);
+    await once(socket, 'connect');
+    socket.destroy();
+    await once(socket, 'close');
+    assert.equal((await lambda.client.send(new InvokeCommand({ FunctionName: name }))).StatusCode, 200);
   });
 
   test('a marker or a page size that makes no sense is refused', async () => {
