@@ -25,13 +25,14 @@ export const KIND = {
 
 const BUFFER_BYTES = 64 * 1024;
 const { allocUnsafeSlow, byteLength } = Buffer;
+const prototype = Buffer.prototype as Buffer;
 const uncurry = Function.prototype.bind.bind(Function.prototype.call) as <T, A extends unknown[], R>(
   method: (this: T, ...args: A) => R,
 ) => (self: T, ...args: A) => R;
-const writeText = uncurry<Buffer, [string, number, number, BufferEncoding], number>(Buffer.prototype.write);
-const readText = uncurry<Buffer, [BufferEncoding, number, number], string>(Buffer.prototype.toString);
+const writeText = uncurry<Buffer, [string, number, number, BufferEncoding], number>(prototype.write);
+const readText = uncurry<Buffer, [BufferEncoding, number, number], string>(prototype.toString);
 const set = uncurry<Uint8Array, [Uint8Array, number], void>(Uint8Array.prototype.set);
-const slice = uncurry<Buffer, [number, number], Buffer>(Buffer.prototype.subarray as (start: number, end: number) => Buffer);
+const slice = uncurry<Buffer, [number, number], Buffer>(prototype.subarray);
 const move = uncurry<Uint8Array, [number, number, number], Uint8Array>(Uint8Array.prototype.copyWithin);
 const { wait } = Atomics;
 const { setTimeout } = globalThis;

@@ -111,7 +111,7 @@ const errorFields = (error: Error): object => ({
   errorType: error.constructor?.name ?? 'UnknownError',
   errorMessage: error.message,
   stackTrace: typeof error.stack === 'string' ? error.stack.split('\n') : error.stack,
-  ...error,
+  ...(error as object),
 });
 
 /** An error with its own fields, as JSON. */
@@ -119,7 +119,7 @@ function describe(error: Error): string {
   return stringify(error, (_, value: unknown) => {
     if (!(value instanceof Error)) return value;
     const { errorType, errorMessage, stackTrace } = toFunctionError(value);
-    return { errorType, errorMessage, code: (value as NodeJS.ErrnoException).code, ...value, stack: stackTrace };
+    return { errorType, errorMessage, code: (value as NodeJS.ErrnoException).code, ...(value as object), stack: stackTrace };
   });
 }
 
@@ -134,7 +134,7 @@ class LineWriter {
   }
 
   write(chunk: string | Uint8Array): void {
-    const text = this.#open + (typeof chunk === 'string' ? chunk : this.#decoder.write(chunk as Buffer));
+    const text = this.#open + (typeof chunk === 'string' ? chunk : this.#decoder.write(chunk));
     const end = text.lastIndexOf('\n');
     if (end >= 0) send(this.#level, text.slice(0, end));
     this.#open = text.slice(end + 1);

@@ -24,6 +24,8 @@ const reallyExit = (process as unknown as { reallyExit(code: number): void }).re
 
 /** What happens now; its members change as the process goes from init to serving. */
 export const ending: Ending = { exit: reallyExit, fault: () => {}, idle: () => {} };
+/** Node passes on what process.exit was given, '3' as well as 3. */
+const toNumber: (value: unknown) => number = Number;
 let installed = false;
 let ended = false;
 
@@ -37,7 +39,7 @@ export function installEnding(channel: Channel): void {
       ended = true;
       flushLines();
       channel.flush();
-      channel.sendText(KIND.exit, 0, 0, 0, stringify({ code: Number(code) || 0 }));
+      channel.sendText(KIND.exit, 0, 0, 0, stringify({ code: toNumber(code) }));
     }
     ending.exit(code);
   };

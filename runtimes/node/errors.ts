@@ -19,6 +19,7 @@ const UNREADABLE: FunctionError = {
   errorMessage: 'An error was thrown, but its message, name or stack could not be read.',
 };
 const ownDirectory = import.meta.dirname;
+const asText: (value: unknown) => string = String;
 
 export function toFunctionError(thrown: unknown): FunctionError {
   try {
@@ -32,7 +33,8 @@ export function toFunctionError(thrown: unknown): FunctionError {
         stackTrace: typeof stack === 'string' ? stackLines(stack) : [],
       };
     }
-    return { errorType: typeof thrown, errorMessage: cut(String(thrown), MAX_MESSAGE_LENGTH), stackTrace: [] };
+    // As text whatever it is: an object without a text of its own is '[object Object]' on Lambda too.
+    return { errorType: typeof thrown, errorMessage: cut(asText(thrown), MAX_MESSAGE_LENGTH), stackTrace: [] };
   } catch {
     return UNREADABLE;
   }

@@ -61,7 +61,7 @@ export class ResponseStream extends Writable {
     this.on('error', () => {});
   }
 
-  setContentType(contentType: string): void {
+  setContentType(contentType: unknown): void {
     if (this.begun) throw new RuntimeError('InvalidStreamingOperation', 'Cannot set content-type, too late.');
     this.#contentType = String(contentType);
   }
@@ -108,8 +108,8 @@ export class ResponseStream extends Writable {
   }
 }
 
-function normalised(prelude: Prelude): Prelude {
-  const { statusCode, headers, cookies } = (prelude ?? {}) as Prelude;
+function normalised(prelude: Prelude | null | undefined): Prelude {
+  const { statusCode, headers, cookies } = prelude ?? {};
   return {
     ...(statusCode !== undefined && { statusCode: Number(statusCode) }),
     ...(typeof headers === 'object' && headers !== null && { headers: texts(headers) }),

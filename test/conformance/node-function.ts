@@ -36,7 +36,7 @@ export type Booted = {
   readonly directory: string;
   /** Log lines outside of any invocation, init's included. */
   readonly outside: string[];
-  invoke(event?: unknown, head?: Partial<InvokeHead>): Promise<Answer>;
+  readonly invoke: (event?: unknown, head?: Partial<InvokeHead>) => Promise<Answer>;
 };
 
 /** Sandboxes of plain processes that end with the test. */

@@ -57,11 +57,11 @@ const rewriteSpecifiers = (text: string): string =>
 
 /** Node marks the stripper experimental with a warning on every process; the version is pinned, so it says nothing to our users. */
 function stripQuietly(text: string): string {
-  const emitWarning = process.emitWarning;
+  const emitWarning = Object.getOwnPropertyDescriptor(process, 'emitWarning')!;
   process.emitWarning = () => {};
   try {
     return stripTypeScriptTypes(text);
   } finally {
-    process.emitWarning = emitWarning;
+    Object.defineProperty(process, 'emitWarning', emitWarning);
   }
 }

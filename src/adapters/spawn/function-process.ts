@@ -56,7 +56,7 @@ export class FunctionProcess {
     this.link = linkSocket(this.#child.stdio[3] as Socket);
     this.#read('stdout', 'INFO');
     this.#read('stderr', 'ERROR');
-    this.exited = this.#end().finally(() => rm(tmp, { recursive: true, force: true }));
+    this.exited = this.#end(tmp);
   }
 
   /** Ends the whole process group. */
@@ -85,7 +85,13 @@ export class FunctionProcess {
     this.#child[stream]?.on('data', (chunk: Buffer) => lines.push(chunk)).on('end', () => lines.end());
   }
 
-  #end(): Promise<Exit> {
+  async #end(tmp: string): Promise<Exit> {
+    const exit = await this.#exit();
+    await rm(tmp, { recursive: true, force: true });
+    return exit;
+  }
+
+  #exit(): Promise<Exit> {
     const child = this.#child;
     return new Promise((resolve) => {
       child.once('exit', (code, signal) => {
