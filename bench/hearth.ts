@@ -18,11 +18,18 @@ const COMMAND = join(import.meta.dirname, '../bin/hearth.mjs');
 export async function startHearth(): Promise<Hearth> {
   const directory = await temporaryDirectory();
   const startedMs = performance.now();
-  const child = startChild(process.execPath, [COMMAND, 'up', '--port', '0', '--data', join(directory, 'data'), '--json']);
+  const child = startChild(process.execPath, [COMMAND, 'up', '--port', '0', '--data', join(directory, 'data'), '--json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  // Its log is of interest only when it fails; read all the time, so that it never waits for us.
+  let log = '';
+  child.stderr?.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-10_000)));
   const url = await firstLine(child, 'hearth up', (line) => {
     if (!line.startsWith('{')) return undefined;
     const said = JSON.parse(line) as { readonly ready?: boolean; readonly url?: string };
     return said.ready === true ? said.url : undefined;
+  }).catch((error: unknown) => {
+    throw new Error(`Hearth did not start:\n${log}`, { cause: error });
   });
   const readyMs = performance.now() - startedMs;
   return {

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 export async function wrk(load: Load): Promise<LoadResult> {
   const host = load.host === undefined ? [] : ['-H', `Host: ${load.host}`];
   const script = join(import.meta.dirname, 'wrk.lua');
-  const args = ['-t1', `-c${load.connections}`, `-d${load.seconds}s`, '--latency', '-s', script, ...host, load.url];
+  const args = ['-t1', `-c${load.connections}`, `-d${load.seconds}s`, '--latency', '--timeout', '10s', '-s', script, ...host, load.url];
   const { stdout } = await run('wrk', args).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
       throw new Error('wrk is not installed. It makes the load: apt-get install wrk', { cause: error });
