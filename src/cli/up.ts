@@ -12,7 +12,17 @@ export type UpOptions = {
 };
 
 /** Starts the platform and stays until a signal ends it. With --json exactly one line on stdout, once it answers. */
-export async function up({ out, environment, directory }: Context, options: UpOptions): Promise<void> {
+export async function up(context: Context, options: UpOptions): Promise<void> {
+  // Sandboxes that start and end keep no process alive by themselves; the platform is to see them through.
+  const awake = setInterval(() => undefined, 60_000);
+  try {
+    await runPlatform(context, options);
+  } finally {
+    clearInterval(awake);
+  }
+}
+
+async function runPlatform({ out, environment, directory }: Context, options: UpOptions): Promise<void> {
   const { startStandalone, openLog } = await import('../main/mod.ts');
   const data = resolve(directory, options.data ?? (environment['HEARTH_DATA'] || '.hearth'));
   const ended = untilSignal();
@@ -32,8 +42,6 @@ export async function up({ out, environment, directory }: Context, options: UpOp
     ].join('\n');
   });
   await ended;
-  // The last connections of a closing platform keep no process alive; it is to close all the same.
-  setInterval(() => undefined, 60_000);
   out.note('finishing what runs; once more to end at once');
   await hearth.close();
   // Whatever a library may still hold open must not keep a closed platform around.
