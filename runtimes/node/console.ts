@@ -17,10 +17,11 @@ export const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as co
 type Level = 0 | 1 | 2 | 3 | 4 | 5;
 
 /** Longer texts are cut and marked; the host does so once more, since it cannot trust this process. */
-export const MAX_LOG_LENGTH = 80 * 1024;
+export const MAX_LOG_BYTES = 255 * 1024;
 
 const RealDate = Date;
 const { stringify } = JSON;
+const { byteLength } = Buffer;
 /** The scope of the only invocation that runs; with `store` set, each has its own. */
 const only: LogScope = { stream: 0, requestId: undefined };
 let store: AsyncLocalStorage<LogScope> | undefined;
@@ -88,8 +89,13 @@ function scope(): LogScope {
 }
 
 function send(level: Level, text: string): void {
-  const cut = text.length > MAX_LOG_LENGTH ? `${text.slice(0, MAX_LOG_LENGTH)}... (cut, ${text.length} characters)` : text;
-  channel?.sendText(KIND.log, scope().stream, 1, level, cut);
+  channel?.sendText(KIND.log, scope().stream, 1, level, text.length * 3 <= MAX_LOG_BYTES ? text : cut(text));
+}
+
+function cut(text: string): string {
+  const bytes = byteLength(text);
+  if (bytes <= MAX_LOG_BYTES) return text;
+  return `${text.slice(0, Math.floor((text.length * MAX_LOG_BYTES) / bytes))}... (cut, ${bytes} bytes)`;
 }
 
 function jsonLine(timestamp: string, requestId: string | undefined, level: Level, params: unknown[]): string {
@@ -138,7 +144,7 @@ class LineWriter {
     const end = text.lastIndexOf('\n');
     if (end >= 0) send(this.#level, text.slice(0, end));
     this.#open = text.slice(end + 1);
-    if (this.#open.length > MAX_LOG_LENGTH) this.flush();
+    if (this.#open.length > MAX_LOG_BYTES) this.flush();
   }
 
   flush(): void {

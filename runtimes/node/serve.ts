@@ -191,7 +191,7 @@ class Server {
       this.fail(invocation, new Error(`Unable to stringify response body: ${toFunctionError(error).errorMessage}`, { cause: error }));
       return;
     }
-    if (text.length > MAX_RESPONSE_BYTES / 3 && byteLength(text) > MAX_RESPONSE_BYTES) this.#refuse(invocation, byteLength(text));
+    if (text.length > MAX_RESPONSE_BYTES / 3 && byteLength(text) > MAX_RESPONSE_BYTES) this.#refuse(invocation);
     else this.#send(invocation, KIND.response, text);
   }
 
@@ -216,8 +216,8 @@ class Server {
     }
   }
 
-  #refuse(invocation: Invocation, bytes: number): void {
-    const errorMessage = `Response payload size (${bytes} bytes) exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`;
+  #refuse(invocation: Invocation): void {
+    const errorMessage = `Response payload size exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`;
     this.#sendError(invocation, { errorType: 'Function.ResponseSizeTooLarge', errorMessage });
   }
 

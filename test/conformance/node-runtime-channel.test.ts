@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
 import { Channel, HEAD_BYTES, KIND, MAX_PAYLOAD_BYTES } from '../../runtimes/node/channel.ts';
-import { LEVELS, MAX_LOG_LENGTH } from '../../runtimes/node/console.ts';
+import { LEVELS, MAX_LOG_BYTES } from '../../runtimes/node/console.ts';
 import { LIMITS } from '../../src/kernel/mod.ts';
 import { FRAME, FRAME_HEAD_BYTES, FrameDecoder, LOG_LEVELS, encodeFrame } from '../../src/protocol/mod.ts';
 import type { FrameKind } from '../../src/protocol/mod.ts';
@@ -16,7 +16,7 @@ test('the runtime and the host agree on the protocol', () => {
   assert.deepEqual(LEVELS, LOG_LEVELS);
   assert.equal(HEAD_BYTES, FRAME_HEAD_BYTES);
   assert.equal(MAX_PAYLOAD_BYTES, LIMITS.frameBytes);
-  assert.ok(MAX_LOG_LENGTH * 3 < LIMITS.logLineBytes);
+  assert.ok(MAX_LOG_BYTES < LIMITS.logLineBytes);
 });
 
 function scratch(t: TestContext): string {

@@ -161,6 +161,14 @@ test('the log format and level are those that the environment asks for', async (
   assert.match(String(lines[2]!['message']), /Circular/);
 });
 
+test('a line as long as allowed passes whole, a longer one is cut and says so', async (t) => {
+  const { invoke } = await run(t, { files: cjs(`exports.handler = async ({ length }) => { console.log('é'.repeat(length)); };`) });
+  assert.equal((await invoke({ length: 100_000 })).logs[0]!.split('\t')[3], 'é'.repeat(100_000));
+  const [cut] = (await invoke({ length: 200_000 })).logs;
+  assert.ok(Buffer.byteLength(cut!) < 262_144);
+  assert.match(cut!, /é\.\.\. \(cut, 4000\d\d bytes\)$/);
+});
+
 test('output of child processes is heard', async (t) => {
   const { invoke, outside, instance } = await run(t, {
     files: cjs(
