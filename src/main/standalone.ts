@@ -136,9 +136,15 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
 
   const close = async () => {
     state = 'closing';
-    server.stop();
-    await engine.drain(options.drainMs ?? 10_000);
-    await opened.disposeAsync();
+    // Timers and sockets of the rooms keep no process alive; closing has to come to its end all the same.
+    const hold = setInterval(() => {}, 1_000);
+    try {
+      server.stop();
+      await engine.drain(options.drainMs ?? 10_000);
+      await opened.disposeAsync();
+    } finally {
+      clearInterval(hold);
+    }
     log.info({}, 'closed');
   };
   let closing: Promise<void> | undefined;
