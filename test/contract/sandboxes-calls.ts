@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import type { BootResult, Exit, Flow, Instance, InvocationEnd, SandboxSpec, Sandboxes, Template } from '../../src/ports/mod.ts';
+import type { FunctionError, InvokeHead, LogLevel, StreamHead } from '../../src/protocol/mod.ts';
+
+export type Line = { readonly text: string; readonly level: LogLevel };
+
+/** What an invocation's listener was told, in the end. */
+export type Answer = {
+  readonly kind: InvocationEnd['kind'];
+  readonly value?: unknown;
+  readonly error?: FunctionError;
+  readonly exit?: Exit;
+  readonly memoryKiB?: number;
+  readonly lines: readonly Line[];
+  readonly heads: readonly StreamHead[];
+  readonly body: Buffer;
+};
+
+export type Call = {
+  readonly flow: Flow;
+  readonly answer: Promise<Answer>;
+  /** Settles when a line with this text has been logged, here or by the instance. */
+  logged(text: string): Promise<void>;
+  readonly chunks: number;
+};
+
+/** Sandboxes in which the functions below `directory` can be run. */
+export type Place = { readonly sandboxes: Sandboxes; readonly directory: string };
+
+export function specOf(place: Place, name: string, more: Partial<SandboxSpec> = {}): SandboxSpec {
+  return {
+    label: `${name}:$LATEST`,
+    runtime: 'nodejs26.x',
+    handler: 'index.handler',
+    codeDirectory: join(place.directory, name),
+    layerDirectories: [],
+    environment: { AWS_LAMBDA_FUNCTION_NAME: name },
+    memoryMiB: 128,
+    tmpMiB: 16,
+    initTimeoutMs: 20_000,
+    concurrency: 1,
+    ...more,
+  };
+}
+
+export async function boot(place: Place, name: string, more?: Partial<SandboxSpec>): Promise<BootResult & { readonly lines: Line[] }> {
+  const lines: Line[] = [];
+  const result = await place.sandboxes.boot(specOf(place, name, more), { log: (text, level) => void lines.push({ text, level }) });
+  return { ...result, lines };
+}
+
+export async function template(place: Place, name: string, more?: Partial<SandboxSpec>): Promise<Template> {
+  const result = await boot(place, name, more);
+  assert.ok(result.ok, JSON.stringify(result));
+  return result.template;
+}
+
+let ids = 0;
+
+export function call(instance: Instance, event: unknown = {}, more: Partial<InvokeHead> = {}): Call {
+  const head: InvokeHead = {
+    id: `00000000-0000-4000-8000-${String(++ids).padStart(12, '0')}`,
+    deadlineMs: Date.now() + 60_000,
+    arn: 'arn:f',
+    ...more,
+  };
+  const lines: Line[] = [];
+  const heads: StreamHead[] = [];
+  const chunks: Buffer[] = [];
+  const waiting: { readonly text: string; readonly resolve: () => void }[] = [];
+  const { promise, resolve } = Promise.withResolvers<Answer>();
+  const log = (text: string, level: LogLevel): void => {
+    assert.ok(!ended, 'a line after the end');
+    lines.push({ text, level });
+    for (const each of waiting) if (text.includes(each.text)) each.resolve();
+  };
+  let ended = false;
+  instance.onLog = log;
+  const flow = instance.invoke(head, Buffer.from(JSON.stringify(event)), {
+    log,
+    streamHead(received) {
+      assert.ok(!ended && chunks.length === 0, 'a head after the first chunk');
+      heads.push(received);
+    },
+    streamChunk(chunk) {
+      assert.ok(!ended && heads.length === 1, 'a chunk without a head');
+      chunks.push(Buffer.from(chunk));
+    },
+    end(end) {
+      assert.ok(!ended, 'ended twice');
+      ended = true;
+      instance.onLog = undefined;
+      const answer = { ...end, lines, heads, body: Buffer.concat(chunks) };
+      resolve(end.kind === 'answered' ? { ...answer, value: JSON.parse(end.payload.toString()) as unknown } : answer);
+    },
+  });
+  return {
+    flow,
+    answer: promise,
+    get chunks() {
+      return chunks.length;
+    },
+    logged: (text) =>
+      new Promise((settle) => {
+        if (lines.some((line) => line.text.includes(text))) settle();
+        else waiting.push({ text, resolve: settle });
+      }),
+  };
+}
+
+export async function value(instance: Instance, event?: unknown): Promise<unknown> {
+  const answer = await call(instance, event).answer;
+  assert.equal(answer.kind, 'answered', JSON.stringify(answer));
+  return answer.value;
+}
