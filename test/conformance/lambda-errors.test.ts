@@ -146,7 +146,9 @@ describe('errors of the Lambda API', () => {
     socket.on('data', (chunk: Buffer) => answer.push(chunk));
     // The server may reset a connection on which bytes are still under way.
     socket.on('error', () => {});
-    socket.write(`POST /2015-03-31/functions/${name}/invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`);
+    socket.write(
+      `POST /2015-03-31/functions/${name}/invocations HTTP/1.1\r\nHost: ${hostname}:${port}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    );
     const chunk = Buffer.concat([Buffer.from('100000\r\n'), Buffer.alloc(1024 * 1024, 0x20), Buffer.from('\r\n')]);
     let sentMiB = 0;
     while (!socket.destroyed && sentMiB < 300) {
@@ -163,7 +165,7 @@ describe('errors of the Lambda API', () => {
     const { name } = await lambda.create();
     const { hostname, port } = new URL(lambda.endpoint);
     const socket = connect(Number(port), hostname);
-    socket.write(`POST /2015-03-31/functions/${name}/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{`);
+    socket.write(`POST /2015-03-31/functions/${name}/invocations HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Length: 1000\r\n\r\n{`);
     await once(socket, 'connect');
     socket.destroy();
     await once(socket, 'close');
