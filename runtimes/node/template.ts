@@ -105,11 +105,12 @@ function becomeInstance(keeper: number, instance: InstanceOrder): void {
     reviveLoop();
     refreshRandomness();
     setPid();
+    enter(instance.userNamespace);
+    enter(instance.mounts);
+    // The full bounding set that a user namespace begins with gives nothing to a process under no_new_privs.
+    dropCapabilities();
   }
-  enter(instance.userNamespace);
-  enter(instance.mounts);
-  // The full bounding set that a user namespace begins with gives nothing to a process under no_new_privs.
-  dropCapabilities();
+  // A template that serves by itself keeps the /tmp of its init: it is the only one, and with threads it could enter no other namespace.
   libc.close(instance.userNamespace);
   libc.close(instance.mounts);
   process.chdir('/var/task');
