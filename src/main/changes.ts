@@ -8,7 +8,6 @@ export type ChangesOptions = {
   readonly functions: Functions;
   readonly engine: Engine;
   readonly logs: FunctionLogs;
-  readonly packages: { delete(sha256: string): Promise<void> };
   readonly deploymentOf: (entry: FunctionEntry, version: FunctionVersion) => Deployment;
   readonly log: Log;
 };
@@ -21,14 +20,15 @@ export function followChanges(options: ChangesOptions): () => Promise<void> {
   const latest = new Map<string, string>();
 
   const background = (what: string, work: Promise<unknown>) => {
-    const done: Promise<void> = work.then(
-      () => void running.delete(done),
-      (error: unknown) => {
-        running.delete(done);
-        log.error({ error }, what);
-      },
-    );
+    const done = finish(what, work).finally(() => running.delete(done));
     running.add(done);
+  };
+  const finish = async (what: string, work: Promise<unknown>) => {
+    try {
+      await work;
+    } catch (error) {
+      log.error({ error }, what);
+    }
   };
 
   const changed = ({ name, entry }: FunctionChange) => {

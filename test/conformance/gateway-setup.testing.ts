@@ -1,6 +1,6 @@
 /** A gateway behind the real HTTP server, with an engine whose invocations the test itself answers. */
 import { once } from 'node:events';
-import { Socket, connect } from 'node:net';
+import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
 import { createGateway } from '../../src/gateway/mod.ts';
 import type { GatewayOptions, UrlRoute } from '../../src/gateway/mod.ts';
@@ -87,25 +87,25 @@ export function answer(call: Call, value: unknown): void {
 
 /** A connection to write bytes to by hand. */
 export async function raw(t: TestContext, port: number) {
-  const socket: Socket = connect(port, '127.0.0.1');
+  const socket = connect(port, '127.0.0.1');
   t.after(() => socket.destroy());
   socket.on('error', () => socket.destroy());
   let text = '';
   let wake = () => {};
-  let ended = false;
+  const state = { ended: false };
   socket.setEncoding('latin1');
   socket.on('data', (chunk: string) => {
     text += chunk;
     wake();
   });
   socket.on('close', () => {
-    ended = true;
+    state.ended = true;
     wake();
   });
   await once(socket, 'connect');
   const until = async (done: (text: string) => boolean): Promise<string> => {
     while (!done(text)) {
-      if (ended) throw new Error(`the connection ended after: ${text}`);
+      if (state.ended) throw new Error(`the connection ended after: ${text}`);
       await new Promise<void>((resolve) => (wake = resolve));
     }
     return text;
@@ -115,7 +115,7 @@ export async function raw(t: TestContext, port: number) {
     until,
     /** All that came until the server ended the connection. */
     async untilClosed(): Promise<string> {
-      while (!ended) await new Promise<void>((resolve) => (wake = resolve));
+      while (!state.ended) await new Promise<void>((resolve) => (wake = resolve));
       return text;
     },
   };

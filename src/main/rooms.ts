@@ -1,0 +1,111 @@
+/** Joins the rooms over the parts they stand on. All of the wiring is here, as plain code. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createAdminApi } from '../api/admin/mod.ts';
+import { createDoor, openAccessKeys } from '../api/door/mod.ts';
+import { createLambdaApi } from '../api/lambda/mod.ts';
+import { Functions } from '../control/mod.ts';
+import type { Realm } from '../control/mod.ts';
+import { createEngine } from '../engine/mod.ts';
+import type { Engine, EngineOptions } from '../engine/mod.ts';
+import { createGateway } from '../gateway/mod.ts';
+import { LIMITS } from '../kernel/mod.ts';
+import type { Clock, Log, Random } from '../kernel/mod.ts';
+import type { FunctionLogs, Sandboxes } from '../ports/mod.ts';
+import { followChanges } from './changes.ts';
+import { createControlHttp } from './control-http.ts';
+import { createDeployments } from './deployments.ts';
+import type { Parts } from './parts.ts';
+import { createUrlRoutes } from './url-routes.ts';
+
+export type RoomsOptions = {
+  readonly parts: Parts;
+  readonly realm: Realm;
+  readonly auth: boolean;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The port that was listened at in the end: asked for when an address is needed. */
+  readonly port: () => number;
+  readonly ready: () => boolean;
+};
+
+type Handler<R> = (request: IncomingMessage, response: ServerResponse) => R;
+
+export type Rooms = {
+  readonly engine: Engine;
+  readonly functions: Functions;
+  readonly sandboxes: Sandboxes;
+  readonly gateway: Handler<boolean>;
+  readonly control: Handler<void>;
+};
+
+export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableStack): Promise<Rooms> {
+  const { parts, realm, auth, clock, random, log } = options;
+  const { store, logs, blobs, packages, sealingKey } = parts;
+  const startedMs = clock.now();
+  const [functions, keys] = [
+    await Functions.open({ store, blobs, code: packages, clock, random, realm }),
+    await openAccessKeys({ store, random, clock, sealingKey }),
+  ];
+  if (auth && keys.list().length === 0) warnNoKeys(log, parts.dataDirectory);
+
+  const sandboxes = await parts.sandboxes;
+  const engine = createEngine({ sandboxes, clock, random, platformLog: log, log: toFunctionLogs(logs, clock) });
+  const deploymentOf = createDeployments({
+    realm,
+    // A sandbox has a network of its own, in which there is no Hearth.
+    ...(sandboxes.driver === 'spawn' && {
+      get endpointUrl() {
+        return `http://127.0.0.1:${options.port()}`;
+      },
+    }),
+    credentials: { accessKeyId: 'hearth', secretAccessKey: 'hearth', sessionToken: 'hearth' },
+  });
+  opened.defer(followChanges({ functions, engine, logs, deploymentOf, log }));
+
+  const door = createDoor({ auth, keys, clock, region: realm.region });
+  const { driver, isolated } = sandboxes;
+  const info = { version: options.version, driver, isolated, authentication: auth, startedMs };
+  const routes = createUrlRoutes({ table: () => functions.table, deploymentOf, fraction: () => fraction(random) });
+  const admit = (request: IncomingMessage) => door.admitToUrl(request);
+  const functionUrl = (urlId: string) => `http://${urlId}.lambda-url.${realm.region}.localhost:${options.port()}/`;
+  const lambda = createLambdaApi({ functions, engine, deploymentOf, functionUrl, log });
+  const admin = createAdminApi({
+    info,
+    ready: options.ready,
+    stats: () => engine.stats(),
+    functionExists: (name) => functions.table.byName.has(name),
+    logs,
+    keys,
+    clock,
+    onError: (error) => log.error({ error }, 'the admin API failed'),
+  });
+  return {
+    engine,
+    functions,
+    sandboxes,
+    gateway: createGateway({ engine, routes, clock, random, ...realm, limits: LIMITS, admit, log }),
+    control: createControlHttp({ door, lambda, admin, log }),
+  };
+}
+
+function toFunctionLogs(logs: FunctionLogs, clock: Clock): EngineOptions['log'] {
+  return ({ functionName, requestId, level, text }) =>
+    logs.append({
+      functionName,
+      timeMs: clock.now(),
+      text,
+      ...(requestId !== undefined && { requestId }),
+      ...(level !== undefined && { level }),
+    });
+}
+
+function warnNoKeys(log: Log, dataDirectory: string): void {
+  const create = `hearth keys create --data ${dataDirectory}`;
+  log.warn({}, `there is no access key yet, so every request will be refused: stop, make one with "${create}", start again`);
+}
+
+function fraction(random: Random): number {
+  return Buffer.from(random.bytes(4)).readUInt32LE() / 2 ** 32;
+}
