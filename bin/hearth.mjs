@@ -27,11 +27,11 @@ async function runHere() {
 
 /** Node says on every start that what we use of it is experimental; the version is pinned, so that is no news to the user. */
 function quietExperimentalWarnings() {
-  const emitWarning = process.emitWarning;
+  const emitWarning = process.emitWarning.bind(process);
   process.emitWarning = (warning, ...rest) => {
     const type = typeof rest[0] === 'object' && rest[0] !== null ? rest[0].type : rest[0];
     if (type === 'ExperimentalWarning') return;
-    emitWarning.call(process, warning, ...rest);
+    emitWarning(warning, ...rest);
   };
 }
 

@@ -17,10 +17,9 @@ export async function list({ out, client }: Context): Promise<void> {
       `${f.MemorySize} MiB`,
       `${f.Timeout} s`,
       bytesText(f.CodeSize),
-      f.State ?? '',
       f.LastModified.slice(0, 19),
     ]);
-    return tableText(['NAME', 'RUNTIME', 'MEMORY', 'TIMEOUT', 'CODE', 'STATE', 'MODIFIED'], rows, out.paint.bold);
+    return tableText(['NAME', 'RUNTIME', 'MEMORY', 'TIMEOUT', 'CODE', 'MODIFIED'], rows, out.paint.bold);
   });
 }
 

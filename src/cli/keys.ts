@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { HearthError } from '../kernel/mod.ts';
 import type { Context } from './context.ts';
 import { tableText } from './text.ts';
 
@@ -11,7 +12,8 @@ type CreatedKey = KeyView & { readonly secretAccessKey: string };
 interface Keys {
   create(options: { readonly description?: string }): Promise<CreatedKey>;
   list(): readonly KeyView[] | Promise<readonly KeyView[]>;
-  delete(accessKeyId: string): Promise<unknown>;
+  /** False: there was none. */
+  delete(accessKeyId: string): Promise<boolean>;
 }
 
 export async function createKey(context: Context, options: KeyOptions & { readonly description?: string }): Promise<void> {
@@ -34,7 +36,8 @@ export async function listKeys(context: Context, options: KeyOptions): Promise<v
 }
 
 export async function deleteKey(context: Context, accessKeyId: string, options: KeyOptions): Promise<void> {
-  await withKeys(context, options, (keys) => keys.delete(accessKeyId));
+  const deleted = await withKeys(context, options, async (keys) => keys.delete(accessKeyId));
+  if (!deleted) throw new HearthError('ResourceNotFoundException', `There is no access key ${accessKeyId}`);
   context.out.result({ deleted: accessKeyId }, () => `${accessKeyId} deleted`);
 }
 
@@ -54,5 +57,8 @@ const PATH = '/_hearth/keys';
 const remoteKeys = ({ client }: Context): Keys => ({
   create: (options) => client.call<CreatedKey>({ method: 'POST', path: PATH, body: options }),
   list: async () => (await client.call<{ keys: KeyView[] }>({ method: 'GET', path: PATH })).keys,
-  delete: (accessKeyId) => client.call({ method: 'DELETE', path: `${PATH}/${encodeURIComponent(accessKeyId)}` }),
+  delete: async (accessKeyId) => {
+    const path = `${PATH}/${encodeURIComponent(accessKeyId)}`;
+    return (await client.find({ method: 'DELETE', path })) !== undefined;
+  },
 });

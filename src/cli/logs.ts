@@ -39,7 +39,9 @@ function print(out: Context['out'], line: string): void {
   if (out.json) return out.raw(`${line}\n`);
   const { timeMs, level, text } = JSON.parse(line) as LogLine;
   const time = out.paint.dim(new Date(timeMs).toISOString());
-  const shown = level === 'ERROR' || level === 'FATAL' ? out.paint.red(text) : level === 'WARN' ? out.paint.yellow(text) : text;
+  // Lines in Lambda's form begin with their own time.
+  const own = text.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z\t/, '').replaceAll('\t', ' ');
+  const shown = level === 'ERROR' || level === 'FATAL' ? out.paint.red(own) : level === 'WARN' ? out.paint.yellow(own) : own;
   out.raw(`${time} ${shown}\n`);
 }
 

@@ -1,5 +1,4 @@
 import { styleText } from 'node:util';
-import { asHearthError } from '../kernel/mod.ts';
 import type { HearthError } from '../kernel/mod.ts';
 
 /** Results go to stdout, everything else to stderr: a pipe gets nothing but the result. */
@@ -48,13 +47,6 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
     },
     progress: (what, work) => (process.stderr.isTTY && !json ? showWhileWaiting(what, work) : work),
   };
-}
-
-/** For errors before there is a context: of the command line itself. */
-export function reportEarly(thrown: unknown, json: boolean): HearthError {
-  const error = asHearthError(thrown);
-  createOutput({ json }).error(error);
-  return error;
 }
 
 function paintFor(stream: NodeJS.WriteStream): Paint {

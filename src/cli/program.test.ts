@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -168,11 +168,12 @@ type Seen = { readonly url: string; readonly headers: IncomingMessage['headers']
 
 async function serve(t: TestContext, answer: (request: IncomingMessage) => Answer) {
   const requests: Seen[] = [];
-  const server = createServer(async (request, response) => {
+  const respond = async (request: IncomingMessage, response: ServerResponse) => {
     requests.push({ url: request.url!, headers: request.headers, body: await text(request) });
     const { status, headers, body, raw } = answer(request);
     response.writeHead(status, headers).end(raw ?? JSON.stringify(body));
-  });
+  };
+  const server = createServer((request, response) => void respond(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const close = async () => {

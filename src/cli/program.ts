@@ -5,7 +5,11 @@ import { HearthError, asHearthError } from '../kernel/mod.ts';
 import { DEFAULT_ENDPOINT, createContext } from './context.ts';
 import type { Context, GlobalOptions } from './context.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
+import type { InvokeOptions, UrlOptions } from './functions.ts';
+import type { KeyOptions } from './keys.ts';
+import type { LogsOptions } from './logs.ts';
 import { createOutput } from './output.ts';
+import type { UpOptions } from './up.ts';
 
 const EXIT_CODES_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failed} failed, ${EXIT.usage} wrong usage, ${EXIT.unreachable} no Hearth at the endpoint, ${EXIT.functionError} the invoked function failed.
@@ -25,8 +29,6 @@ export async function runCli(args: readonly string[]): Promise<void> {
     process.exitCode = exitCodeOf(error);
   }
 }
-
-type Verb<Options> = (context: Context, options: Options) => Promise<number | void>;
 
 async function createProgram(): Promise<Command> {
   const program = new Command('hearth')
@@ -53,7 +55,7 @@ function addPlatformVerbs(program: Command): void {
     .option('--data <directory>', 'data directory (HEARTH_DATA; default .hearth)')
     .option('--auth', 'take signed requests only; see "hearth keys"')
     .addOption(new Option('--driver <name>', 'how functions are run').choices(['auto', 'linux', 'spawn']).default('auto'))
-    .action(verb<import('./up.ts').UpOptions>(async (context, options) => (await import('./up.ts')).up(context, options)));
+    .action(verb<UpOptions>(async (context, options) => (await import('./up.ts')).up(context, options)));
   program
     .command('doctor')
     .description('say what this machine offers for isolation, and what is missing')
@@ -65,16 +67,14 @@ function addProjectVerbs(program: Command): void {
     .command('init <name>')
     .description('make a new function project in the directory NAME')
     .option('--template <name>', 'node or stream', 'node')
-    .action((name: string, ...rest) =>
-      verb<{ template: string }>(async (context, options) => (await import('./init.ts')).init(context, name, options))(...rest),
-    );
+    .action(verb<{ template: string }>(async (context, options, name) => (await import('./init.ts')).init(context, name, options)));
   program
     .command('deploy [directory]')
     .description('bundle the project in DIRECTORY (default: here) and create or update its function')
     .option('--name <name>', "another name than hearth.json's")
-    .action((directory: string | undefined, ...rest) =>
-      verb<{ name?: string }>(async (context, options) => (await import('./deploy.ts')).deploy(context, directory ?? '.', options))(
-        ...rest,
+    .action(
+      verb<{ name?: string }>(async (context, options, directory) =>
+        (await import('./deploy.ts')).deploy(context, directory || '.', options),
       ),
     );
 }
@@ -87,9 +87,7 @@ function addFunctionVerbs(program: Command): void {
     .option('--payload <json>', 'the event: JSON, @FILE, or - for stdin (default {})')
     .option('--tail', 'also print the end of the invocation log, on stderr')
     .option('--qualifier <version>', 'a version or an alias')
-    .action((name: string, ...rest) =>
-      verb<import('./functions.ts').InvokeOptions>(async (context, options) => (await functions()).invoke(context, name, options))(...rest),
-    );
+    .action(verb<InvokeOptions>(async (context, options, name) => (await functions()).invoke(context, name, options)));
   program
     .command('logs <name>')
     .description('print what a function has logged')
@@ -97,9 +95,7 @@ function addFunctionVerbs(program: Command): void {
     .option('--since <time>', 'a span such as 10m, 2h, 1d, or a time in ISO 8601')
     .option('--request-id <id>', 'of one invocation only')
     .option('--limit <number>', 'the latest so many entries (default 1000)')
-    .action((name: string, ...rest) =>
-      verb<import('./logs.ts').LogsOptions>(async (context, options) => (await import('./logs.ts')).logs(context, name, options))(...rest),
-    );
+    .action(verb<LogsOptions>(async (context, options, name) => (await import('./logs.ts')).logs(context, name, options)));
   program
     .command('list')
     .description('list the functions')
@@ -107,23 +103,22 @@ function addFunctionVerbs(program: Command): void {
   program
     .command('get <name>')
     .description('show a function')
-    .action((name: string, ...rest) => verb(async (context) => (await functions()).get(context, name))(...rest));
+    .action(verb(async (context, _, name) => (await functions()).get(context, name)));
   program
     .command('delete <name>')
     .description('delete a function, its URL and its log')
-    .action((name: string, ...rest) => verb(async (context) => (await functions()).remove(context, name))(...rest));
+    .action(verb(async (context, _, name) => (await functions()).remove(context, name)));
   program
     .command('url <name>')
     .description("print a function's URL")
     .option('--create', 'make one if there is none')
     .option('--delete', 'take it away')
     .addOption(new Option('--auth <type>', 'who may call a new one').choices(['NONE', 'AWS_IAM']).default('NONE'))
-    .action((name: string, ...rest) =>
-      verb<import('./functions.ts').UrlOptions>(async (context, options) => (await functions()).url(context, name, options))(...rest),
-    );
+    .action(verb<UrlOptions>(async (context, options, name) => (await functions()).url(context, name, options)));
 }
 
 function addKeyVerbs(program: Command): void {
+  const load = () => import('./keys.ts');
   const keys = program.command('keys').description('access keys, for a platform that runs with --auth');
   const data = ['--data <directory>', 'work on this data directory, while no Hearth runs on it: how the first key is made'] as const;
   keys
@@ -131,33 +126,29 @@ function addKeyVerbs(program: Command): void {
     .description('make a key; its secret is printed once')
     .option('--description <text>', 'what it is for')
     .option(...data)
-    .action(
-      verb<import('./keys.ts').KeyOptions & { description?: string }>(async (context, options) =>
-        (await import('./keys.ts')).createKey(context, options),
-      ),
-    );
+    .action(verb<KeyOptions & { description?: string }>(async (context, options) => (await load()).createKey(context, options)));
   keys
     .command('list')
     .description('list the keys, without their secrets')
     .option(...data)
-    .action(verb<import('./keys.ts').KeyOptions>(async (context, options) => (await import('./keys.ts')).listKeys(context, options)));
+    .action(verb<KeyOptions>(async (context, options) => (await load()).listKeys(context, options)));
   keys
     .command('delete <id>')
     .description('delete a key; requests signed by it are refused from then on')
     .option(...data)
-    .action((id: string, ...rest) =>
-      verb<import('./keys.ts').KeyOptions>(async (context, options) => (await import('./keys.ts')).deleteKey(context, id, options))(
-        ...rest,
-      ),
-    );
+    .action(verb<KeyOptions>(async (context, options, id) => (await load()).deleteKey(context, id, options)));
 }
 
-/** What commander calls: with the options and the command as its last two arguments. */
+/** `argument`: the verb's one argument, '' without. A number as result is the exit code. */
+type Verb<Options> = (context: Context, options: Options & GlobalOptions, argument: string) => Promise<number | void>;
+
+/** What commander calls: with the argument if the verb has one, its own options, and the command. */
 function verb<Options = object>(run: Verb<Options>): (...args: readonly unknown[]) => Promise<void> {
   return async (...args) => {
     const command = args.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions & Options>();
-    process.exitCode = (await run(createContext(options), options)) ?? EXIT.ok;
+    const argument = typeof args[0] === 'string' ? args[0] : '';
+    process.exitCode = (await run(createContext(options), options, argument)) ?? EXIT.ok;
   };
 }
 

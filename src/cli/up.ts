@@ -32,7 +32,8 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
     port: portOf(options.port),
     auth: options.auth ?? false,
     driver: options.driver,
-    log: openLog({ json: out.json, level: environment['HEARTH_LOG'] }),
+    // For people the line below says all there is to say.
+    log: openLog({ json: out.json, level: environment['HEARTH_LOG'] || (out.json ? 'info' : 'warn') }),
   });
   out.result({ ready: true, url: hearth.url }, () => {
     const isolation = hearth.isolated ? 'isolated' : out.paint.yellow('WITHOUT isolation ("hearth doctor" says why)');
@@ -48,14 +49,18 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
   process.exit(0);
 }
 
-/** Resolves at the first SIGINT or SIGTERM; the second ends the process as if it had not been caught. */
+/** A terminal signals everyone in it, and npm passes on what it got itself: what comes this soon is the first signal once more. */
+const ECHO_MS = 300;
+
+/** Resolves at the first SIGINT or SIGTERM; the next one ends the process as if it had not been caught. */
 function untilSignal(): Promise<void> {
   return new Promise((done) => {
-    let signalled = false;
+    let firstMs: number | undefined;
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (signalled) process.exit(128 + constants.signals[signal]);
-      signalled = true;
-      done();
+      if (firstMs === undefined) {
+        firstMs = performance.now();
+        done();
+      } else if (performance.now() - firstMs > ECHO_MS) process.exit(128 + constants.signals[signal]);
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);

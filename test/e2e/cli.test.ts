@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { ROOT, pathForm, runHearth, startPlatform, temporaryDirectory } from './cli-platform.ts';
 
@@ -136,9 +138,16 @@ test('with --auth the first key is made while the platform is down, and opens th
   const wrong = await platform.hearth(['list'], { env: { ...env, AWS_SECRET_ACCESS_KEY: 'wrong' } });
   assert.match(wrong.stderr, /^error InvalidSignatureException/);
 
+  const nobody = await platform.hearth(['keys', 'delete', 'AKIANOBODY'], { env });
+  assert.match(nobody.stderr, /^error ResourceNotFoundException/);
+
   const locked = await runHearth(['keys', 'list', '--data', data]);
   assert.equal(locked.code, 1);
   assert.match(locked.stderr, /^error DataDirectoryLocked/);
+  assert.equal(await platform.stop('SIGINT'), 0);
+  assert.match((await runHearth(['keys', 'delete', 'AKIANOBODY', '--data', data])).stderr, /^error ResourceNotFoundException/);
+  assert.equal((await runHearth(['keys', 'delete', key.accessKeyId, '--data', data])).code, 0);
+  assert.match((await runHearth(['keys', 'list', '--data', data])).stdout, /^No keys/);
 });
 
 test('a second platform on the same data, a taken port and an open address are refused with their codes', async (t) => {
@@ -150,6 +159,27 @@ test('a second platform on the same data, a taken port and an open address are r
   assert.equal(await code('--port', new URL(platform.url).port, '--data', other), 'AddressInUse');
   assert.equal(await code('--port', '0', '--host', '0.0.0.0', '--data', other), 'ListenRefused');
   assert.equal(await code('--port', 'many', '--data', other), 'BadUsage');
+});
+
+test('a platform that drains is ended at once by a second signal', async (t) => {
+  const platform = await startPlatform(t);
+  const cwd = await temporaryDirectory(t);
+  await runHearth(['init', 'slow'], { cwd });
+  await writeFile(
+    join(cwd, 'slow/index.ts'),
+    `export const handler = async () => {\n  console.log('begun');\n  await new Promise((done) => setTimeout(done, 60_000));\n};\n`,
+  );
+  await writeFile(join(cwd, 'slow/hearth.json'), JSON.stringify({ name: 'slow', timeout: 60 }));
+  await platform.json(['deploy', 'slow'], { cwd });
+  const running = platform.hearth(['invoke', 'slow']);
+  const log = await fetch(`${platform.url}/_hearth/functions/slow/logs?follow=1`);
+  await until(createInterface({ input: Readable.fromWeb(log.body!) })[Symbol.asyncIterator](), 'begun');
+  platform.process.kill('SIGTERM');
+  // The first signal and its echoes are one; this one comes later.
+  await sleep(500);
+  assert.equal(platform.process.exitCode, null, 'it waits for what runs');
+  assert.equal(await platform.stop('SIGTERM'), 143);
+  assert.notEqual((await running).code, 0);
 });
 
 test('doctor says what it found, and its exit code says whether functions are isolated', async () => {
