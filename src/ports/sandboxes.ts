@@ -33,7 +33,7 @@ export type Exit =
   | { readonly kind: 'violated'; readonly message: string };
 
 export type BootListener = {
-  /** Console output during init, outside of any invocation. */
+  /** Console output during init, outside of any invocation; later, what cannot be told to be one instance's or another's. */
   log(text: string, level: LogLevel): void;
 };
 
@@ -70,6 +70,7 @@ export interface Template {
    * meanwhile ends the instance: `closed` settles, and its invocation ends as `died`.
    */
   fork(): Instance;
+  /** No instance is asked for any more. `closed` settles when those that it made have ended, at the latest. Idempotent. */
   close(): void;
 }
 

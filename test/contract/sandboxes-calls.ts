@@ -5,6 +5,23 @@ import type { FunctionError, InvokeHead, LogLevel, StreamHead } from '../../src/
 
 export type Line = { readonly text: string; readonly level: LogLevel };
 
+/** Log lines as they come. */
+export class Lines {
+  readonly all: Line[] = [];
+  readonly #waiting: { readonly text: string; readonly resolve: () => void }[] = [];
+
+  readonly log = (text: string, level: LogLevel): void => {
+    this.all.push({ text, level });
+    for (const each of this.#waiting) if (text.includes(each.text)) each.resolve();
+  };
+
+  /** Settles when a line with this text has come. */
+  logged(text: string): Promise<void> {
+    if (this.all.some((line) => line.text.includes(text))) return Promise.resolve();
+    return new Promise((resolve) => void this.#waiting.push({ text, resolve }));
+  }
+}
+
 /** What an invocation's listener was told, in the end. */
 export type Answer = {
   readonly kind: InvocationEnd['kind'];
@@ -20,8 +37,8 @@ export type Answer = {
 export type Call = {
   readonly flow: Flow;
   readonly answer: Promise<Answer>;
-  /** Settles when a line with this text has been logged, here or by the instance. */
-  logged(text: string): Promise<void>;
+  /** Of the invocation, and of its instance meanwhile. */
+  readonly lines: Lines;
   readonly chunks: number;
 };
 
@@ -44,9 +61,9 @@ export function specOf(place: Place, name: string, more: Partial<SandboxSpec> = 
   };
 }
 
-export async function boot(place: Place, name: string, more?: Partial<SandboxSpec>): Promise<BootResult & { readonly lines: Line[] }> {
-  const lines: Line[] = [];
-  const result = await place.sandboxes.boot(specOf(place, name, more), { log: (text, level) => void lines.push({ text, level }) });
+export async function boot(place: Place, name: string, more?: Partial<SandboxSpec>): Promise<BootResult & { readonly lines: Lines }> {
+  const lines = new Lines();
+  const result = await place.sandboxes.boot(specOf(place, name, more), { log: lines.log });
   return { ...result, lines };
 }
 
@@ -65,15 +82,13 @@ export function call(instance: Instance, event: unknown = {}, more: Partial<Invo
     arn: 'arn:f',
     ...more,
   };
-  const lines: Line[] = [];
+  const lines = new Lines();
   const heads: StreamHead[] = [];
   const chunks: Buffer[] = [];
-  const waiting: { readonly text: string; readonly resolve: () => void }[] = [];
   const { promise, resolve } = Promise.withResolvers<Answer>();
   const log = (text: string, level: LogLevel): void => {
     assert.ok(!ended, 'a line after the end');
-    lines.push({ text, level });
-    for (const each of waiting) if (text.includes(each.text)) each.resolve();
+    lines.log(text, level);
   };
   let ended = false;
   instance.onLog = log;
@@ -91,7 +106,7 @@ export function call(instance: Instance, event: unknown = {}, more: Partial<Invo
       assert.ok(!ended, 'ended twice');
       ended = true;
       instance.onLog = undefined;
-      const answer = { ...end, lines, heads, body: Buffer.concat(chunks) };
+      const answer = { ...end, lines: lines.all, heads, body: Buffer.concat(chunks) };
       resolve(end.kind === 'answered' ? { ...answer, value: JSON.parse(end.payload.toString()) as unknown } : answer);
     },
   });
@@ -101,11 +116,7 @@ export function call(instance: Instance, event: unknown = {}, more: Partial<Invo
     get chunks() {
       return chunks.length;
     },
-    logged: (text) =>
-      new Promise((settle) => {
-        if (lines.some((line) => line.text.includes(text))) settle();
-        else waiting.push({ text, resolve: settle });
-      }),
+    lines,
   };
 }
 

@@ -11,7 +11,7 @@ export const SIMULATED_FUNCTIONS: Readonly<Record<string, SimFunction>> = {
   },
   throws: of((call) => {
     const { reject } = call.input();
-    if (reject !== undefined) call.fail({ errorType: 'string', errorMessage: String(reject) });
+    if (typeof reject === 'string') call.fail({ errorType: 'string', errorMessage: reject });
     else throw new TypeError('thrown on purpose');
   }),
   exits: of((call) => call.exit({ kind: 'exited', code: Number(call.input()['code']) })),
