@@ -1,6 +1,5 @@
 /** Requests to the control APIs: past the door, then to the API that they are for. */
-import { IncomingMessage } from 'node:http';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Door } from '../api/door/mod.ts';
 import { LAMBDA_PATH } from '../api/lambda/mod.ts';
 import { readBody } from '../gateway/mod.ts';
@@ -69,7 +68,7 @@ function nothingAt(path: string): HearthError {
 
 /** The same request with its body, which has been read already, still to be read. */
 function replayed(request: IncomingMessage, body: Buffer): IncomingMessage {
-  const copy = new IncomingMessage(request.socket);
+  const copy = new (process.getBuiltinModule('node:http').IncomingMessage)(request.socket);
   copy.method = request.method!;
   copy.url = request.url!;
   copy.httpVersion = request.httpVersion;

@@ -1,9 +1,11 @@
 /** The one node:http server behind the one port: function URLs, and whatever else is asked for. */
-import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { HearthError } from '../kernel/mod.ts';
 import type { LIMITS, Log } from '../kernel/mod.ts';
+
+// `import` would read every export once, and one of them loads an HTTP client that nobody here needs.
+const { createServer } = process.getBuiltinModule('node:http');
 
 export interface HttpServer {
   readonly port: number;

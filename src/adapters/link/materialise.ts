@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripTypes } from './strip.ts';
 
 /**
  * Writes a runtime's files as plain JavaScript into a directory of their own below `directory`, named by the hash of their content,
@@ -41,7 +41,7 @@ async function convert(source: string): Promise<readonly (readonly [string, stri
   return Promise.all(
     names.toSorted().map(async (name) => {
       const text = await readFile(join(source, name), 'utf8');
-      return [materialisedName(name), rewriteSpecifiers(/ts$/.test(name) ? stripQuietly(text) : text)] as const;
+      return [materialisedName(name), rewriteSpecifiers(/ts$/.test(name) ? await stripTypes(text) : text)] as const;
     }),
   );
 }
@@ -54,14 +54,3 @@ const rewriteSpecifiers = (text: string): string =>
     /(['"])(\.\/[\w.-]+?\.(?:[cm]?ts|js))\1/g,
     (_, quote: string, path: string) => `${quote}${materialisedName(path)}${quote}`,
   );
-
-/** Node marks the stripper experimental with a warning on every process; the version is pinned, so it says nothing to our users. */
-function stripQuietly(text: string): string {
-  const emitWarning = Object.getOwnPropertyDescriptor(process, 'emitWarning')!;
-  process.emitWarning = () => {};
-  try {
-    return stripTypeScriptTypes(text);
-  } finally {
-    Object.defineProperty(process, 'emitWarning', emitWarning);
-  }
-}
