@@ -122,6 +122,10 @@ test('a long file, a path of one machine and a lock file with addresses are foun
   assert.deepEqual(broken('docs/a.md', 'see /srv/builder/x'), ['path']);
   assert.deepEqual(broken('docs/a.md', 'see out/srv/builder/x and https://example.org/home/ada/x'), []);
   assert.deepEqual(broken('package-lock.json', '{ "resolved": "https://registry.example/x.tgz" }'), ['lock']);
+  const lock = (entries: object) =>
+    JSON.stringify({ packages: { 'node_modules/a': { optionalDependencies: { b: '1.0.0' } }, ...entries } });
+  assert.deepEqual(broken('package-lock.json', lock({})), ['lock']);
+  assert.deepEqual(broken('package-lock.json', lock({ 'node_modules/b': { version: '1.0.0' } })), []);
 });
 
 test('a violation says where it is and what to do instead', () => {

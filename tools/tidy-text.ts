@@ -18,9 +18,27 @@ function checkSize(file: TreeFile): Violation[] {
 
 function checkLock(file: TreeFile): Violation[] {
   if (!/(^|\/)package-lock\.json$/.test(file.path)) return [];
-  return findAll(file, file.text, /"resolved"\s*:/g, 'lock', () => {
+  const addresses = findAll(file, file.text, /"resolved"\s*:/g, 'lock', () => {
     return 'a lock file with addresses ties everyone to one registry: run npm install with omit-lockfile-registry-resolved=true (.npmrc has it)';
   });
+  return [...addresses, ...checkLockIsWhole(file)];
+}
+
+type Lock = { readonly packages?: Readonly<Record<string, { readonly optionalDependencies?: Readonly<Record<string, string>> }>> };
+
+/** npm leaves a package for another platform out when it can't be fetched while the lock is written; npm ci then refuses the lock. */
+function checkLockIsWhole(file: TreeFile): Violation[] {
+  const packages = (JSON.parse(file.text) as Lock).packages ?? {};
+  return Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies)
+      .filter((name) => !packages[`node_modules/${name}`] && !packages[`${path}/node_modules/${name}`])
+      .map((name) => ({
+        path: file.path,
+        line: lineAt(file.text, file.text.indexOf(`"${path}"`)),
+        rule: 'lock',
+        message: `${name}, optional for ${path || 'this package'}, has no entry, so npm ci refuses the lock: lock again from a registry that has it, or add the entry`,
+      })),
+  );
 }
 
 /** Paths that say whose machine this was written on. */
