@@ -16,22 +16,27 @@ export type ResponsePrelude = {
 };
 
 /** Reads the payload of an answer. Undefined: it is no response, which a function URL answers with 502. */
-export function decodeUrlResponse(payload: Uint8Array): UrlResponse | undefined {
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString();
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+export function decodeUrlResponse(payload: Buffer): UrlResponse | undefined {
+  const text = payload.toString();
+  const value = parse(text);
+  if (value === undefined) return undefined;
   if (typeof value !== 'object' || value === null || !('statusCode' in value)) {
     return { status: 200, headers: ['content-type', 'application/json'], body: text };
   }
-  const { statusCode, headers, cookies, body, isBase64Encoded } = value as Record<string, unknown>;
-  const status = readStatus(statusCode);
-  const fields = readHeaders(headers, cookies, 'application/json');
-  if (status === undefined || fields === undefined) return undefined;
-  return { status, headers: fields, body: readBody(body, isBase64Encoded === true) };
+  const answer = value as Readonly<Record<string, unknown>>;
+  const status = readStatus(answer['statusCode']);
+  const headers = readHeaders(answer['headers'], answer['cookies'], 'application/json');
+  if (status === undefined || headers === undefined) return undefined;
+  return { status, headers, body: readBody(answer['body'], answer['isBase64Encoded'] === true) };
+}
+
+/** JSON has no undefined: that is what it isn't. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Status and headers of a streamed answer. Undefined: the prelude is not valid. */
@@ -70,18 +75,32 @@ const CONNECTION_HEADERS = new Set([
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** What node:http accepts, too: anything in Latin-1 but control characters other than the tab. */
-// oxlint-disable-next-line no-control-regex
 const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** Names as functions write them -> in lower case. Functions use few names, and each again and again. */
+const knownNames = new Map<string, string>();
+const MAX_KNOWN_NAMES = 1_000;
+
+function headerName(raw: string): string | undefined {
+  const known = knownNames.get(raw);
+  if (known !== undefined) return known;
+  if (!NAME.test(raw)) return undefined;
+  const name = raw.toLowerCase();
+  if (knownNames.size >= MAX_KNOWN_NAMES) knownNames.clear();
+  knownNames.set(raw, name);
+  return name;
+}
 
 function readHeaders(headers: unknown, cookies: unknown, defaultContentType: string): string[] | undefined {
   const out: string[] = [];
   let typed = false;
   if (headers !== undefined && headers !== null) {
     if (typeof headers !== 'object') return undefined;
-    for (const [raw, value] of Object.entries(headers)) {
-      const name = raw.toLowerCase();
-      const text = Array.isArray(value) ? value.join(',') : String(value);
-      if (!NAME.test(name) || FORBIDDEN_IN_VALUE.test(text)) return undefined;
+    for (const raw in headers) {
+      const value = (headers as Readonly<Record<string, unknown>>)[raw];
+      const name = headerName(raw);
+      const text = typeof value === 'string' ? value : Array.isArray(value) ? value.join(',') : String(value);
+      if (name === undefined || FORBIDDEN_IN_VALUE.test(text)) return undefined;
       if (CONNECTION_HEADERS.has(name)) continue;
       typed ||= name === 'content-type';
       out.push(name, text);
