@@ -8,6 +8,8 @@ import { flushLines, installConsole, logError } from './console.ts';
 import { functionFacts } from './context.ts';
 import { ending, installEnding } from './ending.ts';
 import { RuntimeError, toFunctionError } from './errors.ts';
+import type { LoopAlive } from './idle.ts';
+import { IdleWatch } from './idle.ts';
 import { loadHandler } from './load.ts';
 import type { Loaded } from './serve.ts';
 import { installStreaming, streamingOptions } from './streaming.ts';
@@ -21,6 +23,8 @@ export type InitOptions = {
   readonly channel: Channel;
   /** Ends the process at once; absent: as Node does it. */
   readonly exit?: (code: number) => void;
+  /** In a forked process, which Node does not tell that its event loop is empty. */
+  readonly loopAlive?: LoopAlive;
 };
 
 export type InitFailed = { readonly failed: unknown };
@@ -42,11 +46,14 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   ending.fault = (error) => channel.sendText(KIND.initError, 0, 0, 0, stringify(error));
   ending.idle = neverInitialised;
   const before = takeInventory();
+  const watch = options.loopAlive && new IdleWatch({ alive: options.loopAlive, patient: () => true, idle: neverInitialised });
+  watch?.start();
   const startedMs = now();
   try {
     const loaded = await loadHandler(taskRoot, handler);
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
+    watch?.stop();
     const facts = functionFacts(environment);
     return {
       handler: loaded,
@@ -61,6 +68,7 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
     logError('Uncaught Exception', error);
     return { failed: error };
   } finally {
+    watch?.stop();
     ending.fault = () => {};
     ending.idle = () => {};
   }

@@ -8,6 +8,7 @@ import { functionFacts } from './context.ts';
 import { ending } from './ending.ts';
 import { libc } from './libc.ts';
 import { loadHandler } from './load.ts';
+import { loopAlive } from './loop.ts';
 import { socketPair } from './messages.ts';
 import { serve } from './serve.ts';
 
@@ -24,7 +25,7 @@ async function invokeRepeatedly(handler: Parameters<typeof serve>[0]['handler'])
   const [host, sandbox] = socketPair();
   const done = Promise.withResolvers<void>();
   const loaded = { handler, streaming: false, highWaterMark: undefined, facts: functionFacts({}), returnsValues: true };
-  serve(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve() });
+  serve(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve(), loopAlive });
   for (let round = 0; round < ROUNDS; round++) writeSync(host, invokeFrame(round));
   const SHUT_WR = 1;
   libc.shutdown(host, SHUT_WR);

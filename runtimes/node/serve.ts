@@ -13,6 +13,8 @@ import { createContext } from './context.ts';
 import { ending } from './ending.ts';
 import { RuntimeError, toFunctionError } from './errors.ts';
 import type { FunctionError } from './errors.ts';
+import type { LoopAlive } from './idle.ts';
+import { IdleWatch } from './idle.ts';
 import type { Handler } from './load.ts';
 import { ResponseStream } from './streaming.ts';
 
@@ -30,11 +32,13 @@ export type ServeOptions = {
   readonly concurrency: number;
   /** Ends the process at once, without anything more being run. */
   readonly exit: (code: number) => void;
+  /** In a forked process, which Node does not tell that its event loop is empty. */
+  readonly loopAlive?: LoopAlive;
 };
 
 /** Returns at once; the event loop, or the blocking wait in it, keeps the process going until the host closes the channel. */
 export function serve(loaded: Loaded, channel: Channel, options: ServeOptions): void {
-  const server = new Server(loaded, channel, options.concurrency > 1);
+  const server = new Server(loaded, channel, options);
   ending.exit = options.exit;
   ending.fault = (error) => server.fault(error);
   ending.idle = () => server.idle();
@@ -87,12 +91,16 @@ class Server {
   readonly #channel: Channel;
   readonly #concurrent: boolean;
   readonly #running = new Set<Invocation>();
+  readonly #watch: IdleWatch | undefined;
   #trace: string | undefined;
 
-  constructor(loaded: Loaded, channel: Channel, concurrent: boolean) {
+  constructor(loaded: Loaded, channel: Channel, { concurrency, loopAlive }: ServeOptions) {
     this.#loaded = loaded;
     this.#channel = channel;
-    this.#concurrent = concurrent;
+    this.#concurrent = concurrency > 1;
+    if (loopAlive && !this.#concurrent) {
+      this.#watch = new IdleWatch({ alive: loopAlive, patient: () => this.#awaitsPromise(), idle: () => this.idle() });
+    }
   }
 
   /** One at a time: waits for the next invocation and begins it. */
@@ -136,9 +144,15 @@ class Server {
       const context = createContext(this.#loaded.facts, head, invocation);
       if (this.#loaded.streaming) this.#stream(invocation, event, context);
       else this.#call(invocation, event, context);
+      if (!invocation.over) this.#watch?.start();
     } catch (error) {
       this.fail(invocation, error);
     }
+  }
+
+  #awaitsPromise(): boolean {
+    for (const invocation of this.#running) if (invocation.async && !invocation.held) return true;
+    return false;
   }
 
   #call(invocation: Invocation, event: unknown, context: object): void {
@@ -232,6 +246,7 @@ class Server {
     invocation.response?.seal();
     this.#channel.sendText(kind, invocation.stream, 4, resourceUsage().maxRSS, text);
     this.#running.delete(invocation);
+    this.#watch?.stop();
     if (invocation.scope) invocation.scope.stream = 0;
     else setLogScope(0, undefined);
     if (!last && !this.#concurrent) setImmediate(this.next);

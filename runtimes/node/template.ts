@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { RECORD } from './ladder.ts';
 import type { FunctionMessage, TemplateMessage } from './ladder.ts';
 import { libc } from './libc.ts';
+import { loopAlive } from './loop.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
 import type { Message } from './messages.ts';
 import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, limitResources, undumpable } from './isolate.ts';
@@ -39,7 +40,14 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   process.chdir('/var/task');
   const channel = new Channel(boot);
   const exit = (code: number) => libc._exit(code);
-  const outcome = await initialise({ taskRoot: '/var/task', handler: spec.handler, environment: spec.environment, channel, exit });
+  const outcome = await initialise({
+    taskRoot: '/var/task',
+    handler: spec.handler,
+    environment: spec.environment,
+    channel,
+    exit,
+    loopAlive,
+  });
   // What init left in the young generation would be copied by the first collection of every child.
   collectGarbage('minor');
   // Before the host hears of it: the keeper must know when the host asks for an instance.
@@ -50,7 +58,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     becomeInstance(options.keeper, instance);
     libc.close(boot);
     channel.swap(instance.channel);
-    serve(outcome, channel, { concurrency: spec.concurrency, exit });
+    serve(outcome, channel, { concurrency: spec.concurrency, exit, loopAlive });
   }
 }
 
