@@ -18,6 +18,7 @@ import {
   ListFunctionsCommand,
   UpdateFunctionCodeCommand,
 } from '@aws-sdk/client-lambda';
+import { FileBlobs } from '../../src/adapters/files/mod.ts';
 import { silentLog } from '../../src/kernel/mod.ts';
 import { openKeys, startStandalone } from '../../src/main/mod.ts';
 import type { Standalone, StandaloneOptions } from '../../src/main/mod.ts';
@@ -113,6 +114,21 @@ test('what was deployed is there after a new start', async (t) => {
   const second = await start(t, { dataDirectory });
   url.port = String(second.port);
   assert.equal((await get(url, '/again')).body, 'hello from /again');
+});
+
+test('the packages of what was deleted are gone after a new start, those in use are not', async (t) => {
+  const dataDirectory = await temporary(t);
+  const first = await start(t, { dataDirectory });
+  const client = sdk(t, first);
+  const url = await deploy(client, HELLO);
+  await deploy(client, HELLO.replace('hello from', 'other from'), 'NONE', 'other');
+  await client.send(new DeleteFunctionCommand({ FunctionName: 'other' }));
+  await first.close();
+  const second = await start(t, { dataDirectory });
+  const blobs = await FileBlobs.open({ directory: join(dataDirectory, 'blobs') });
+  assert.equal((await Array.fromAsync(blobs.list())).length, 1);
+  url.port = String(second.port);
+  assert.equal((await get(url, '/')).body, 'hello from /');
 });
 
 test('closing lets what runs come to its end', async (t) => {
