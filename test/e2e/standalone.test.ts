@@ -58,6 +58,7 @@ function sdk(t: TestContext, { url }: Standalone, credentials = ANY_KEY): Lambda
 }
 
 async function deploy(client: LambdaClient, source: string, authType: 'NONE' | 'AWS_IAM' = 'NONE', name = 'hello'): Promise<URL> {
+  const InvokeMode = source.includes('streamifyResponse') ? 'RESPONSE_STREAM' : 'BUFFERED';
   const code = { ZipFile: zipBytes([{ name: 'index.mjs', content: source }]) };
   await client.send(
     new CreateFunctionCommand({
@@ -68,7 +69,7 @@ async function deploy(client: LambdaClient, source: string, authType: 'NONE' | '
       Code: code,
     }),
   );
-  const { FunctionUrl } = await client.send(new CreateFunctionUrlConfigCommand({ FunctionName: name, AuthType: authType }));
+  const { FunctionUrl } = await client.send(new CreateFunctionUrlConfigCommand({ FunctionName: name, AuthType: authType, InvokeMode }));
   return new URL(FunctionUrl!);
 }
 
@@ -114,6 +115,21 @@ test('what was deployed is there after a new start', async (t) => {
   const second = await start(t, { dataDirectory });
   url.port = String(second.port);
   assert.equal((await get(url, '/again')).body, 'hello from /again');
+});
+
+test('a streaming function answers in parts, with the head it has chosen', async (t) => {
+  const hearth = await start(t);
+  const source = `export const handler = awslambda.streamifyResponse(async (event, out) => {
+    const stream = awslambda.HttpResponseStream.from(out, { statusCode: 201, headers: { 'content-type': 'text/plain', 'x-a': 'b' } });
+    for (const part of ['one ', 'two ', 'three']) stream.write(part);
+    stream.end();
+  });`;
+  const url = await deploy(sdk(t, hearth), source);
+  const response = await fetch(`${hearth.url}/_url/${url.hostname.split('.')[0]}/`);
+  assert.equal(response.status, 201);
+  assert.equal(response.headers.get('x-a'), 'b');
+  assert.equal(response.headers.get('content-length'), null);
+  assert.equal(await response.text(), 'one two three');
 });
 
 test('the packages of what was deleted are gone after a new start, those in use are not', async (t) => {
