@@ -18,7 +18,7 @@ export function startChild(program: string, args: readonly string[], options: Sp
 }
 
 /** Asks the child to end, and makes it end after `graceMs`. Resolves when it has. */
-export async function stopChild(child: ChildProcess, graceMs = 10_000): Promise<void> {
+export async function stopChild(child: ChildProcess, graceMs = 20_000): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');

@@ -88,7 +88,7 @@ async function inTurns(contenders: readonly Contender[], connections: number, sc
   const figures = new Map(contenders.map(({ name }) => [name, [] as Awaited<ReturnType<typeof wrk>>[]]));
   for (let round = -1; round < scale.rounds; round++) {
     for (const { name, ...address } of contenders) {
-      const result = await wrk({ ...address, connections, seconds: round < 0 ? 1 : scale.seconds });
+      const result = await wrk({ ...address, connections, seconds: scale.seconds });
       if (round >= 0) figures.get(name)!.push(result);
     }
   }
