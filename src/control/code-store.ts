@@ -6,4 +6,8 @@ export interface CodeStore {
    * `BlobNotFound`, `BlobDamaged`.
    */
   unpack(sha256: string): Promise<{ readonly directory: string }>;
+  /** Removes what was unpacked, not the stored zip. A later `unpack` of the same hash waits for it and unpacks anew. */
+  delete(sha256: string): Promise<void>;
+  /** The hashes of all that is unpacked. */
+  list(): Promise<readonly string[]>;
 }

@@ -1,5 +1,5 @@
-import { HearthError } from '../kernel/mod.ts';
-import type { Clock, Random } from '../kernel/mod.ts';
+import { HearthError, silentLog } from '../kernel/mod.ts';
+import type { Clock, Log, Random } from '../kernel/mod.ts';
 import type { Blobs, Store, Write } from '../ports/mod.ts';
 import { functionArn } from './arn.ts';
 import type { Realm } from './arn.ts';
@@ -16,10 +16,17 @@ export type FunctionsOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly realm: Realm;
+  /** Hears of code that could not be removed. */
+  readonly log?: Log;
 };
 
 /** What changed: the function as it is now, or undefined when it was deleted. */
-export type FunctionChange = { readonly name: string; readonly entry: FunctionEntry | undefined };
+export type FunctionChange = {
+  readonly name: string;
+  readonly entry: FunctionEntry | undefined;
+  /** The SHA-256 of packages that the function had before and has no more. */
+  readonly formerCode: readonly string[];
+};
 
 /** What a change makes of a function. */
 export type NextFunction<R> = {
@@ -43,6 +50,7 @@ export class Functions {
   readonly clock: Clock;
   readonly random: Random;
   readonly realm: Realm;
+  readonly log: Log;
   /** The current table. Read it anew for every request. */
   table: FunctionTable = EMPTY_TABLE;
   readonly #listeners = new Set<(change: FunctionChange) => void>();
@@ -50,6 +58,8 @@ export class Functions {
   readonly #running = new Map<string, Promise<unknown>>();
   /** Functions of which a commit failed: what the store has of them must be read before the next change. */
   readonly #uncertain = new Set<string>();
+  /** Packages that are kept though perhaps no function refers to them, and by how many. */
+  readonly #heldCode = new Map<string, number>();
 
   /** Loads every function, and unpacks the code that isn't there any more. */
   static async open(options: FunctionsOptions): Promise<Functions> {
@@ -65,6 +75,7 @@ export class Functions {
     this.clock = options.clock;
     this.random = options.random;
     this.realm = options.realm;
+    this.log = options.log ?? silentLog;
   }
 
   /** Calls `listener` after each change, once the table shows it. Returns how to stop. */
@@ -83,8 +94,45 @@ export class Functions {
   /** The SHA-256 of every package that some version refers to. */
   codeInUse(): Set<string> {
     const used = new Set<string>();
-    for (const entry of this.table.byName.values()) for (const version of entry.versions.values()) used.add(version.record.code.sha256);
+    for (const entry of this.table.byName.values()) addCodeOf(entry, used);
     return used;
+  }
+
+  /**
+   * Keeps a package from being removed, be it stored already or about to be. Returns how to let it go: when nobody else holds it and no
+   * version refers to it then, it is removed from the blobs and from what is unpacked. That never rejects; failures are logged.
+   */
+  holdCode(sha256: string): () => Promise<void> {
+    this.#heldCode.set(sha256, (this.#heldCode.get(sha256) ?? 0) + 1);
+    let released = false;
+    return async () => {
+      if (released) return;
+      released = true;
+      const holders = this.#heldCode.get(sha256)! - 1;
+      if (holders > 0) this.#heldCode.set(sha256, holders);
+      else this.#heldCode.delete(sha256);
+      if (holders === 0 && !this.codeInUse().has(sha256)) await this.#removeCode(sha256);
+    };
+  }
+
+  /** Removes all packages that no version refers to: what a process left that was killed. The blobs hold nothing but packages. */
+  async sweepCode(): Promise<void> {
+    const found = new Set(await this.code.list());
+    for await (const sha256 of this.blobs.list()) found.add(sha256);
+    const used = this.codeInUse();
+    // Held for a moment: letting go looks again whether it is wanted now.
+    for (const sha256 of found) if (!used.has(sha256)) await this.holdCode(sha256)();
+  }
+
+  /** Both removals take their turn within this call: whoever stores and unpacks the same package from now on comes after them. */
+  async #removeCode(sha256: string): Promise<void> {
+    // A commit that failed may be in the store all the same, with this code: the next start knows.
+    if (this.#uncertain.size > 0) return;
+    for (const { reason } of (await Promise.allSettled([this.code.delete(sha256), this.blobs.delete(sha256)])).filter(
+      (r) => r.status === 'rejected',
+    )) {
+      this.log.warn({ error: reason as unknown, sha256 }, 'a package that nobody needs could not be removed; the next start tries again');
+    }
   }
 
   /**
@@ -129,8 +177,10 @@ export class Functions {
   }
 
   #show(name: string, entry: FunctionEntry | undefined): void {
+    const former = addCodeOf(this.table.byName.get(name), new Set());
+    for (const sha256 of addCodeOf(entry, new Set())) former.delete(sha256);
     this.table = withEntry(this.table, name, entry);
-    for (const listener of this.#listeners) listener({ name, entry });
+    for (const listener of this.#listeners) listener({ name, entry, formerCode: [...former] });
   }
 
   /** A commit that failed may be stored all the same, or have met a change by someone else: the table follows the store. */
@@ -157,6 +207,11 @@ export class Functions {
     if (!latestCode) throw new HearthError('Internal', `the new function ${record.name} has no code`);
     return makeEntry(functionArn(this.realm, record.name), record, revision, [...kept, ...(next.addVersions ?? [])], latestCode);
   }
+}
+
+function addCodeOf(entry: FunctionEntry | undefined, to: Set<string>): Set<string> {
+  for (const version of entry?.versions.values() ?? []) to.add(version.record.code.sha256);
+  return to;
 }
 
 function writesFor(name: string, entry: FunctionEntry | undefined, next: NextFunction<unknown>): Write[] {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { HearthError, LIMITS } from '../kernel/mod.ts';
-import type { Functions } from './functions.ts';
+import type { Functions, NextFunction } from './functions.ts';
 import { invalid } from './invalid.ts';
 import type { Architecture, CodeRecord, FunctionRecord, VersionRecord } from './records.ts';
 import { applySettings } from './settings.ts';
 import type { SettingsInput } from './settings.ts';
-import type { CodeState, FunctionView } from './table.ts';
+import type { CodeState, FunctionEntry, FunctionView } from './table.ts';
 import { checkTags } from './tags.ts';
 import { checkRevision, publishFrom } from './versions.ts';
 
@@ -24,7 +24,7 @@ export function createFunction(functions: Functions, input: CreateFunction): Pro
     throw invalid(`The function name is longer than ${LIMITS.functionNameLength} characters. Choose a shorter one.`);
   const tags = input.tags ?? {};
   checkTags(tags);
-  return functions.add(input.name, async () => {
+  const create = async (): Promise<NextFunction<FunctionView>> => {
     const { record: code, state } = await addCode(functions, input.zip);
     const latest: VersionRecord = { version: '$LATEST', settings, code, modifiedMs: functions.clock.now(), ...newIds(functions) };
     const record: FunctionRecord = { schema: 1, name: input.name, latest, published: 0, aliases: [], urls: [], policies: [], tags };
@@ -35,7 +35,8 @@ export function createFunction(functions: Functions, input: CreateFunction): Pro
       addVersions: published ? [published.version] : [],
       result: (entry) => ({ entry: entry!, version: published?.version ?? entry!.versions.get('$LATEST')! }),
     };
-  });
+  };
+  return holdingCode(functions, input.zip, () => functions.add(input.name, create));
 }
 
 export type UpdateCode = {
@@ -51,7 +52,7 @@ export type UpdateCode = {
 /** Throws as `createFunction` does, and `PreconditionFailedException`, `ResourceNotFoundException`. */
 export async function updateCode(functions: Functions, input: UpdateCode): Promise<FunctionView> {
   if (input.dryRun) return previewCode(functions, input);
-  return functions.change(input.name, async (entry) => {
+  const update = async (entry: FunctionEntry): Promise<NextFunction<FunctionView>> => {
     checkRevision(entry, input.revisionId);
     const before = entry.record.latest;
     const { record: code, state } = await addCode(functions, input.zip);
@@ -65,7 +66,8 @@ export async function updateCode(functions: Functions, input: UpdateCode): Promi
       addVersions: published ? [published.version] : [],
       result: (now) => ({ entry: now!, version: published?.version ?? now!.versions.get('$LATEST')! }),
     };
-  });
+  };
+  return holdingCode(functions, input.zip, () => functions.change(input.name, update));
 }
 
 function previewCode(functions: Functions, input: UpdateCode): FunctionView {
@@ -107,20 +109,25 @@ export function deleteFunction(functions: Functions, name: string, qualifier?: s
   });
 }
 
-/** Stores and unpacks a package. A zip that cannot be unpacked leaves nothing behind. */
+/** From before the package is stored until a version refers to it, nobody may remove it; without such a version it goes again. */
+async function holdingCode<R>(functions: Functions, zip: Uint8Array, run: () => Promise<R>): Promise<R> {
+  const digest = await crypto.subtle.digest('SHA-256', zip as Uint8Array<ArrayBuffer>);
+  const release = functions.holdCode(Buffer.from(digest).toString('hex'));
+  try {
+    return await run();
+  } finally {
+    await release();
+  }
+}
+
+/** Stores and unpacks a package, which `holdingCode` holds. */
 async function addCode(functions: Functions, zip: Uint8Array): Promise<{ record: CodeRecord; state: CodeState }> {
   if (zip.length > LIMITS.zipBytes) throw invalid(`The deployment package is larger than ${LIMITS.zipBytes} bytes. Make it smaller.`);
   if (storedBytes(functions) + zip.length > LIMITS.codeStorageBytes)
     throw new HearthError('CodeStorageExceededException', 'Code storage limit exceeded. Delete functions or versions that are not needed.');
   const { sha256, bytes } = await functions.blobs.put(zip);
-  try {
-    const { directory } = await functions.code.unpack(sha256);
-    return { record: { sha256, bytes }, state: { kind: 'ready', directory } };
-  } catch (error) {
-    // Only a fault of the bytes themselves: nobody else can be about to use them. After other failures, someone might.
-    if (error instanceof HearthError && error.code === 'InvalidParameterValueException') await functions.blobs.delete(sha256);
-    throw error;
-  }
+  const { directory } = await functions.code.unpack(sha256);
+  return { record: { sha256, bytes }, state: { kind: 'ready', directory } };
 }
 
 /** What all versions of all functions take, as Lambda counts it. */

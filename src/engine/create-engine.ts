@@ -53,10 +53,11 @@ export function createEngine(options: EngineOptions): Engine {
       else pool.admit(run);
       return run;
     },
-    retire(functionName, keepId) {
-      for (const pool of host.pools.values()) {
-        if (pool.deployment.functionName === functionName && pool.deployment.id !== keepId) pool.retire();
-      }
+    async retire(functionName, keepIds) {
+      const retired = [...host.pools.values()].filter(
+        ({ deployment }) => deployment.functionName === functionName && keepIds?.has(deployment.id) !== true,
+      );
+      await Promise.all(retired.map((pool) => pool.retire()));
     },
     prepare(deployment) {
       if (host.draining) return Promise.resolve(preparation(deployment, undefined));

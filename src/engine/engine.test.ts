@@ -128,8 +128,8 @@ test('a retired deployment finishes what it has taken and leaves nothing behind'
   await b.pass(10);
   const waiting = b.call(old, { ms: 100 });
   const fresh = deployment('slow');
-  b.engine.retire('slow', fresh.id);
-  b.engine.retire('other', undefined);
+  void b.engine.retire('slow', new Set([fresh.id]));
+  void b.engine.retire('other');
   await b.pass(300);
   assert.equal(running.outcome().kind, 'answered');
   assert.equal(waiting.outcome().kind, 'answered');
@@ -145,7 +145,7 @@ test('retiring ends idle instances at once and leaves the deployment to keep alo
   b.call(kept);
   await b.pass(20);
   assert.equal(b.sandboxes.counts.instances, 2);
-  b.engine.retire('echo', kept.id);
+  void b.engine.retire('echo', new Set([kept.id]));
   assert.equal(b.sandboxes.counts.instances, 1);
   assert.deepEqual(
     b.engine.stats().map((stats) => stats.deploymentId),

@@ -8,8 +8,11 @@ export interface Engine {
    * handler; a caller that goes away calls `abandon`. Never throws: refusals come through `end`.
    */
   invoke(invocation: Invocation, listener: EngineListener): InvocationHandle;
-  /** Ends idle instances of deployments with this function name whose id is another one than `keepId`; busy ones finish first. */
-  retire(functionName: string, keepId: string | undefined): void;
+  /**
+   * Ends idle instances of deployments with this function name whose id is not among `keepIds`; busy ones finish first. Resolves once
+   * every sandbox of those deployments is gone, and with it whatever used their code.
+   */
+  retire(functionName: string, keepIds?: ReadonlySet<string>): Promise<void>;
   /** Boots the deployment's template ahead of its first invocation and reports how init went. */
   prepare(deployment: Deployment): Promise<PrepareResult>;
   /** Takes no new invocation, lets the running ones finish for at most `graceMs`, then ends every instance. */

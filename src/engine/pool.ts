@@ -35,6 +35,7 @@ export class Pool implements PoolView {
   /** Init's log lines, until an invocation has shown them; and the init's duration, until one has reported it. */
   initTail: LogTail | undefined;
   #initMs: number | undefined;
+  readonly #gone = Promise.withResolvers<unknown>();
   readonly #prepared: ((outcome: BootOutcome | undefined) => void)[] = [];
   readonly #starts = { warm: 0, fork: 0, boot: 0, spawn: 0 };
   invocations = 0;
@@ -172,24 +173,18 @@ export class Pool implements PoolView {
 
   /** Boots the template unless it is there; `undefined`: the pool was closed meanwhile. */
   prepare(done: (outcome: BootOutcome | undefined) => void): void {
-    const { template } = this.template;
-    if (template) {
-      done({ ok: true, template });
-      return;
-    }
-    const { failure } = this.template;
-    if (failure && !this.template.mayRetry()) {
-      done({ ok: false, failure });
-      return;
-    }
+    const { template, failure } = this.template;
+    if (template) return done({ ok: true, template });
+    if (failure && !this.template.mayRetry()) return done({ ok: false, failure });
     this.#prepared.push(done);
     if (this.stage !== 'booting') this.#boot();
   }
 
-  /** Serves what it has taken, then goes. */
-  retire(): void {
+  /** Serves what it has taken, then goes. Resolves when each sandbox is gone. */
+  retire(): Promise<unknown> {
     this.#retired = true;
     this.settle();
+    return this.#gone.promise;
   }
 
   /** Closes a retired pool that has nothing left to do. */
@@ -199,11 +194,10 @@ export class Pool implements PoolView {
 
   /** Ends everything at once: what waits is refused, what runs is cut off. Returns when each sandbox is gone. */
   close(): Promise<unknown> {
-    const ends = [...this.#members].map((member) => member.instance.closed);
-    const { template } = this.template;
-    if (template) ends.push(template.closed);
-    if (this.#closed) return Promise.all(ends);
+    if (this.#closed) return this.#gone.promise;
     this.#closed = true;
+    const ends = [...this.#members].map((member) => member.instance.closed);
+    if (this.template.template) ends.push(this.template.template.closed);
     this.#retired = true;
     if (this.host.pools.get(this.deployment.id) === this) this.host.pools.delete(this.deployment.id);
     this.host.unblock(this);
@@ -213,7 +207,8 @@ export class Pool implements PoolView {
     this.template.close();
     for (const queue of [this.waiting, this.#deadlines, this.#members]) queue.stop();
     for (const done of this.#prepared.splice(0)) done(undefined);
-    return Promise.all(ends);
+    this.#gone.resolve(Promise.all(ends));
+    return this.#gone.promise;
   }
 
   refuseWaiting(): void {

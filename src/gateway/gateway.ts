@@ -63,7 +63,7 @@ class UrlGateway {
     try {
       const route = this.#options.routes.byUrlId(address.urlId);
       if (route) this.#serveRoute(route, address, request, response);
-      else sendFailure(response, { status: 404, code: 'ResourceNotFoundException', message: 'No function has this URL.' });
+      else sendFailure(response, NO_FUNCTION);
     } catch (thrown) {
       this.#fail(response, thrown);
     }
@@ -80,7 +80,10 @@ class UrlGateway {
       done: (body) => {
         try {
           admitted?.confirm(body ?? NO_BYTES);
-          this.#invoke(route, address, { request, response, cors, body, caller: admitted?.accessKeyId });
+          // What the route means may have changed while the body came, and what it meant before may be gone.
+          const current = body === undefined ? route : this.#options.routes.byUrlId(address.urlId);
+          if (current?.authType !== route.authType) return sendFailure(response, NO_FUNCTION, cors);
+          this.#invoke(current, address, { request, response, cors, body, caller: admitted?.accessKeyId });
         } catch (thrown) {
           this.#fail(response, thrown);
         }
@@ -148,6 +151,7 @@ type Call = {
 };
 
 const NO_BYTES = new Uint8Array();
+const NO_FUNCTION = { status: 404, code: 'ResourceNotFoundException', message: 'No function has this URL.' } as const;
 const MAX_SHAPES = 10_000;
 
 function isPreflight(request: IncomingMessage): boolean {

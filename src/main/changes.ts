@@ -3,6 +3,7 @@ import type { FunctionChange, FunctionEntry, Functions, FunctionVersion } from '
 import type { Deployment, Engine } from '../engine/mod.ts';
 import type { Log } from '../kernel/mod.ts';
 import type { FunctionLogs } from '../ports/mod.ts';
+import { deploymentIdOf } from './deployments.ts';
 
 export type ChangesOptions = {
   readonly functions: Functions;
@@ -31,10 +32,11 @@ export function followChanges(options: ChangesOptions): () => Promise<void> {
     }
   };
 
-  const changed = ({ name, entry }: FunctionChange) => {
+  const changed = ({ name, entry, formerCode }: FunctionChange) => {
+    const ids = [...(entry?.versions.values() ?? [])].map(({ record }) => deploymentIdOf(entry!, record));
+    background('code that is in use no more could not be let go', letGo(engine.retire(name, new Set(ids)), formerCode));
     if (!entry) {
       latest.delete(name);
-      engine.retire(name, undefined);
       return background('the log of a deleted function could not be removed', logs.delete(name));
     }
     const version = entry.versions.get('$LATEST');
@@ -43,12 +45,19 @@ export function followChanges(options: ChangesOptions): () => Promise<void> {
     // Aliases, tags and URLs change nothing about what runs.
     if (latest.get(name) === deployment.id) return;
     latest.set(name, deployment.id);
-    engine.retire(name, deployment.id);
     // Ahead of the first invocation, which then needs a fork only. How init went is that invocation's business.
     if (deployment.maxInstances !== 0) background('a deployment could not be prepared', engine.prepare(deployment));
   };
 
+  /** What ran the old code may still be about to load some of it. */
+  const letGo = async (retired: Promise<void>, hashes: readonly string[]) => {
+    const releases = hashes.map((sha256) => functions.holdCode(sha256));
+    await retired;
+    await Promise.all(releases.map((release) => release()));
+  };
+
   const stop = functions.onChange(changed);
+  background('packages that nobody needs could not be removed', functions.sweepCode());
   return async () => {
     stop();
     await Promise.all(running);

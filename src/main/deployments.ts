@@ -36,8 +36,7 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
     throw new HearthError('ResourceNotReadyException', `The code of ${entry.name}:${record.version} is not there: ${code.reason}`);
   const reserved = entry.record.reservedConcurrency;
   return {
-    // Settings and code give a version a new deploymentId; the reservation belongs to the function as a whole.
-    id: `${entry.name}:${record.version}:${record.deploymentId}${reserved === undefined ? '' : `:${reserved}`}`,
+    id: deploymentIdOf(entry, record),
     functionName: entry.name,
     version: record.version,
     arn: functionArn(context.realm, entry.name, record.version === '$LATEST' ? undefined : record.version),
@@ -95,4 +94,10 @@ function logStreamName(record: VersionRecord): string {
   const day = new Date(record.modifiedMs).toISOString().slice(0, 10).replaceAll('-', '/');
   const hash = createHash('sha256').update(record.deploymentId).digest('hex').slice(0, 32);
   return `${day}/[${record.version}]${hash}`;
+}
+
+/** Settings and code give a version a new deploymentId; the reservation belongs to the function as a whole. */
+export function deploymentIdOf(entry: FunctionEntry, { version, deploymentId }: VersionRecord): string {
+  const reserved = entry.record.reservedConcurrency;
+  return `${entry.name}:${version}:${deploymentId}${reserved === undefined ? '' : `:${reserved}`}`;
 }

@@ -12,7 +12,6 @@ import { LIMITS } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import type { FunctionLogs, Sandboxes } from '../ports/mod.ts';
 import { followChanges } from './changes.ts';
-import { collectCode } from './collect.ts';
 import { createControlHttp } from './control-http.ts';
 import { createDeployments } from './deployments.ts';
 import type { Parts } from './parts.ts';
@@ -45,10 +44,8 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
   const { parts, realm, auth, clock, random, log } = options;
   const { store, logs, blobs, packages, sealingKey } = parts;
   const startedMs = clock.now();
-  const functions = await Functions.open({ store, blobs, code: packages, clock, random, realm });
+  const functions = await Functions.open({ store, blobs, code: packages, clock, random, realm, log });
   const keys = await openAccessKeys({ store, random, clock, sealingKey });
-  const removed = await collectCode({ blobs, packages, inUse: functions.codeInUse() });
-  if (removed > 0) log.info({ removed }, 'removed packages that no function has any more');
   if (auth && keys.list().length === 0) warnNoKeys(log, parts.dataDirectory);
 
   const sandboxes = await parts.sandboxes;

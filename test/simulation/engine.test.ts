@@ -206,7 +206,7 @@ class World {
     const old = this.#deployments[index]!;
     const fresh = this.#deployment(index);
     this.#deployments = this.#deployments.with(index, fresh);
-    this.engine.retire(old.functionName, fresh.id);
+    void this.engine.retire(old.functionName, new Set([fresh.id]));
   }
 
   #deployment(index: number): Deployment {

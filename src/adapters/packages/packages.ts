@@ -17,8 +17,13 @@ export interface Packages {
    * Throws HearthError `InvalidParameterValueException` (a zip that cannot or must not be unpacked), `BlobNotFound`, `BlobDamaged`.
    */
   unpack(sha256: string): Promise<{ readonly directory: string }>;
-  /** Removes the files, not the blob. No error when they are not there. The caller knows that no sandbox uses them any more. */
+  /**
+   * Removes the files, not the blob. No error when they are not there. The caller knows that no sandbox uses them any more. What is
+   * called for the same package afterwards finds it gone, and `unpack` unpacks it anew.
+   */
   delete(sha256: string): Promise<void>;
+  /** The hashes of all unpacked packages, for removing those nobody refers to. */
+  list(): Promise<readonly string[]>;
   /** Waits for what is being unpacked or removed. */
   close(): Promise<void>;
 }
@@ -42,7 +47,24 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
   };
   for (const path of await discardStale(directory, await bootId())) remove(path);
 
-  const running = new Map<string, Promise<{ directory: string }>>();
+  /** The last operation on each package: they come one after the other; calls to unpack that follow each other are one. */
+  const turns = new Map<string, { readonly unpacking?: Promise<{ directory: string }>; readonly done: Promise<unknown> }>();
+
+  function inTurn<T>(
+    sha256: string,
+    operation: () => Promise<T>,
+    kind: (work: Promise<T>) => { unpacking?: Promise<{ directory: string }> },
+  ): Promise<T> {
+    const before = turns.get(sha256)?.done;
+    const work = before ? before.then(operation, operation) : operation();
+    const turn = { ...kind(work), done: work };
+    const forget = () => {
+      if (turns.get(sha256) === turn) turns.delete(sha256);
+    };
+    turns.set(sha256, turn);
+    work.then(forget, forget);
+    return work;
+  }
 
   async function unpackInto(target: string, sha256: string): Promise<{ directory: string }> {
     if (await isDirectory(target)) return { directory: target };
@@ -62,21 +84,27 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
   return {
     unpack(sha256) {
       if (!/^[0-9a-f]{64}$/.test(sha256)) return Promise.reject(new HearthError('Internal', `not a SHA-256 in hexadecimal: ${sha256}`));
-      const shared = running.get(sha256);
-      if (shared) return shared;
-      const work = unpackInto(join(directory, sha256), sha256).finally(() => running.delete(sha256));
-      running.set(sha256, work);
-      return work;
+      return (
+        turns.get(sha256)?.unpacking ??
+        inTurn(
+          sha256,
+          () => unpackInto(join(directory, sha256), sha256),
+          (unpacking) => ({ unpacking }),
+        )
+      );
     },
-    async delete(sha256) {
-      await running.get(sha256)?.catch(() => undefined);
-      const old = await mkdtemp(join(directory, '.old-'));
-      // One rename, so that nobody sees half of it; removing the files then takes the time it takes.
-      await rename(join(directory, sha256), join(old, 'package')).catch(ignoreMissing);
-      remove(old);
+    delete(sha256) {
+      const moveAside = async () => {
+        const old = await mkdtemp(join(directory, '.old-'));
+        // One rename, so that nobody sees half of it; removing the files then takes the time it takes.
+        await rename(join(directory, sha256), join(old, 'package')).catch(ignoreMissing);
+        remove(old);
+      };
+      return inTurn(sha256, moveAside, () => ({}));
     },
+    list: async () => (await readdir(directory)).filter((name) => /^[0-9a-f]{64}$/.test(name)),
     async close() {
-      await Promise.allSettled(running.values());
+      await Promise.allSettled([...turns.values()].map((turn) => turn.done));
       await Promise.all(removals);
     },
   };

@@ -16,7 +16,7 @@ export function createInProcessEngine(): Engine {
       void run(invocation, requestId, listener);
       return { requestId, pause() {}, resume() {}, abandon() {} };
     },
-    retire() {},
+    async retire() {},
     prepare: async () => ({ ok: true, initMs: 0, blockers: [] }),
     async drain() {},
     stats: () => [],

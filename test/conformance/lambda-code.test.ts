@@ -1,0 +1,115 @@
+/** Packages are kept exactly as long as something needs them. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { openPackages } from '../../src/adapters/packages/mod.ts';
+import { SimBlobs, SimFunctionLogs, SimStore } from '../../src/adapters/simulated/mod.ts';
+import { createFunction, deleteFunction, Functions, publishVersion, updateCode } from '../../src/control/mod.ts';
+import type { Engine } from '../../src/engine/mod.ts';
+import { HearthError, silentLog, systemClock, systemRandom } from '../../src/kernel/mod.ts';
+import { followChanges } from '../../src/main/changes.ts';
+import { createDeployments } from '../../src/main/deployments.ts';
+import { createInProcessEngine } from './lambda/in-process-engine.ts';
+import { ROLE, zipOf } from './lambda/fixture.ts';
+
+const REALM = { region: 'us-east-1', accountId: '000000000000' };
+const settings = { runtime: 'nodejs24.x', handler: 'index.handler', role: ROLE };
+
+async function setUp(t: TestContext, engine: Engine = createInProcessEngine()) {
+  const directory = await mkdtemp(join(tmpdir(), 'hearth-code-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const disk = new Map<string, Buffer>();
+  const blobs = await SimBlobs.open({ disk });
+  const code = await openPackages({ directory, blobs });
+  const store = await SimStore.open();
+  const functions = await Functions.open({ store, blobs, code, clock: systemClock, random: systemRandom, realm: REALM });
+  const deploymentOf = createDeployments({ realm: REALM, credentials: { accessKeyId: '', secretAccessKey: '', sessionToken: '' } });
+  const stop = followChanges({ functions, engine, logs: await SimFunctionLogs.open(), deploymentOf, log: silentLog });
+  const kept = async () => {
+    const unpacked = (await readdir(directory)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    return { blobs: [...disk.keys()].toSorted(), unpacked: unpacked.toSorted() };
+  };
+  return { functions, blobs, code, kept, stop };
+}
+
+test('whatever is deployed and deleted at the same time, all that is needed is there in the end, and nothing else', async (t) => {
+  const { functions, code, kept, stop } = await setUp(t);
+  const zips = await Promise.all(['a', 'b', 'c'].map((text) => zipOf({ 'index.js': text })));
+  const texts = new Map<string, string>();
+  const worker = async (index: number) => {
+    for (let step = 0; step < 60; step++) {
+      const name = `f${(index + step * 7) % 5}`;
+      const zip = zips[(index * 3 + step * 5) % 3]!;
+      try {
+        if (!functions.table.byName.has(name)) await createFunction(functions, { name, settings, zip });
+        else if ((index + step) % 3 === 0) await deleteFunction(functions, name);
+        else if ((index + step) % 7 === 0) await publishVersion(functions, { name });
+        else await updateCode(functions, { name, zip });
+      } catch (error) {
+        // Another worker was quicker.
+        if (!(error instanceof HearthError) || !/^Resource(Conflict|NotFound)/.test(error.code)) throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, index) => worker(index)));
+  await stop();
+  await code.close();
+  const used = [...functions.codeInUse()].toSorted();
+  assert.deepEqual(await kept(), { blobs: used, unpacked: used });
+  for (const entry of functions.table.byName.values()) {
+    for (const { code: state, record } of entry.versions.values()) {
+      assert.ok(state.kind === 'ready');
+      const text = await readFile(join(state.directory, 'index.js'), 'utf8');
+      assert.equal(texts.getOrInsert(record.code.sha256, text), text);
+    }
+  }
+});
+
+test('code stays while a sandbox may still load some of it, also for another function that had the same', async (t) => {
+  const retirements: (() => void)[] = [];
+  const retire: Engine['retire'] = () => new Promise((resolve) => retirements.push(resolve));
+  const { functions, code, kept, stop } = await setUp(t, { ...createInProcessEngine(), retire });
+  const zip = await zipOf({ 'index.js': 'same' });
+  for (const name of ['one', 'two']) await createFunction(functions, { name, settings, zip });
+  const [sha256] = functions.codeInUse();
+  const all = { blobs: [sha256], unpacked: [sha256] };
+  // Creations retire, too: there might be something left of an earlier function of that name.
+  const [, , one, two] = await Promise.all(['one', 'two'].map((name) => deleteFunction(functions, name))).then(() => retirements);
+  assert.deepEqual(await kept(), all);
+  one!();
+  await new Promise(setImmediate);
+  assert.deepEqual(await kept(), all);
+  for (const resolve of [two!, ...retirements]) resolve();
+  await stop();
+  await code.close();
+  assert.deepEqual(await kept(), { blobs: [], unpacked: [] });
+});
+
+test('a version that was published keeps its code until it is deleted', async (t) => {
+  const { functions, kept, stop, code } = await setUp(t);
+  await createFunction(functions, { name: 'f', settings, zip: await zipOf({ 'index.js': 'old' }), publish: true });
+  const [old] = functions.codeInUse();
+  await updateCode(functions, { name: 'f', zip: await zipOf({ 'index.js': 'new' }) });
+  assert.equal((await kept()).blobs.length, 2);
+  await deleteFunction(functions, 'f', '1');
+  await stop();
+  await code.close();
+  const left = await kept();
+  assert.deepEqual([left.blobs.length, left.unpacked], [1, left.blobs]);
+  assert.notEqual(left.blobs[0], old);
+});
+
+test('what a killed process left is removed at the next start', async (t) => {
+  const { functions, blobs, code, kept, stop } = await setUp(t);
+  await createFunction(functions, { name: 'f', settings, zip: await zipOf({ 'index.js': 'used' }) });
+  const { sha256 } = await blobs.put(await zipOf({ 'index.js': 'orphan' }));
+  await code.unpack(sha256);
+  await functions.sweepCode();
+  await stop();
+  await code.close();
+  const used = [...functions.codeInUse()];
+  assert.deepEqual(await kept(), { blobs: used, unpacked: used });
+});
