@@ -1,0 +1,95 @@
+/** What a running platform holds of its machine, as seen from outside. */
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Platform } from './cli-platform.ts';
+
+export type Footprint = {
+  /** Below the platform: zygotes, keepers, templates, instances, by their titles. */
+  readonly processes: readonly string[];
+  /** Kind of descriptor -> how many. */
+  readonly descriptors: Readonly<Record<string, number>>;
+  readonly mounts: { readonly own: number; readonly host: number };
+  /** Directories and files below the data directory, by the part they belong to. */
+  readonly run: readonly string[];
+  readonly packages: readonly string[];
+  readonly blobs: readonly string[];
+  readonly logs: readonly string[];
+};
+
+export function footprint({ process: { pid }, data }: Platform): Footprint {
+  return {
+    processes: descendants(pid!).map(titleOf).toSorted(),
+    descriptors: descriptorsOf(pid!),
+    mounts: { own: mountsOf(pid!), host: mountsOf('self') },
+    run: below(join(data, 'run')),
+    packages: readdirSync(join(data, 'code')).toSorted(),
+    blobs: below(join(data, 'blobs')).filter((path) => /[0-9a-f]{64}$/.test(path)),
+    logs: below(join(data, 'logs')),
+  };
+}
+
+/** The processes below `pid`, each before its children; those that are dead but not collected count. */
+export function descendants(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync('/proc')) {
+    const parent = /^\d+$/.test(name) ? parentOf(Number(name)) : undefined;
+    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+  }
+  const below = (parent: number): number[] => (children.get(parent) ?? []).flatMap((child) => [child, ...below(child)]);
+  return below(pid);
+}
+
+/** Resident memory, MiB. */
+export const memoryMiB = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) / 1024;
+
+export const isAlive = (pid: number): boolean => {
+  const state = statOf(pid)?.[0];
+  return state !== undefined && state !== 'Z' && state !== 'X';
+};
+
+const parentOf = (pid: number): number | undefined => {
+  const parent = statOf(pid)?.[1];
+  return parent === undefined ? undefined : Number(parent);
+};
+
+/** The fields after the name, which may hold anything: state, parent, ... Undefined: there is no such process. */
+function statOf(pid: number): string[] | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    // It ended between two looks.
+    return undefined;
+  }
+}
+
+function titleOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'latin1').trim();
+  } catch {
+    return '(gone)';
+  }
+}
+
+function descriptorsOf(pid: number): Record<string, number> {
+  const kinds: Record<string, number> = {};
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    const kind = kindOf(`/proc/${pid}/fd/${fd}`);
+    if (kind !== undefined) kinds[kind] = (kinds[kind] ?? 0) + 1;
+  }
+  return kinds;
+}
+
+function kindOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path).replace(/:?\[?\d+\]?$/, '');
+  } catch {
+    // Closed between two looks.
+    return undefined;
+  }
+}
+
+const mountsOf = (pid: number | 'self'): number => readFileSync(`/proc/${pid}/mountinfo`, 'latin1').split('\n').length;
+
+const below = (directory: string): string[] => readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted();
