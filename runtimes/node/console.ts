@@ -57,6 +57,12 @@ export function setLogScope(stream: number, requestId: string | undefined): void
   if (requestId !== undefined) only.requestId = requestId;
 }
 
+/** As before the first invocation. */
+export function forgetInvocation(): void {
+  only.stream = 0;
+  only.requestId = undefined;
+}
+
 /** Several invocations at a time: each call of `run` on the store has its own scope. */
 export function setLogStore(scopes: AsyncLocalStorage<LogScope>): void {
   store = scopes;
