@@ -10,10 +10,12 @@ export type Inventory = {
   readonly descriptors: ReadonlyMap<string, string>;
   /** Names of threads, sorted. */
   readonly threads: readonly string[];
+  /** All processes in sight. */
+  readonly processes: readonly string[];
 };
 
 export function takeInventory(): Inventory {
-  return { resources: process.getActiveResourcesInfo().toSorted(), descriptors: descriptors(), threads: threads() };
+  return { resources: process.getActiveResourcesInfo().toSorted(), descriptors: descriptors(), threads: threads(), processes: processes() };
 }
 
 export function blockersSince(before: Inventory): SnapshotBlocker[] {
@@ -34,7 +36,7 @@ function compare(before: Inventory, after: Inventory): SnapshotBlocker[] {
     detail: name,
   }));
   const descriptors = openedSince(before, after).map(([fd, target]) => ({ kind: 'descriptor', detail: `${fd}: ${target}` }));
-  return [...resources, ...threads, ...descriptors];
+  return [...resources, ...threads, ...descriptors, ...startedSince(before, after)];
 }
 
 /** What Node's names mean here; null: a fork takes it along. Names that are not listed are operations in progress. */
@@ -87,6 +89,28 @@ function descriptors(): ReadonlyMap<string, string> {
     }
   }
   return found;
+}
+
+/** In a sandbox there are its keeper and this process; elsewhere the machine's processes come and go. */
+const IN_SANDBOX = 2;
+
+/** Also those that Node has no handle of any more. */
+function startedSince(before: Inventory, after: Inventory): SnapshotBlocker[] {
+  if (before.processes.length > IN_SANDBOX) return [];
+  return added(before.processes, after.processes).map((pid) => ({ kind: 'child process', detail: pid }));
+}
+
+function processes(): string[] {
+  return entries('/proc').filter((name) => /^\d+$/.test(name) && isRunning(name));
+}
+
+function isRunning(pid: string): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    // It has ended meanwhile.
+    return false;
+  }
 }
 
 /** libuv's own pool is made anew after a fork; so are V8's helpers. */

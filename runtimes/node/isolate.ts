@@ -208,9 +208,12 @@ export function emptyBoundingSet(): void {
 
 const noCapabilities = pinned(64);
 noCapabilities.buffer.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
+const noCapabilitySets = noCapabilities.buffer.subarray(16);
+const CAPSET = BigInt(SYSCALLS.capset[architecture()]);
 
+/** Calls nothing that user code could have replaced: after entering a user namespace that would run with the capabilities still there. */
 export function dropCapabilities(): void {
-  check(libc.syscall(BigInt(SYSCALLS.capset[architecture()]), noCapabilities.buffer, noCapabilities.buffer.subarray(16), null), 'capset');
+  check(libc.syscall(CAPSET, noCapabilities.buffer, noCapabilitySets, null), 'capset');
 }
 
 /** Others of the same user can't look into this process. */

@@ -2,22 +2,26 @@
  * The keeper: pid 1 of a sandbox. It never runs user code. It shows the function's code, prepares a mount namespace with a private /tmp for the
  * next instance, passes commands to the template, and ends what it is told to end. When it dies the kernel ends the whole sandbox.
  */
-import { cpSync, openSync, readSync, readdirSync } from 'node:fs';
+import { cpSync, lstatSync, openSync, readSync, readdirSync, writeSync } from 'node:fs';
 import { SystemCallError, check, libc, pinned } from './libc.ts';
 import { RECORD } from './ladder.ts';
 import type { FunctionMessage, KeeperMessage, TemplateMessage } from './ladder.ts';
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
 import { becomeUser, enter, enterUserNamespace, moveMount, mountTmp, newMountNamespace, showFunction, undumpable } from './isolate.ts';
+import { endStrays, tmpDevice } from './strays.ts';
 
 export type KeeperOptions = {
   readonly control: number;
   /** The keeper's end of the connection to the template and, through it, its instances' hellos; -1 once that is closed. */
   template: number;
   readonly templatePid: number;
+  /** A descriptor of the process that forked this one, and ends at once: the zygote is the parent then. */
+  readonly parent: number;
   readonly user: { readonly privileged: boolean; readonly uid: number; readonly gid: number };
 };
 
-type Spare = { readonly user: number; readonly mounts: number };
+/** `tmp`: the device of the /tmp in it. */
+type Spare = { readonly user: number; readonly mounts: number; readonly tmp: string };
 
 const SIGKILL = 9;
 const WNOHANG = 1;
@@ -26,9 +30,20 @@ const POLLHUP = 16;
 
 /** Runs until the host's end of the control socket is closed; never returns. */
 export function keep(options: KeeperOptions): never {
+  try {
+    return loop(options);
+  } catch (error) {
+    // Node's own way to end waits for threads that a forked process doesn't have.
+    writeSync(2, `the keeper failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+    libc._exit(1);
+    throw error;
+  }
+}
+
+function loop(options: KeeperOptions): never {
   receiveCredentials(options.template);
   const children = blockChildSignals();
-  const state: State = { instances: new Map(), initialised: false, spares: undefined, spare: undefined };
+  const state: State = { instances: new Map(), initialised: false, forked: false, initTmp: '', spares: undefined, spare: undefined };
   for (;;) {
     // A spare is made while nobody waits: after a command has been passed on.
     if (state.initialised && !state.spare && !hasInput(options.control)) state.spare = state.spares!();
@@ -43,10 +58,15 @@ export function keep(options: KeeperOptions): never {
   }
 }
 
+/** `pid` is undefined until it has said hello; `doomed`: it is being ended, or will be as soon as it has. */
+type Living = { pid: number | undefined; doomed: boolean; readonly tmp: string };
+
 type State = {
-  /** Their pids, by id; `doomed`: to be ended as soon as it says its pid. */
-  readonly instances: Map<number, number | 'doomed'>;
+  readonly instances: Map<number, Living>;
   initialised: boolean;
+  forked: boolean;
+  /** The device of the template's /tmp. */
+  initTmp: string;
   spares: SpareMaker | undefined;
   spare: Spare | undefined;
 };
@@ -59,21 +79,30 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       becomeUser(options.user);
       enterUserNamespace(options.user);
       undumpable();
+      endWithZygote(options);
+      state.initTmp = tmpDevice('self')!;
       state.spares = spareMaker(message, options.user);
       break;
     case 'fork':
     case 'serve': {
       const spare = state.spare ?? state.spares!();
       state.spare = undefined;
+      if (message.do === 'fork') {
+        // The host asks for forks where init has left no process behind.
+        if (!state.forked) clearAway(options, state);
+        state.forked = true;
+        state.instances.set(message.id, { pid: undefined, doomed: false, tmp: spare.tmp });
+      }
       tell(options, message, [...fds, spare.user, spare.mounts]);
       libc.close(spare.mounts);
       break;
     }
     case 'end': {
-      const pid = state.instances.get(message.id);
-      if (typeof pid === 'number') end(options, pid);
-      // It has not said hello yet: it is ended when it does.
-      else state.instances.set(message.id, 'doomed');
+      const living = state.instances.get(message.id);
+      if (!living) break;
+      living.doomed = true;
+      // One that has not said hello yet is ended when it does.
+      if (living.pid !== undefined) end(options, state, living.pid);
       break;
     }
   }
@@ -89,11 +118,22 @@ function tell(options: KeeperOptions, message: TemplateMessage, fds: readonly nu
   }
 }
 
-/** An instance leads its own process group, so that what it started goes with it. One that has ended by itself keeps its status. */
-function end(options: KeeperOptions, pid: number): void {
+/** An instance leads its own process group; what it started goes with it, in that group or out of it. One that has ended by itself keeps its status. */
+function end(options: KeeperOptions, state: State, pid: number): void {
   libc.kill(-pid, SIGKILL);
   libc.kill(pid, SIGKILL);
+  clearAway(options, state);
   tell(options, { do: 'reap', pid }, []);
+}
+
+/** Ends every process that is neither keeper, nor template, nor an instance that lives, nor started by one. */
+function clearAway({ templatePid }: KeeperOptions, state: State): void {
+  const instances = [...state.instances.values()];
+  const spared = new Set([1, templatePid, ...instances.flatMap(({ pid }) => pid ?? [])]);
+  const living = new Set(instances.filter(({ doomed }) => !doomed).map(({ tmp }) => tmp));
+  // One that has just been forked is in its own place when it has said hello.
+  if (instances.some(({ pid }) => pid === undefined)) living.add(state.initTmp);
+  if (!endStrays({ spared, living })) throw new Error('processes of the function fork faster than they can be ended');
 }
 
 /** Records from the template's socket: the kernel says who sent each. */
@@ -106,14 +146,16 @@ function hear(options: KeeperOptions, state: State): void {
     return;
   }
   if (record.kind === RECORD.hello && record.pid !== options.templatePid) {
-    const doomed = instances.get(record.a) === 'doomed';
-    instances.set(record.a, record.pid);
-    if (doomed) end(options, record.pid);
+    const living = instances.get(record.a);
+    // Someone takes the place of an instance, so that it could not be ended.
+    if (living?.pid !== undefined || !living) throw new Error('an instance said hello that was not expected');
+    living.pid = record.pid;
+    if (living.doomed) end(options, state, record.pid);
   } else if (record.kind === RECORD.initialised && record.pid === options.templatePid) {
     state.initialised = true;
   } else if (record.kind === RECORD.reaped && record.pid === options.templatePid) {
-    for (const [id, pid] of instances) {
-      if (pid !== record.a) continue;
+    for (const [id, { pid, doomed }] of instances) {
+      if (pid !== record.a || !doomed) continue;
       instances.delete(id);
       sendRecord(options.control, RECORD.instanceEnded, id, record.b);
     }
@@ -146,11 +188,25 @@ function spareMaker(message: FunctionMessage, user: { readonly uid: number; read
     if (readdirSync('/tmp').length === 0) mountTmp('/tmp', { ...message, ...user });
     else {
       mountTmp('/.tmp', { ...message, ...user });
-      cpSync('/tmp', '/.tmp', { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+      cpSync('/tmp', '/.tmp', { recursive: true, preserveTimestamps: true, verbatimSymlinks: true, filter: canBeCopied });
       moveMount('/.tmp', '/tmp');
     }
-    return { user: userNamespace, mounts: openSync('/proc/self/ns/mnt', 'r') };
+    return { user: userNamespace, mounts: openSync('/proc/self/ns/mnt', 'r'), tmp: tmpDevice('self')! };
   };
+}
+
+/** A pipe or a socket without the process that made it is of no use. */
+function canBeCopied(path: string): boolean {
+  const status = lstatSync(path);
+  return status.isFile() || status.isDirectory() || status.isSymbolicLink();
+}
+
+/** Whatever the function has brought this process to wait for: when the zygote goes, and it goes with the host, so does the sandbox. */
+function endWithZygote({ parent }: KeeperOptions): void {
+  const PR_SET_PDEATHSIG = 1;
+  wait([parent]);
+  libc.close(parent);
+  check(libc.prctl(PR_SET_PDEATHSIG, BigInt(SIGKILL), 0n, 0n, 0n), 'prctl PR_SET_PDEATHSIG');
 }
 
 /** Child deaths become readable on a descriptor (signalfd(2)) instead of interrupting. */

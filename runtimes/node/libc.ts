@@ -31,6 +31,9 @@ const { functions } = ffi.dlopen('libc.so.6', {
   poll: { return: 'i32', arguments: ['pointer', 'u64', 'i32'] },
   shutdown: { return: 'i32', arguments: ['i32', 'i32'] },
   dup2: { return: 'i32', arguments: ['i32', 'i32'] },
+  dup3: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
+  epoll_create1: { return: 'i32', arguments: ['i32'] },
+  eventfd: { return: 'i32', arguments: ['u32', 'i32'] },
   close: { return: 'i32', arguments: ['i32'] },
   close_range: { return: 'i32', arguments: ['u32', 'u32', 'i32'] },
   fcntl: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
@@ -57,9 +60,12 @@ export class SystemCallError extends Error {
   }
 }
 
+// Kept: what user code makes of the global must not run here, between two steps of confining a process.
+const toNumber: (value: unknown) => number = Number;
+
 /** Throws when a call answered -1. */
 export function check(result: number | bigint, what: string): number {
-  const value = Number(result);
+  const value = toNumber(result);
   if (value === -1) throw new SystemCallError(what, lastErrno());
   return value;
 }

@@ -110,11 +110,15 @@ export function receiveMessage(fd: number): Message | undefined {
 
 export type Record = { readonly kind: number; readonly a: number; readonly b: number; readonly c: number; readonly pid: number };
 
-/** Waits for one record; `pid` is the sender's, told by the kernel, where `receiveCredentials` was asked for. Undefined at the end. */
+/**
+ * Takes one record that is there; `pid` is the sender's, told by the kernel, where `receiveCredentials` was asked for. Undefined at the end.
+ * Throws at less than a record: they are sent whole, and a receiver must not wait for a sender that it doesn't trust.
+ */
 export function receiveRecord(fd: number): Record | undefined {
-  const { count, pid } = receive(fd, RECORD_BYTES);
+  const { count, pid, fds } = receive(fd, RECORD_BYTES);
+  for (const each of fds) libc.close(each);
   if (count === 0) return undefined;
-  for (let got = count; got < RECORD_BYTES;) got += readMore(fd, got, RECORD_BYTES - got);
+  if (count < RECORD_BYTES) throw new Error('a record broke off');
   return decodeRecord(data.buffer, 0, pid);
 }
 

@@ -86,11 +86,12 @@ for (const arch of ['x64', 'arm64'] as const) {
     for (const family of [17, 38, 40, 31]) assert.equal(answer({ number, args: [family, raw] }), EAFNOSUPPORT);
   });
 
-  test(`${arch}: the heap's filter swallows MADV_DONTFORK and nothing else`, () => {
+  test(`${arch}: the zygote's filter swallows MADV_DONTFORK, knows no io_uring, and leaves the rest alone`, () => {
     const heap = forkableHeap(arch);
     const number = SYSCALLS.madvise[arch];
     assert.equal(decide(heap, arch, { number, args: [0, 0, 10] }), refused(0));
     assert.equal(decide(heap, arch, { number, args: [0, 0, 4] }), ALLOW);
     assert.equal(decide(heap, arch, { number: number + 1, args: [0, 0, 10] }), ALLOW);
+    assert.equal(decide(heap, arch, { number: SYSCALLS.io_uring_setup[arch] }), ENOSYS);
   });
 }

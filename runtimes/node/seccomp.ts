@@ -33,10 +33,15 @@ const SOCK_TYPE_MASK = 0xf;
 const SOCK_RAW = 3;
 const SOCK_PACKET = 10;
 
-/** Answers madvise(MADV_DONTFORK) with success and does nothing: V8 marks its heap so, and a forked child would have none. */
+/**
+ * For the zygote. Answers madvise(MADV_DONTFORK) with success and does nothing: V8 marks its heap so, and a forked child would have none.
+ * And there is no io_uring: libuv's rings are memory that a fork shares, and whoever writes into them has calls made by the zygote.
+ */
 export function forkableHeap(arch: Architecture): Instruction[] {
   return [
     [LOAD, 0, 0, NUMBER],
+    [IF_EQUAL, 0, 1, SYSCALLS.io_uring_setup[arch]],
+    [RETURN, 0, 0, errno(ENOSYS)],
     [IF_EQUAL, 0, 3, SYSCALLS.madvise[arch]],
     [LOAD, 0, 0, argument(2)],
     [IF_EQUAL, 0, 1, MADV_DONTFORK],

@@ -14,6 +14,8 @@ export const SYSCALLS = {
   capset: both(126, 91),
   pivot_root: both(155, 41),
   seccomp: both(317, 277),
+  io_uring_setup: same(425),
+  pidfd_open: same(434),
 } as const satisfies Record<string, Numbers>;
 
 /** Calls that no function has a use for and that reach into the kernel's or a neighbour's affairs. They answer EPERM. */

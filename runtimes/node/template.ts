@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { RECORD } from './ladder.ts';
 import type { FunctionMessage, TemplateMessage } from './ladder.ts';
+import { replaceShared } from './descriptors.ts';
 import { libc } from './libc.ts';
 import { loopAlive } from './loop.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
@@ -64,6 +65,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
 
 /** The walls around user code. Returns how many bytes of private writable memory are mapped already: most of it V8's own reservations. */
 function confine(options: TemplateOptions): number {
+  replaceShared();
   emptyBoundingSet();
   becomeUser(options.user);
   dropCapabilities();

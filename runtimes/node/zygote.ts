@@ -11,6 +11,8 @@ import { buildRoot, leaveNamespaces, loopbackUp, undumpable } from './isolate.ts
 import { collectGarbage, fork, rememberConditions } from './rungs.ts';
 import { keep } from './keeper.ts';
 import { runTemplate } from './template.ts';
+import { rememberShared } from './descriptors.ts';
+import { architecture, SYSCALLS } from './syscalls.ts';
 import { ownRandomness, refreshRandomness } from './uniqueness.ts';
 import { rehearse } from './rehearse.ts';
 
@@ -29,6 +31,7 @@ async function main(): Promise<void> {
   refreshRandomness();
   collectGarbage('major');
   rememberConditions();
+  rememberShared();
   sendRecord(COMMANDS, RECORD.ready);
   const role = forkOnCommand();
   await runTemplate(role);
@@ -57,6 +60,7 @@ function makeSandbox(order: BlankMessage, control: number, output: number): { ke
   for (const fd of [1, 2]) check(libc.dup2(output, fd), 'dup2');
   libc.close(output);
   leaveNamespaces(user);
+  const parent = check(libc.syscall(BigInt(SYSCALLS.pidfd_open[architecture()]), BigInt(libc.getpid()), 0n, null), 'pidfd_open');
   const pid = fork();
   if (pid !== 0) {
     sendRecord(control, RECORD.born, pid);
@@ -69,8 +73,9 @@ function makeSandbox(order: BlankMessage, control: number, output: number): { ke
   if (templatePid !== 0) {
     libc.close(template);
     undumpable();
-    keep({ control, template: keeper, templatePid, user });
+    keep({ control, template: keeper, templatePid, parent, user });
   }
+  libc.close(parent);
   libc.close(control);
   libc.close(keeper);
   return { keeper: template, user };

@@ -51,7 +51,7 @@ export const LIMITS = {
     fileBytes: 8 * MiB,
     filesPerFunction: 2,
     totalBytes: 1024 * MiB,
-    bufferBytes: 32 * MiB,
+    bufferBytes: 8 * MiB,
     flushBytes: MiB,
     flushDelayMs: 50,
   },

@@ -26,7 +26,7 @@ const MAX_BLOCKERS = 100;
 
 function readBlocker(value: unknown): SnapshotBlocker {
   const { kind, detail } = (value ?? {}) as Record<string, unknown>;
-  return { kind: String(kind), detail: String(detail) };
+  return { kind: typeof kind === 'string' ? kind : 'unknown', detail: typeof detail === 'string' ? detail : '' };
 }
 
 export function readStreamHead(payload: Buffer): StreamHead {

@@ -1,7 +1,12 @@
 import { constants } from 'node:os';
 import type { Exit } from '../../ports/mod.ts';
 
-const NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+/** Some signals have two names; the first is the usual one (SIGABRT before SIGIOT). */
+const NAMES = new Map(
+  Object.entries(constants.signals)
+    .map(([name, number]) => [number, name] as const)
+    .toReversed(),
+);
 
 /** A wait status as waitpid(2) gives it. */
 export function exitOf(status: number): Exit {

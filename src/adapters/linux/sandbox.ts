@@ -22,6 +22,11 @@ export type SandboxOptions = {
 
 /** How much of what a sandbox wrote to its raw output is kept to explain its end. */
 const LAST_WORDS_BYTES = 4096;
+/** After so many bytes of raw output its reader rests for so long: whoever floods it waits, and nobody else does. */
+const OUTPUT_BURST_BYTES = 256 * 1024;
+const OUTPUT_REST_MS = 10;
+/** When an instance that was to be ended is not gone after so long, the sandbox goes as a whole. */
+const END_LIMIT_MS = 10_000;
 
 /** One sandbox on the host's side: a keeper, its template, and the instances forked from it. Begins blank. */
 export class Sandbox {
@@ -42,6 +47,7 @@ export class Sandbox {
   #nextId = 1;
   #served: LinkedInstance | undefined;
   #lastWords = '';
+  #outputBytes = 0;
 
   constructor(options: SandboxOptions) {
     this.#clock = options.clock;
@@ -110,11 +116,16 @@ export class Sandbox {
 
   #add(link: Link, far: number, start: 'fork'): LinkedInstance {
     const id = this.#nextId++;
-    const instance = new LinkedInstance({ link, start, clock: this.#clock, reportsExit: true, end: () => this.#send({ do: 'end', id }) });
+    const instance = new LinkedInstance({ link, start, clock: this.#clock, reportsExit: true, end: () => this.#endInstance(id) });
     instance.onLog = this.onOutput;
     this.#instances.set(id, instance);
     this.#send({ do: 'fork', id }, far);
     return instance;
+  }
+
+  #endInstance(id: number): void {
+    this.#send({ do: 'end', id });
+    this.#clock.after(END_LIMIT_MS, () => this.#instances.has(id) && this.end());
   }
 
   #send(message: KeeperMessage, ...fds: readonly number[]): void {
@@ -129,24 +140,33 @@ export class Sandbox {
       case RECORD.instanceEnded: {
         const instance = this.#instances.get(record.a);
         this.#instances.delete(record.a);
-        instance?.reportExit(this.#explain(exitOf(record.b)));
+        this.#explain(exitOf(record.b), (exit) => instance?.reportExit(exit));
         if (this.#instances.size === 0) this.onEmpty();
         return;
       }
       case RECORD.templateEnded: {
-        const exit = this.#explain(exitOf(record.a));
-        this.#served?.reportExit(exit);
-        this.#settleTemplate(exit);
+        this.#explain(exitOf(record.a), (exit) => {
+          this.#served?.reportExit(exit);
+          this.#settleTemplate(exit);
+        });
         return;
       }
     }
   }
 
-  #explain(exit: Exit): Exit {
-    return exit.kind === 'signalled' && exit.signal !== 'SIGKILL' && saysOutOfMemory(this.#lastWords) ? { kind: 'outOfMemory' } : exit;
+  /** V8 writes why it aborts before it does: that may have arrived with the news of the end, and be read right after it. */
+  #explain(exit: Exit, tell: (exit: Exit) => void): void {
+    if (exit.kind !== 'signalled' || exit.signal === 'SIGKILL') return tell(exit);
+    setImmediate(() => tell(saysOutOfMemory(this.#lastWords) ? { kind: 'outOfMemory' } : exit));
   }
 
   #write(chunk: Buffer): void {
+    this.#outputBytes += chunk.length;
+    if (this.#outputBytes >= OUTPUT_BURST_BYTES) {
+      this.#outputBytes = 0;
+      this.#output.pause();
+      this.#clock.after(OUTPUT_REST_MS, () => this.#output.resume());
+    }
     const text = chunk.toString();
     this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS_BYTES);
     this.onOutput(text.endsWith('\n') ? text.slice(0, -1) : text, 'INFO');

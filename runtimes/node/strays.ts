@@ -1,0 +1,50 @@
+/**
+ * Finds processes that belong to no instance. A process can leave its process group, its session and its parent, but not the mount
+ * namespace its instance was put into, which the kernel shows to everybody: each has a /tmp of its own, on a device of its own.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { libc } from './libc.ts';
+
+const SIGKILL = 9;
+/** More rounds than this, and something forks faster than it can be ended. */
+const ROUNDS = 64;
+
+export type StraysOptions = {
+  /** Processes to leave alone, whatever they have as /tmp. */
+  readonly spared: ReadonlySet<number>;
+  /** Devices of the /tmp of those that may live. */
+  readonly living: ReadonlySet<string>;
+};
+
+/** Ends all others of this pid namespace. False: there are ever more of them. */
+export function endStrays({ spared, living }: StraysOptions): boolean {
+  const ended = new Set<number>();
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = ended.size;
+    for (const name of readdirSync('/proc')) {
+      const pid = Number(name);
+      if (!Number.isInteger(pid) || spared.has(pid) || ended.has(pid)) continue;
+      const device = tmpDevice(pid);
+      if (device === undefined || living.has(device)) continue;
+      libc.kill(pid, SIGKILL);
+      ended.add(pid);
+    }
+    if (ended.size === before) return true;
+  }
+  return false;
+}
+
+/** The device number of the /tmp that a process sees. Undefined: it has ended. */
+export function tmpDevice(pid: number | 'self'): string | undefined {
+  let mounts: string;
+  try {
+    mounts = readFileSync(`/proc/${pid}/mountinfo`, 'latin1');
+  } catch {
+    return undefined;
+  }
+  // Mounts on the same place cover each other: the last one is seen.
+  return mounts
+    .split('\n')
+    .map((line) => line.split(' '))
+    .findLast((fields) => fields[4] === '/tmp')?.[2];
+}
