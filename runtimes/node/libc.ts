@@ -6,6 +6,7 @@ const { functions } = ffi.dlopen('libc.so.6', {
   _exit: { return: 'void', arguments: ['i32'] },
   waitpid: { return: 'i32', arguments: ['i32', 'pointer', 'i32'] },
   kill: { return: 'i32', arguments: ['i32', 'i32'] },
+  getrandom: { return: 'i64', arguments: ['pointer', 'u64', 'u32'] },
   getpid: { return: 'i32', arguments: [] },
   setsid: { return: 'i32', arguments: [] },
   unshare: { return: 'i32', arguments: ['i32'] },

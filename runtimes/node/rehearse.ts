@@ -7,15 +7,19 @@ import { Channel, HEAD_BYTES, KIND } from './channel.ts';
 import { forgetInvocation } from './console.ts';
 import { functionFacts } from './context.ts';
 import { ending } from './ending.ts';
+import { RECORD } from './ladder.ts';
 import { libc } from './libc.ts';
 import { loadHandler } from './load.ts';
 import { loopAlive } from './loop.ts';
-import { socketPair } from './messages.ts';
+import { receiveMessage, receiveRecord, sendMessage, sendRecord, socketPair } from './messages.ts';
 import { serve } from './serve.ts';
+import { refreshRandomness } from './uniqueness.ts';
 
-/** Frames that surely fit into a socket's buffer, whose reader is the writer. */
-const ROUNDS = 100;
-const REPEATS = 4;
+/**
+ * Enough that V8 has compiled its baseline code and knows the shapes of objects; far more, and the optimising compiler is due in the first
+ * invocation of every child, where it would hold the answer up. And so few that all frames fit into a socket's buffer: its reader is its writer.
+ */
+const ROUNDS = 50;
 
 type Handler = Parameters<typeof serve>[0]['handler'];
 
@@ -29,9 +33,9 @@ export async function rehearse(): Promise<void> {
   const { exit, fault, idle } = ending;
   const here = import.meta.dirname;
   for (const name of ['rehearsal-module', 'rehearsal-script']) {
-    const handler = await loadHandler(here, `${name}.handler`);
-    for (let repeat = 0; repeat < REPEATS; repeat++) await invokeRepeatedly(handler);
+    await invokeRepeatedly(await loadHandler(here, `${name}.handler`));
   }
+  sendAndReceive();
   Object.assign(ending, { exit, fault, idle });
   forgetInvocation();
 }
@@ -46,13 +50,27 @@ async function invokeRepeatedly(handler: Handler): Promise<void> {
   };
   const loaded = { handler: keeping, streaming: false, highWaterMark: undefined, facts: functionFacts({}), returnsValues: true };
   kept[2] = loaded;
-  serve(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve(), loopAlive });
   for (let round = 0; round < ROUNDS; round++) writeSync(host, invokeFrame(round));
   const SHUT_WR = 1;
   libc.shutdown(host, SHUT_WR);
+  serve(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve(), loopAlive });
   await done.promise;
   libc.close(host);
   libc.close(sandbox);
+}
+
+/** What a child does on its way to its first invocation. */
+function sendAndReceive(): void {
+  const [one, other] = socketPair();
+  for (let round = 0; round < ROUNDS; round++) {
+    sendRecord(one, RECORD.hello, round);
+    receiveRecord(other);
+    sendMessage(one, { do: 'fork', id: round });
+    receiveMessage(other);
+    refreshRandomness();
+  }
+  libc.close(one);
+  libc.close(other);
 }
 
 /** As the engine sends them. */

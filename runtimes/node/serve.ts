@@ -36,14 +36,14 @@ export type ServeOptions = {
   readonly loopAlive?: LoopAlive;
 };
 
-/** Returns at once; the event loop, or the blocking wait in it, keeps the process going until the host closes the channel. */
+/** One at a time: waits for the first invocation, begins it and returns; the event loop, or the blocking wait in it, then keeps the process going until the host closes the channel. */
 export function serve(loaded: Loaded, channel: Channel, options: ServeOptions): void {
   const server = new Server(loaded, channel, options);
   ending.exit = options.exit;
   ending.fault = (error) => server.fault(error);
   ending.idle = () => server.idle();
   if (options.concurrency > 1) void server.listen();
-  else setImmediate(server.next);
+  else server.next();
 }
 
 const { parse, stringify } = JSON;

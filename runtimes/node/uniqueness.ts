@@ -1,41 +1,54 @@
 /** What must differ between siblings of a fork. */
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
+import { check, libc, pinned } from './libc.ts';
 
 /** Node hands out randomUUID and randomInt from caches of random bytes, which last so many calls. */
 const UUID_CACHE_CALLS = 128;
 const INT_CACHE_CALLS = 1024;
 
-const state = new Uint32Array(4);
-const { getRandomValues } = crypto.webcrypto;
-const fill = getRandomValues.bind(crypto.webcrypto);
+const STATE_BYTES = 16;
+const { buffer } = pinned(STATE_BYTES);
+const state = new Uint32Array(buffer.buffer, 0, STATE_BYTES / 4);
 const { randomUUID, randomInt } = crypto;
-/** Whether the function's init has drawn from randomInt's cache; drawing it empty in every child would cost each of them. */
-let intsDrawn = false;
+/** What the function's init has drawn from. A cache that nobody has drawn from is filled afresh in every child; emptying one costs time. */
+const drawn = { uuids: false, ints: false };
 
 /**
  * Replaces Math.random, whose state in V8 can't be reached, by a generator whose state can: xoshiro128** (Blackman and Vigna,
  * "Scrambled Linear Pseudorandom Number Generators", 2018), 53 bits from two steps. Once, before any user code.
  */
 export function ownRandomness(): void {
-  fill(state);
+  seed();
   Math.random = function random() {
     return ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992;
   };
-  crypto.randomInt = new Proxy(randomInt, {
-    apply(target, self, parameters) {
-      intsDrawn = true;
-      return Reflect.apply(target, self, parameters) as unknown;
-    },
-  });
+  crypto.randomInt = noticing(randomInt, 'ints');
+  crypto.randomUUID = noticing(randomUUID, 'uuids');
+  const webCrypto = Object.getPrototypeOf(crypto.webcrypto) as { randomUUID: () => string };
+  webCrypto.randomUUID = noticing(webCrypto.randomUUID, 'uuids');
   syncBuiltinESMExports();
 }
 
 /** In a forked child, before user code runs there. OpenSSL's generator reseeds by itself when its pid changes. */
 export function refreshRandomness(): void {
-  fill(state);
-  for (let i = 0; i < UUID_CACHE_CALLS; i++) randomUUID();
-  if (intsDrawn) for (let i = 0; i < INT_CACHE_CALLS; i++) randomInt(2);
+  seed();
+  if (drawn.uuids) for (let i = 0; i < UUID_CACHE_CALLS; i++) randomUUID();
+  if (drawn.ints) for (let i = 0; i < INT_CACHE_CALLS; i++) randomInt(2);
+}
+
+/** From the kernel: OpenSSL would first have to seed its own generator anew, which a child may never need. */
+function seed(): void {
+  check(libc.getrandom(buffer, BigInt(STATE_BYTES), 0), 'getrandom');
+}
+
+function noticing<T extends (...parameters: never[]) => unknown>(draw: T, what: keyof typeof drawn): T {
+  return new Proxy(draw, {
+    apply(target, self, parameters) {
+      drawn[what] = true;
+      return Reflect.apply(target, self, parameters) as unknown;
+    },
+  });
 }
 
 function next(): number {
