@@ -14,13 +14,19 @@ export type Inventory = {
   readonly processes: readonly string[];
 };
 
-export function takeInventory(): Inventory {
-  return { resources: process.getActiveResourcesInfo().toSorted(), descriptors: descriptors(), threads: threads(), processes: processes() };
+/** `known`: an earlier one, whose descriptors need not be looked at again. */
+export function takeInventory(known?: Inventory): Inventory {
+  return {
+    resources: process.getActiveResourcesInfo().toSorted(),
+    descriptors: descriptors(known),
+    threads: threads(),
+    processes: processes(),
+  };
 }
 
 export function blockersSince(before: Inventory): SnapshotBlocker[] {
   try {
-    return compare(before, takeInventory());
+    return compare(before, takeInventory(before));
   } catch (error) {
     // User code has replaced what this needs: nothing is known, so nothing is promised.
     return [{ kind: 'unknown', detail: `what init left behind cannot be told: ${String(error)}` }];
@@ -79,11 +85,11 @@ function openedSince(before: Inventory, after: Inventory): [string, string][] {
   return opened.filter(([, target]) => !(target.startsWith('pipe:') && ends(target) === 2));
 }
 
-function descriptors(): ReadonlyMap<string, string> {
+function descriptors(known: Inventory | undefined): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const fd of entries('/proc/self/fd')) {
     try {
-      found.set(fd, readlinkSync(`/proc/self/fd/${fd}`));
+      found.set(fd, known?.descriptors.get(fd) ?? readlinkSync(`/proc/self/fd/${fd}`));
     } catch {
       // It was the descriptor of the listing itself.
     }
@@ -117,7 +123,10 @@ function isRunning(pid: string): boolean {
 const RENEWED = /^(libuv-worker|node-V8Worker|node-|node$|MainThread)/;
 
 function threads(): string[] {
-  const names = entries('/proc/self/task').map((task) => readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim());
+  const tasks = entries('/proc/self/task');
+  // The main thread alone.
+  if (tasks.length === 1) return [];
+  const names = tasks.map((task) => readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim());
   return names.filter((name) => !RENEWED.test(name)).toSorted();
 }
 

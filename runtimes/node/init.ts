@@ -1,6 +1,6 @@
 /** The function's init: its environment, its output, its module; once per template. */
 import { Module } from 'node:module';
-import type { SnapshotBlocker } from './blockers.ts';
+import type { Inventory, SnapshotBlocker } from './blockers.ts';
 import { blockersSince, takeInventory } from './blockers.ts';
 import type { Channel } from './channel.ts';
 import { KIND } from './channel.ts';
@@ -25,13 +25,26 @@ export type InitOptions = {
   readonly exit?: (code: number) => void;
   /** In a forked process, which Node does not tell that its event loop is empty. */
   readonly loopAlive?: LoopAlive;
+  /** What `prepare` returned, where it was called ahead of time. */
+  readonly prepared?: Prepared;
 };
+
+/** What was there before init; what comes later is the function's. */
+export type Prepared = Inventory;
 
 export type InitFailed = { readonly failed: unknown };
 export type Initialised = Loaded & { readonly initMs: number; readonly blockers: readonly SnapshotBlocker[] };
 
 const { stringify } = JSON;
 const now = performance.now.bind(performance);
+
+/** The part of init that needs no function. `channel` may still be without a descriptor of its own. */
+export function prepare(channel: Channel): Prepared {
+  installEnding(channel);
+  installStreaming();
+  process.setSourceMapsEnabled(true);
+  return takeInventory();
+}
 
 /** Never rejects: `failed` is what the function's module threw, or a RuntimeError. `reportInit` tells the host of either. */
 export async function initialise(options: InitOptions): Promise<Initialised | InitFailed> {
@@ -40,12 +53,9 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   if (options.environment) replaceEnvironment(options.environment);
   const environment = { ...process.env };
   installConsole(channel, environment);
-  installEnding(channel);
-  installStreaming();
-  process.setSourceMapsEnabled(true);
+  const before = options.prepared ?? prepare(channel);
   ending.fault = (error) => channel.sendText(KIND.initError, 0, 0, 0, stringify(error));
   ending.idle = neverInitialised;
-  const before = takeInventory();
   const watch = options.loopAlive && new IdleWatch({ alive: options.loopAlive, patient: () => true, idle: neverInitialised });
   watch?.start();
   const startedMs = now();

@@ -13,13 +13,15 @@ import { install, userCode } from './seccomp.ts';
 import { architecture } from './syscalls.ts';
 import { refreshRandomness } from './uniqueness.ts';
 import { Channel } from './channel.ts';
-import { initialise } from './init.ts';
+import { initialise, prepare } from './init.ts';
 import { reportInit } from './boot.ts';
 import { serve } from './serve.ts';
 
 const MiB = 1024 * 1024;
 /** Processes and threads of all instances of one sandbox together. */
 const PROCESSES = 4096;
+/** The channel has no descriptor before there is a function. */
+const NOT_YET = -1;
 /** As Lambda has it. */
 const FILES = 1024;
 
@@ -33,13 +35,15 @@ export type TemplateOptions = {
 export async function runTemplate(options: TemplateOptions): Promise<void> {
   // All that needs no function is done before there is one.
   const mappedBytes = confine(options);
+  const channel = new Channel(NOT_YET);
+  const prepared = prepare(channel);
   const first = receiveMessage(options.keeper);
   if (!first) libc._exit(0);
   const spec = first!.message as { readonly do: 'init' } & FunctionMessage;
   const [boot] = first!.fds as [number];
   limitResources({ dataBytes: mappedBytes + spec.memoryMiB * MiB, processes: PROCESSES, files: FILES });
   process.chdir('/var/task');
-  const channel = new Channel(boot);
+  channel.swap(boot);
   const exit = (code: number) => libc._exit(code);
   const outcome = await initialise({
     taskRoot: '/var/task',
@@ -48,9 +52,8 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     channel,
     exit,
     loopAlive,
+    prepared: { ...prepared, descriptors: new Map(prepared.descriptors).set(String(boot), 'the boot channel') },
   });
-  // What init left in the young generation would be copied by the first collection of every child.
-  collectGarbage('minor');
   // Before the host hears of it: the keeper must know when the host asks for an instance.
   sendRecord(options.keeper, RECORD.initialised);
   if (!reportInit(channel, outcome)) exit(1);
@@ -91,6 +94,7 @@ type InstanceOrder = {
 /** Waits for commands, blocking, so that nothing of the function runs between two forks; returns in each instance. */
 function forkOnCommand(keeper: number): InstanceOrder {
   const status = Buffer.alloc(128);
+  let collected = false;
   for (;;) {
     const received = receiveMessage(keeper);
     if (!received) libc._exit(0);
@@ -101,6 +105,9 @@ function forkOnCommand(keeper: number): InstanceOrder {
       const instance = { id: order.id, channel, userNamespace, mounts, forked: order.do === 'fork' };
       if (order.do === 'serve' || fork() === 0) return instance;
       for (const fd of fds) libc.close(fd);
+      // What init left in the young generation would be copied by the first collection of every child; the first one is awaited already.
+      if (!collected) collectGarbage('minor');
+      collected = true;
     } else if (order.do === 'reap' && libc.waitpid(order.pid, status, 0) === order.pid) {
       sendRecord(keeper, RECORD.reaped, order.pid, status.readInt32LE(0));
     }
