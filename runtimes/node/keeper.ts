@@ -34,7 +34,7 @@ export function keep(options: KeeperOptions): never {
     return loop(options);
   } catch (error) {
     // Node's own way to end waits for threads that a forked process doesn't have.
-    writeSync(2, `the keeper failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+    writeSync(2, `the keeper failed: ${error instanceof Error ? error.message : String(error)}\n`);
     libc._exit(1);
     throw error;
   }

@@ -45,6 +45,10 @@ export class BufferedExchange implements EngineListener {
 
   end(outcome: Outcome): void {
     this.#ended = true;
+    orFail(this.#context, () => this.#end(outcome));
+  }
+
+  #end(outcome: Outcome): void {
     const { response } = this.#context;
     if (response.destroyed) return;
     if (outcome.kind === 'answered') return this.#answer(outcome.payload);
@@ -118,6 +122,10 @@ export class StreamedExchange implements EngineListener {
 
   end(outcome: Outcome): void {
     this.#ended = true;
+    orFail(this.#context, () => this.#end(outcome));
+  }
+
+  #end(outcome: Outcome): void {
     const context = this.#context;
     const { response } = context;
     if (this.#broken || response.destroyed) return;
@@ -137,6 +145,17 @@ export class StreamedExchange implements EngineListener {
       case 'refused':
         return sendFailure(response, failureOf(outcome), heads(context));
     }
+  }
+}
+
+/** Whatever goes wrong with an answer, the client gets one. */
+function orFail(context: ExchangeContext, answer: () => void): void {
+  try {
+    answer();
+  } catch (error) {
+    context.log.error({ error, requestId: context.requestId }, 'an answer could not be sent');
+    if (context.response.headersSent) context.response.destroy();
+    else sendFailure(context.response, BAD_GATEWAY, heads(context));
   }
 }
 

@@ -48,6 +48,8 @@ test('what cannot be an HTTP response is refused', () => {
     { statusCode: 200, headers: { 'a b': 'c' } },
     { statusCode: 200, headers: { a: 'b\r\nSet-Cookie: x' } },
     { statusCode: 200, headers: { a: '€' } },
+    { statusCode: 200, headers: { a: { toString: 1 } } },
+    { statusCode: 200, headers: { a: [[{ toString: 1 }]] } },
     { statusCode: 200, cookies: 'a=1' },
     { statusCode: 200, cookies: ['a\n'] },
   ];

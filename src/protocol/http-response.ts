@@ -2,6 +2,8 @@
  * What a function behind a function URL returned, as an HTTP response: payload format 2.0, with Lambda's inference: a JSON value that has
  * no `statusCode` is itself the body, with status 200 and content type application/json.
  */
+import { nestsTooDeep } from './json.ts';
+
 export type UrlResponse = {
   readonly status: number;
   /** Names in lower case and values in turn, without content-length. `set-cookie` may come several times. */
@@ -17,6 +19,7 @@ export type ResponsePrelude = {
 
 /** Reads the payload of an answer. Undefined: it is no response, which a function URL answers with 502. */
 export function decodeUrlResponse(payload: Buffer): UrlResponse | undefined {
+  if (nestsTooDeep(payload)) return undefined;
   const text = payload.toString();
   const value = parse(text);
   if (value === undefined) return undefined;
@@ -80,15 +83,23 @@ const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 /** Names as functions write them -> in lower case. Functions use few names, and each again and again. */
 const knownNames = new Map<string, string>();
 const MAX_KNOWN_NAMES = 1_000;
+const MAX_KNOWN_NAME_LENGTH = 64;
 
 function headerName(raw: string): string | undefined {
   const known = knownNames.get(raw);
   if (known !== undefined) return known;
   if (!NAME.test(raw)) return undefined;
   const name = raw.toLowerCase();
+  if (raw.length > MAX_KNOWN_NAME_LENGTH) return name;
   if (knownNames.size >= MAX_KNOWN_NAMES) knownNames.clear();
   knownNames.set(raw, name);
   return name;
+}
+
+/** An object is no header value; and nothing of a function's object is called to make it one. */
+function headerValue(value: unknown): string | undefined {
+  if (Array.isArray(value)) return value.some((item) => typeof item === 'object' && item !== null) ? undefined : value.join(',');
+  return typeof value === 'object' && value !== null ? undefined : String(value);
 }
 
 function readHeaders(headers: unknown, cookies: unknown, defaultContentType: string): string[] | undefined {
@@ -99,8 +110,8 @@ function readHeaders(headers: unknown, cookies: unknown, defaultContentType: str
     for (const raw in headers) {
       const value = (headers as Readonly<Record<string, unknown>>)[raw];
       const name = headerName(raw);
-      const text = typeof value === 'string' ? value : Array.isArray(value) ? value.join(',') : String(value);
-      if (name === undefined || FORBIDDEN_IN_VALUE.test(text)) return undefined;
+      const text = typeof value === 'string' ? value : headerValue(value);
+      if (name === undefined || text === undefined || FORBIDDEN_IN_VALUE.test(text)) return undefined;
       if (CONNECTION_HEADERS.has(name)) continue;
       typed ||= name === 'content-type';
       out.push(name, text);

@@ -1,4 +1,4 @@
-import { FrameError, LOG_LEVELS } from '../../protocol/mod.ts';
+import { FrameError, LOG_LEVELS, nestsTooDeep } from '../../protocol/mod.ts';
 import type { FunctionError, LogLevel, ReadyPayload, SnapshotBlocker, StreamHead } from '../../protocol/mod.ts';
 import { LIMITS } from '../../kernel/mod.ts';
 
@@ -69,6 +69,7 @@ export function readLog(payload: Buffer): { readonly text: string; readonly leve
 }
 
 function readObject(payload: Buffer): Record<string, unknown> {
+  if (nestsTooDeep(payload)) throw new FrameError('a frame holds JSON that nests too deep');
   try {
     const value: unknown = JSON.parse(payload.toString());
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;

@@ -5,6 +5,7 @@ import { parseFunctionReference, resolveVersion } from '../../control/mod.ts';
 import type { Functions, FunctionView } from '../../control/mod.ts';
 import type { Invocation } from '../../engine/mod.ts';
 import { HearthError, LIMITS } from '../../kernel/mod.ts';
+import { JSON_DEPTH, nestsTooDeep } from '../../protocol/mod.ts';
 import { readBody } from './body.ts';
 import { NamespacedFunctionName, Qualifier } from './patterns.ts';
 import { decode } from './router.ts';
@@ -81,6 +82,7 @@ function findVersion(functions: Functions, segment: string, query: string): Func
 function checkEvent(body: Buffer): Buffer {
   if (body.length === 0) return EMPTY_EVENT;
   if (!isUtf8(body)) throw badJson('Invalid UTF-8');
+  if (nestsTooDeep(body)) throw badJson(`Document nesting depth exceeds the maximum allowed (${JSON_DEPTH})`);
   try {
     JSON.parse(body.toString());
   } catch (error) {

@@ -3,6 +3,7 @@ import type { FunctionEntry, Functions, FunctionVersion } from '../../control/mo
 import type { Deployment, Engine } from '../../engine/mod.ts';
 import { asHearthError, HearthError, LIMITS } from '../../kernel/mod.ts';
 import type { Log } from '../../kernel/mod.ts';
+import { JSON_DEPTH, nestsTooDeep } from '../../protocol/mod.ts';
 import { readBody } from './body.ts';
 import { errorReply } from './errors.ts';
 import { FUNCTION_OPERATIONS } from './function-operations.ts';
@@ -94,6 +95,10 @@ function between(path: string, { prefix, suffix }: { readonly prefix: string; re
 
 function parseBody(body: Buffer): unknown {
   if (body.length === 0) return {};
+  if (nestsTooDeep(body)) {
+    const reason = `Document nesting depth exceeds the maximum allowed (${JSON_DEPTH})`;
+    throw new HearthError('InvalidRequestContentException', `Could not parse request body into json: ${reason}`);
+  }
   let parsed: unknown;
   try {
     parsed = JSON.parse(body.toString());
