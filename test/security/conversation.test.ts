@@ -1,0 +1,186 @@
+/** Functions that forge what their sandbox says to the host and to its keeper. They harm themselves, and nobody else. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { descendants, isAlive } from '../e2e/footprint.ts';
+import { eventually, startIsolated, startNeighbour } from '../e2e/platform.ts';
+import type { Answer, Isolated } from '../e2e/platform.ts';
+
+const FORGER = readFileSync(join(import.meta.dirname, 'forger.mjs'), 'utf8');
+const VIOLATIONS = [
+  'other',
+  'zero',
+  'kind',
+  'huge',
+  'over',
+  'invoke',
+  'ready',
+  'initError',
+  'chunk',
+  'end',
+  'heads',
+  'short',
+  'error',
+  'level',
+  'random',
+];
+const FORGED_INITS = [
+  'blockers',
+  'types',
+  'twice',
+  'answer',
+  'error',
+  'deep',
+  'huge',
+  'rest',
+  'steal',
+  'half',
+  'noise',
+  'hellos',
+  'ends',
+  'early',
+  'reports',
+  'closed',
+];
+/** The answer to a function whose sandbox lies: an error of the function, or of the platform about it. */
+const FUNCTION_ERROR = /^(Runtime\.(ProtocolViolation|ExitError|OutOfMemory|Unknown)|Sandbox\.Timedout|Error)$/;
+
+test('forged frames on the descriptor of an instance', { timeout: 120_000 }, async (t) => {
+  const isolated = await startIsolated(t);
+  if (!isolated) return;
+  await isolated.create('forger', FORGER, { Timeout: 2 });
+  const url = await isolated.url('forger');
+  const neighbour = await startNeighbour(isolated);
+  const forge = (options: object) => isolated.invoke('forger', options);
+  const atUrl = (options: object) =>
+    fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(options) });
+  const afterwards = async () => {
+    await isolated.healthy();
+    assert.equal((await forge({})).value, 'honest');
+  };
+
+  for (const violation of VIOLATIONS) {
+    await t.test(`"${violation}" ends the instance`, async () => {
+      const { error } = await forge({ forge: violation });
+      assert.match(error?.errorType ?? '(answered)', /^Runtime\.ProtocolViolation$/);
+      await afterwards();
+    });
+  }
+  await t.test('whoever answers twice is answered for once', async () => {
+    for (let i = 0; i < 5; i++) {
+      const { value, error } = await forge({ forge: 'twice' });
+      assert.ok(value === 'forged' || error?.errorType === 'Runtime.ProtocolViolation', JSON.stringify(value));
+    }
+    // The second answer may meet the invocation after it, which then fails; never is it the answer to that one.
+    await eventually(async () => assert.equal((await forge({})).value, 'honest'));
+    await afterwards();
+  });
+  await t.test('what is of another type than it should be is text, or left out', async () => {
+    assert.deepEqual((await forge({ forge: 'types' })).error, { errorType: 'Error', errorMessage: '', trace: ['line'] });
+    assert.match((await forge({ forge: 'exit' })).error?.errorType ?? 'answered', /^(answered|Runtime\.ExitError)$/);
+    await eventually(afterwards);
+  });
+  for (const silent of ['partial', 'silent']) {
+    await t.test(`"${silent}" is ended at its timeout at the latest`, async () => {
+      const { error } = await forge({ forge: silent });
+      assert.match(error!.errorType, /^(Sandbox\.Timedout|Runtime\.ExitError)$/);
+      await afterwards();
+    });
+  }
+  const PRELUDES = [
+    { contentType: 'a\r\nb: c' },
+    { contentType: 'text/plain', prelude: { statusCode: 1e9 } },
+    { contentType: 'text/plain', prelude: { statusCode: 99 } },
+    { contentType: 'text/plain', prelude: { headers: { 'a b': 'c', 'x\n': 'y', ok: 'a\u0000b', é: 'ü' } } },
+    { contentType: 'text/plain', prelude: { headers: { 'transfer-encoding': 'chunked', 'content-length': '1', connection: 'upgrade' } } },
+    { contentType: 'text/plain', prelude: { cookies: ['a=b\r\nset-cookie: c=d'] } },
+    { contentType: 'text/plain', prelude: { statusCode: 204, headers: JSON.parse('{"__proto__":"x","constructor":"y"}') as object } },
+  ];
+  for (const prelude of PRELUDES) {
+    await t.test(`a streamed answer that begins with ${JSON.stringify(prelude)} is an answer or an error`, async () => {
+      const response = await atUrl({ forge: 'prelude', prelude });
+      assert.ok([200, 204, 502].includes(response.status), String(response.status));
+      assert.equal(response.headers.get('b') ?? response.headers.get('set-cookie'), null);
+      await response.text().catch(() => undefined);
+      await eventually(afterwards);
+    });
+  }
+  const TEXTS = [
+    'not JSON',
+    '',
+    '{"statusCode":"x"}',
+    '{"statusCode":1e9,"body":1}',
+    '{"statusCode":200,"headers":{"a\\nb":"c\\r\\nd"}}',
+    '{"statusCode":200,"cookies":["a\\r\\nb"]}',
+    '{"statusCode":200,"isBase64Encoded":true,"body":"*"}',
+    '[',
+    '['.repeat(100_000),
+    '{"statusCode":200,"headers":{"a":{"toString":1},"b":[{"toString":1}]}}',
+  ];
+  for (const text of TEXTS) {
+    await t.test(`the answer ${text.slice(0, 60)} at a URL is an answer or an error`, async () => {
+      const response = await atUrl({ forge: 'raw', text });
+      assert.ok([200, 502].includes(response.status), String(response.status));
+      await response.text();
+      await eventually(afterwards);
+    });
+  }
+  await neighbour.stop();
+});
+
+test('forged frames and records during init', { timeout: 120_000 }, async (t) => {
+  const isolated = await startIsolated(t);
+  if (!isolated) return;
+  const neighbour = await startNeighbour(isolated);
+  for (const forged of FORGED_INITS) {
+    await t.test(`"${forged}" brings its own function to an end, at most`, async () => {
+      const name = `init-${forged}`;
+      await isolated.create(name, FORGER, { Timeout: 2, Environment: { Variables: { FORGE: forged } } });
+      for (let i = 0; i < 3; i++) await honestOrFailed(isolated, name);
+      await isolated.healthy();
+      await isolated.remove(name);
+    });
+  }
+  await neighbour.stop();
+});
+
+/** Answered by the handler, or failed in a way that callers know. */
+async function honestOrFailed({ invoke }: Isolated, name: string): Promise<void> {
+  let answer: Answer;
+  try {
+    answer = await invoke(name);
+  } catch (error) {
+    assert.equal((error as Error).name, 'ServiceException', String(error));
+    return;
+  }
+  if (answer.error) assert.match(answer.error.errorType, FUNCTION_ERROR);
+  else assert.equal(answer.value, 'honest');
+}
+
+test('a sandbox whose keeper was brought to wait for ever goes with a killed platform all the same', { timeout: 60_000 }, async (t) => {
+  const isolated = await startIsolated(t);
+  if (!isolated) return;
+  const { platform } = isolated;
+  await isolated.create('rest', FORGER, { Timeout: 60, Environment: { Variables: { FORGE: 'rest' } } });
+  const url = await isolated.url('rest');
+  // More orders than fit into the socket of a template that reads none.
+  const calls = Array.from({ length: 600 }, () => fetch(url).catch(() => undefined));
+  const SENDMSG = process.arch === 'x64' ? '46' : '211';
+  const blocked = () => descendants(platform.process.pid!).some((pid) => currentCall(pid) === SENDMSG);
+  await eventually(() => assert.ok(blocked(), 'the keeper waits until its template reads'));
+  const family = descendants(platform.process.pid!);
+  await platform.stop('SIGKILL');
+  await eventually(() => assert.deepEqual(family.filter(isAlive), []));
+  await Promise.all(calls);
+});
+
+/** The number of the system call that a process waits in. */
+function currentCall(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/syscall`, 'latin1').split(' ')[0];
+  } catch {
+    // It has ended, or this user may not see it.
+    return undefined;
+  }
+}

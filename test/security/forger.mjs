@@ -1,0 +1,146 @@
+/**
+ * A function that speaks on descriptors that are not its business: the one its answers go through, and during init the one to its keeper.
+ * FORGE in its environment says what it does during init. It runs in a sandbox, so it imports nothing of the project.
+ */
+import fs from 'node:fs';
+
+const KIND = {
+  invoke: 0x01,
+  ready: 0x10,
+  initError: 0x11,
+  response: 0x20,
+  error: 0x21,
+  streamHead: 0x22,
+  streamChunk: 0x23,
+  streamEnd: 0x24,
+  log: 0x30,
+  exit: 0x31,
+};
+
+/** The oldest first: during init the one to the keeper, then the one to the host. */
+function sockets() {
+  const found = [];
+  for (const name of fs.readdirSync('/proc/self/fd')) {
+    try {
+      const [, inode] = /^socket:\[(\d+)\]$/.exec(fs.readlinkSync(`/proc/self/fd/${name}`)) ?? [];
+      if (inode) found.push({ fd: Number(name), inode: Number(inode) });
+    } catch {
+      // The descriptor of the listing.
+    }
+  }
+  return found.toSorted((a, b) => a.inode - b.inode).map(({ fd }) => fd);
+}
+
+function frame(kind, stream, payload, length = payload.length) {
+  const head = Buffer.alloc(9);
+  head.writeUInt32LE(length >>> 0, 0);
+  head[4] = kind;
+  head.writeUInt32LE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+function writeAll(fd, bytes) {
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += fs.writeSync(fd, bytes, at);
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+    }
+  }
+}
+
+const json = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
+const counted = (value) => Buffer.concat([Buffer.from([0, 1, 0, 0]), json(value)]);
+const for60Seconds = () => new Promise((resolve) => setTimeout(resolve, 60_000));
+const forEver = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+
+function record(kind, a = 0, b = 0) {
+  const bytes = Buffer.alloc(16);
+  [kind, a, b].forEach((value, i) => bytes.writeUInt32LE(value >>> 0, 4 * i));
+  return bytes;
+}
+
+const READY = { initMs: 1, streaming: false, blockers: [] };
+const DURING_INIT = {
+  blockers: (keeper, boot) =>
+    writeAll(
+      boot,
+      frame(
+        KIND.ready,
+        0,
+        json({ initMs: 1, streaming: false, blockers: [{ kind: { toString: 1 }, detail: { toString: 1, valueOf: 1 } }, null, 7] }),
+      ),
+    ),
+  types: (keeper, boot) => writeAll(boot, frame(KIND.ready, 0, json({ initMs: 'x', streaming: 'y', blockers: { length: 1e9 } }))),
+  twice: (keeper, boot) => [1, 2, 3].forEach(() => writeAll(boot, frame(KIND.ready, 0, json(READY)))),
+  answer: (keeper, boot) => writeAll(boot, frame(KIND.response, 1, counted('"early"'))),
+  error: (keeper, boot) =>
+    writeAll(boot, frame(KIND.initError, 0, json({ errorType: { toString: 1 }, errorMessage: [1], stackTrace: [{}, 'x', null] }))),
+  deep: (keeper, boot) => writeAll(boot, frame(KIND.ready, 0, json(`${'['.repeat(4_000_000)}${']'.repeat(4_000_000)}`))),
+  huge: (keeper, boot) => writeAll(boot, frame(KIND.ready, 0, Buffer.alloc(0), 0xffff_ffff)),
+  rest: (keeper, boot) => {
+    writeAll(boot, frame(KIND.ready, 0, json(READY)));
+    forEver();
+  },
+  steal: (keeper, boot) => {
+    writeAll(boot, frame(KIND.ready, 0, json(READY)));
+    for (;;) fs.readSync(keeper, Buffer.alloc(1));
+  },
+  half: (keeper) => writeAll(keeper, record(2, 1).subarray(0, 7)),
+  noise: (keeper) => writeAll(keeper, Buffer.alloc(160, 0xa5)),
+  hellos: (keeper) => [0, 1, 2, 3].forEach((id) => writeAll(keeper, record(2, id))),
+  ends: (keeper) => [1, 2, 3, 4].forEach((pid) => writeAll(keeper, record(3, pid, 0))),
+  early: (keeper) => writeAll(keeper, record(7)),
+  reports: (keeper) => [1, 4, 5, 6, 99].forEach((kind) => writeAll(keeper, record(kind, 1, 9))),
+  closed: (keeper) => fs.closeSync(keeper),
+};
+if (process.env.FORGE) DURING_INIT[process.env.FORGE](...sockets());
+
+const DURING_INVOCATION = {
+  twice: (fd, stream) => writeAll(fd, frame(KIND.response, stream, counted('"forged"'))),
+  other: (fd) => writeAll(fd, frame(KIND.response, 4711, counted('"forged"'))),
+  zero: (fd) => writeAll(fd, frame(KIND.response, 0, counted('"forged"'))),
+  kind: (fd, stream) => writeAll(fd, frame(0x77, stream, json('{}'))),
+  huge: (fd, stream) => writeAll(fd, frame(KIND.response, stream, json('{}'), 0xffff_ffff)),
+  over: (fd, stream) => writeAll(fd, frame(KIND.response, stream, Buffer.alloc(0), 8 * 1024 * 1024 + 1)),
+  invoke: (fd, stream) => writeAll(fd, frame(KIND.invoke, stream, json('{}'))),
+  ready: (fd) => writeAll(fd, frame(KIND.ready, 0, json(READY))),
+  initError: (fd) => writeAll(fd, frame(KIND.initError, 0, json('{}'))),
+  chunk: (fd, stream) => writeAll(fd, frame(KIND.streamChunk, stream, json('x'))),
+  end: (fd, stream) => writeAll(fd, frame(KIND.streamEnd, stream, json('xxxx'))),
+  heads: (fd, stream) => [1, 2].forEach(() => writeAll(fd, frame(KIND.streamHead, stream, json({ contentType: 'text/plain' })))),
+  short: (fd, stream) => writeAll(fd, frame(KIND.response, stream, Buffer.from([1]))),
+  error: (fd, stream) => writeAll(fd, frame(KIND.error, stream, counted('[[[['))),
+  level: (fd, stream) => writeAll(fd, frame(KIND.log, stream, Buffer.from([200, 65]))),
+  random: (fd) => writeAll(fd, Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 7919) % 251))),
+  exit: (fd) => writeAll(fd, frame(KIND.exit, 0, json({ code: { toString: 1 } }))),
+  types: (fd, stream) =>
+    writeAll(fd, frame(KIND.error, stream, counted({ errorType: { toString: 1 }, errorMessage: ['x'], stackTrace: [{}, 'line', null] }))),
+  prelude: (fd, stream, { prelude }) => {
+    writeAll(fd, frame(KIND.streamHead, stream, json(prelude)));
+    writeAll(fd, frame(KIND.streamChunk, stream, json('body')));
+    writeAll(fd, frame(KIND.streamEnd, stream, Buffer.alloc(4)));
+    process.exit(0);
+  },
+  raw: (fd, stream, { text }) => {
+    writeAll(fd, frame(KIND.response, stream, counted(text)));
+    process.exit(0);
+  },
+  partial: (fd, stream) => {
+    writeAll(fd, frame(KIND.response, stream, json('x'), 1000));
+    return for60Seconds();
+  },
+  silent: (fd) => {
+    fs.closeSync(fd);
+    for (;;);
+  },
+};
+
+let invocations = 0;
+export const handler = async (event) => {
+  invocations++;
+  const forged = event.rawPath ? JSON.parse(event.body) : event;
+  if (!forged.forge) return 'honest';
+  await DURING_INVOCATION[forged.forge](sockets().at(-1), invocations, forged);
+  return 'honest';
+};
