@@ -9,15 +9,15 @@ import type { InvokeOptions, UrlOptions } from './functions.ts';
 import type { KeyOptions } from './keys.ts';
 import type { LogsOptions } from './logs.ts';
 import { createOutput } from './output.ts';
-import type { UpOptions } from './up.ts';
+import type { Ahead, UpOptions } from './up.ts';
 
 const EXIT_CODES_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failed} failed, ${EXIT.usage} wrong usage, ${EXIT.unreachable} no Hearth at the endpoint, ${EXIT.functionError} the invoked function failed.
 Environment: HEARTH_ENDPOINT, HEARTH_DATA, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with --auth), NO_COLOR.`;
 
-/** Runs one command line and sets the process's exit code. Never throws. */
-export async function runCli(args: readonly string[]): Promise<void> {
-  const program = await createProgram();
+/** Runs one command line and sets the process's exit code. Never throws. `ahead`: for `up`. */
+export async function runProgram(args: readonly string[], ahead?: Ahead): Promise<void> {
+  const program = await createProgram(ahead);
   // A reader that has seen enough (`| head`) closes the pipe; that ends this process, and is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed));
   try {
@@ -30,7 +30,7 @@ export async function runCli(args: readonly string[]): Promise<void> {
   }
 }
 
-async function createProgram(): Promise<Command> {
+async function createProgram(ahead: Ahead | undefined): Promise<Command> {
   const program = new Command('hearth')
     .description('A self-hosted serverless platform that speaks the AWS Lambda API.')
     .version(await packageVersion(), '-V, --version')
@@ -39,14 +39,14 @@ async function createProgram(): Promise<Command> {
     .addHelpText('after', EXIT_CODES_HELP)
     .configureOutput({ writeErr: () => undefined })
     .exitOverride();
-  addPlatformVerbs(program);
+  addPlatformVerbs(program, ahead);
   addProjectVerbs(program);
   addFunctionVerbs(program);
   addKeyVerbs(program);
   return program;
 }
 
-function addPlatformVerbs(program: Command): void {
+function addPlatformVerbs(program: Command, ahead: Ahead | undefined): void {
   program
     .command('up')
     .description('start the platform, and stay in the foreground until SIGINT or SIGTERM')
@@ -55,7 +55,7 @@ function addPlatformVerbs(program: Command): void {
     .option('--data <directory>', 'data directory (HEARTH_DATA; default .hearth)')
     .option('--auth', 'take signed requests only; see "hearth keys"')
     .addOption(new Option('--driver <name>', 'how functions are run').choices(['auto', 'linux', 'spawn']).default('auto'))
-    .action(verb<UpOptions>(async (context, options) => (await import('./up.ts')).up(context, options)));
+    .action(verb<UpOptions>(async (context, options) => (await import('./up.ts')).up(context, options, ahead)));
   program
     .command('doctor')
     .description('say what this machine offers for isolation, and what is missing')

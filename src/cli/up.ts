@@ -1,7 +1,10 @@
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { HearthError } from '../kernel/mod.ts';
+import type { Ahead } from '../main/mod.ts';
 import type { Context } from './context.ts';
+
+export type { Ahead } from '../main/mod.ts';
 
 export type UpOptions = {
   readonly port: string;
@@ -11,18 +14,25 @@ export type UpOptions = {
   readonly driver: 'auto' | 'linux' | 'spawn';
 };
 
+/** Begins what `up` waits for longest. Close it when the platform did not start. */
+export async function ahead(): Promise<Ahead> {
+  const begun = (await import('../main/mod.ts')).startAhead();
+  await begun.started;
+  return begun;
+}
+
 /** Starts the platform and stays until a signal ends it. With --json exactly one line on stdout, once it answers. */
-export async function up(context: Context, options: UpOptions): Promise<void> {
+export async function up(context: Context, options: UpOptions, begun: Ahead | undefined): Promise<void> {
   // Sandboxes that start and end keep no process alive by themselves; the platform is to see them through.
   const awake = setInterval(() => undefined, 60_000);
   try {
-    await runPlatform(context, options);
+    await runPlatform(context, options, begun);
   } finally {
     clearInterval(awake);
   }
 }
 
-async function runPlatform({ out, environment, directory }: Context, options: UpOptions): Promise<void> {
+async function runPlatform({ out, environment, directory }: Context, options: UpOptions, begun: Ahead | undefined): Promise<void> {
   const { startStandalone, openLog } = await import('../main/mod.ts');
   const data = resolve(directory, options.data ?? (environment['HEARTH_DATA'] || '.hearth'));
   const ended = untilSignal();
@@ -33,7 +43,8 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
     auth: options.auth ?? false,
     driver: options.driver,
     // For people the line below says all there is to say.
-    log: openLog({ json: out.json, level: environment['HEARTH_LOG'] || (out.json ? 'info' : 'warn') }),
+    log: await openLog({ json: out.json, level: environment['HEARTH_LOG'] || (out.json ? 'info' : 'warn') }),
+    ...(begun && { ahead: begun }),
   });
   out.result({ ready: true, url: hearth.url }, () => {
     const isolation = hearth.isolated ? 'isolated' : out.paint.yellow('WITHOUT isolation ("hearth doctor" says why)');

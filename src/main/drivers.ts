@@ -1,5 +1,6 @@
 /** Which kind of sandbox this machine gets. */
 import { join } from 'node:path';
+import type { Ahead } from './ahead.ts';
 import type { Clock, Log } from '../kernel/mod.ts';
 import { asHearthError } from '../kernel/mod.ts';
 import type { Sandboxes } from '../ports/mod.ts';
@@ -14,6 +15,8 @@ export type DriverOptions = {
   readonly packages: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** What has been started already, in the hope of this driver. */
+  readonly ahead?: Ahead | undefined;
 };
 
 /** `reason`: why `auto` took another driver than the best. Throws HearthError `SandboxFailed` when the driver asked for does not work here. */
@@ -39,9 +42,9 @@ async function openBest(options: DriverOptions): Promise<{ readonly sandboxes: S
   }
 }
 
-async function openLinux({ directory, packages, clock, log }: DriverOptions): Promise<Sandboxes> {
+async function openLinux({ directory, packages, clock, log, ahead }: DriverOptions): Promise<Sandboxes> {
   const { LinuxSandboxes, selfTest } = await import('../adapters/linux/mod.ts');
-  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'linux'), packages, clock, log });
+  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'linux'), packages, clock, log, ahead: await ahead?.started });
   try {
     await selfTest(sandboxes, packages);
   } catch (error) {
@@ -51,7 +54,8 @@ async function openLinux({ directory, packages, clock, log }: DriverOptions): Pr
   return sandboxes;
 }
 
-async function openSpawn({ directory, clock, log }: DriverOptions): Promise<Sandboxes> {
+async function openSpawn({ directory, clock, log, ahead }: DriverOptions): Promise<Sandboxes> {
+  await ahead?.close();
   const { SpawnSandboxes } = await import('../adapters/spawn/mod.ts');
   return await SpawnSandboxes.open({ directory: join(directory, 'spawn'), clock, log });
 }

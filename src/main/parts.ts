@@ -5,6 +5,7 @@ import type { Packages } from '../adapters/packages/mod.ts';
 import { SqliteStore } from '../adapters/sqlite/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import type { Blobs, FunctionLogs, Sandboxes, Store } from '../ports/mod.ts';
+import type { Ahead } from './ahead.ts';
 import { openSandboxes } from './drivers.ts';
 import type { Driver } from './drivers.ts';
 import { readSealingKey } from './sealing-key.ts';
@@ -26,6 +27,9 @@ export type PartsOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly ahead?: Ahead | undefined;
+  /** Called when all is under way: from then on others work, and this thread has time. */
+  readonly begun?: () => void;
 };
 
 /** What is opened is closed by `opened`, also what was opened before a failure. */
@@ -34,7 +38,7 @@ export async function openParts(options: PartsOptions, opened: AsyncDisposableSt
   const data = opened.adopt(await openDataDirectory({ path: options.dataDirectory }), (directory) => directory.close());
   const blobs = await FileBlobs.open({ directory: data.blobs });
   const packages = opened.adopt(await openPackages({ directory: data.code, blobs }), (open) => open.close());
-  const sandboxes = openSandboxes({ driver: options.driver, directory: data.run, packages: data.code, clock, log });
+  const sandboxes = openSandboxes({ driver: options.driver, directory: data.run, packages: data.code, clock, log, ahead: options.ahead });
   // Whatever else fails meanwhile: sandboxes that are still coming up have to be waited for, to be closed.
   opened.defer(async () => {
     const [result] = await Promise.allSettled([sandboxes]);
@@ -46,7 +50,9 @@ export async function openParts(options: PartsOptions, opened: AsyncDisposableSt
       await logs.flush();
       await logs.close();
     });
-  const [store, logs, sealingKey] = await settled(openStore(), openLogs(), readSealingKey(data.path, random));
+  const opening = settled(openStore(), openLogs(), readSealingKey(data.path, random));
+  options.begun?.();
+  const [store, logs, sealingKey] = await opening;
   return { dataDirectory: data.path, store, logs, blobs, packages, sealingKey, sandboxes: warned(sandboxes, log) };
 }
 

@@ -1,12 +1,15 @@
 /** One node with everything in it: opens what it keeps, joins the rooms, listens. */
 import { readFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { checkListen } from '../api/door/mod.ts';
 import { LIMITS, systemClock, systemRandom } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import type { Sandboxes } from '../ports/mod.ts';
+import type { Ahead } from './ahead.ts';
 import type { Driver } from './drivers.ts';
 import { startHttpServer } from './http-server.ts';
 import { openParts } from './parts.ts';
+import type { Rooms } from './rooms.ts';
 
 export type StandaloneOptions = {
   readonly dataDirectory: string;
@@ -16,6 +19,8 @@ export type StandaloneOptions = {
   readonly auth: boolean;
   readonly driver: Driver;
   readonly log: Log;
+  /** What `startAhead` has begun already. */
+  readonly ahead?: Ahead;
   /** Default us-east-1. */
   readonly region?: string;
   /** Twelve digits; default 000000000000, as local platforms have it. */
@@ -56,24 +61,35 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
   const realm = { region: options.region ?? 'us-east-1', accountId: options.accountId ?? '000000000000' };
-  let state: 'starting' | 'ready' | 'closing' = 'starting';
+  let stage: Stage = { kind: 'starting' };
   let port = options.port;
 
-  const parts = await openParts({ ...options, clock, random }, opened);
-  // Loaded only now: meanwhile the first sandbox comes up in a process of its own.
-  const { joinRooms } = await import('./rooms.ts');
-  const surroundings = { realm, auth, clock, random, log, version: await packageVersion() };
-  const rooms = await joinRooms({ ...surroundings, parts, port: () => port, ready: () => state === 'ready' }, opened);
-  const { engine, gateway, control } = rooms;
-  const server = await startHttpServer({ host, port, limits: LIMITS.http, log, gateway, control });
+  // Loaded only then: meanwhile the first sandbox and the store come up, in a process and a thread of their own.
+  let loading: Promise<typeof import('./rooms.ts')> | undefined;
+  const begun = () => void (loading = import('./rooms.ts'));
+  const parts = await openParts({ ...options, clock, random, begun }, opened);
+  const server = await startHttpServer({
+    host,
+    port,
+    limits: LIMITS.http,
+    log,
+    gateway: (request, response) => stage.kind !== 'starting' && stage.rooms.gateway(request, response),
+    control: (request, response) => (stage.kind === 'starting' ? refuse(response) : stage.rooms.control(request, response)),
+  });
   opened.defer(() => server.close(LAST_ANSWERS_MS));
   port = server.port;
-  state = 'ready';
+  const { joinRooms } = await loading!;
+  const surroundings = { realm, auth, clock, random, log, version: await packageVersion() };
+  const rooms = await joinRooms({ ...surroundings, parts, port: () => port, ready: () => stage.kind === 'ready' }, opened);
+  const { engine } = rooms;
+  // Once more, now before the rooms: no request may find them gone.
+  opened.defer(() => server.close(LAST_ANSWERS_MS));
+  stage = { kind: 'ready', rooms };
   const { driver, isolated } = rooms.sandboxes;
   log.info({ url: server.url, driver, functions: rooms.functions.table.byName.size }, 'ready');
 
   const close = async () => {
-    state = 'closing';
+    stage = { kind: 'closing', rooms };
     // Timers and sockets of the rooms keep no process alive; closing has to come to its end all the same.
     const hold = setInterval(() => {}, 1_000);
     try {
@@ -89,9 +105,17 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
   return { url: server.url, port, driver, isolated, close: () => (closing ??= close()) };
 }
 
+type Stage = { readonly kind: 'starting' } | { readonly kind: 'ready' | 'closing'; readonly rooms: Rooms };
+
 const DRAIN_MS = 10_000;
 /** How long answers that are there already may take to be read. */
 const LAST_ANSWERS_MS = 1_000;
+
+/** A port that is listened at answers, also while the rest comes up. */
+function refuse(response: ServerResponse): void {
+  const message = 'Hearth is starting: try again in a moment.';
+  response.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1', connection: 'close' }).end(JSON.stringify({ message }));
+}
 
 async function packageVersion(): Promise<string> {
   const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');

@@ -1,50 +1,74 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
+import { getCompileCacheDir, stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { stripTypes } from './strip.ts';
+
+type Source = { readonly name: string; readonly text: string };
 
 /**
- * Writes a runtime's files as plain JavaScript into a directory of their own below `directory`, named by the hash of their content,
- * and returns its path. `x.ts` becomes `x.mjs`, `x.cts` becomes `x.cjs`; types are blanked out in place, so line and column stay.
- * A sandbox that loads these never loads the TypeScript stripper. Callable any number of times and by several processes at once.
+ * Writes a runtime's files as plain JavaScript into a directory of their own, named by the hash of the sources, and returns its path:
+ * beside Node's compile cache, where later starts find it, or else below `directory`. `x.ts` becomes `x.mjs`, `x.cts` becomes `x.cjs`;
+ * types are blanked out in place, so line and column stay. A sandbox that loads these never loads the TypeScript stripper. Callable any
+ * number of times and by several processes at once.
  */
 export async function materialiseRuntime(options: { readonly name: 'node'; readonly directory: string }): Promise<string> {
-  const files = await convert(sourceDirectory(options.name));
+  const lasting = await lastingRuntime(options.name);
+  return lasting ?? (await write(options.name, readSources(options.name), options.directory));
+}
+
+/** The same without a directory to fall back on: undefined where there is no compile cache, or none that can be written. */
+export async function lastingRuntime(name: 'node'): Promise<string | undefined> {
+  const cache = getCompileCacheDir();
+  if (cache === undefined) return undefined;
+  const sources = readSources(name);
+  try {
+    return await write(name, sources, join(cache, 'runtimes'));
+  } catch (error) {
+    // A cache that cannot be written only costs time.
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return undefined;
+  }
+}
+
+/** At once, a platform that starts has nothing else to do. In the repository or, compiled by `tsc`, in the published package: the same relative path. */
+function readSources(name: string): readonly Source[] {
+  const directory = fileURLToPath(new URL(`../../../runtimes/${name}/`, import.meta.url));
+  return readdirSync(directory)
+    .filter((file) => /\.([cm]?ts|[cm]?js)$/.test(file) && !/\.(test\.[cm]?[tj]s|d\.[cm]?ts)$/.test(file))
+    .toSorted()
+    .map((file) => ({ name: file, text: readFileSync(join(directory, file), 'utf8') }));
+}
+
+async function write(runtime: string, sources: readonly Source[], directory: string): Promise<string> {
   const hash = createHash('sha256');
-  for (const [name, text] of files) hash.update(`${name}\0${text.length}\0${text}`);
-  const target = join(options.directory, `${options.name}-${hash.digest('hex').slice(0, 16)}`);
+  for (const { name, text } of sources) hash.update(`${name}\0${text.length}\0${text}`);
+  const target = join(directory, `${runtime}-${hash.digest('hex').slice(0, 16)}`);
   if (existsSync(target)) return target;
-  await mkdir(options.directory, { recursive: true });
-  const fresh = await mkdtemp(join(options.directory, '.runtime-'));
-  for (const [name, text] of files) await writeFile(join(fresh, name), text, { mode: 0o644 });
-  // mkdtemp makes a directory for its owner only; the sandboxes' own users read this one.
-  await chmod(fresh, 0o755);
-  await rename(fresh, target).catch(async (error: NodeJS.ErrnoException) => {
+  await mkdir(directory, { recursive: true });
+  const fresh = await mkdtemp(join(directory, '.runtime-'));
+  try {
+    for (const source of sources) await writeWhole(join(fresh, materialisedName(source.name)), convert(source));
+    // mkdtemp makes a directory for its owner only; the sandboxes' own users read this one.
+    await chmod(fresh, 0o755);
+    await rename(fresh, target);
+  } catch (error) {
     await rm(fresh, { recursive: true, force: true });
     // Another process was first; its files are the same, the name says so.
-    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-  });
+    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
   return target;
 }
 
-/** The sources in the repository, or what `tsc` made of them in the published package: the same path relative to this file. */
-function sourceDirectory(name: string): string {
-  return fileURLToPath(new URL(`../../../runtimes/${name}/`, import.meta.url));
+/** On the disk before the directory has its name: after a power cut there is a runtime or none. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await using file = await open(path, 'wx', 0o644);
+  await file.writeFile(text);
+  await file.datasync();
 }
 
-async function convert(source: string): Promise<readonly (readonly [string, string])[]> {
-  const names = (await readdir(source)).filter(
-    (name) => /\.([cm]?ts|[cm]?js)$/.test(name) && !/\.(test\.[cm]?[tj]s|d\.[cm]?ts)$/.test(name),
-  );
-  return Promise.all(
-    names.toSorted().map(async (name) => {
-      const text = await readFile(join(source, name), 'utf8');
-      return [materialisedName(name), rewriteSpecifiers(/ts$/.test(name) ? await stripTypes(text) : text)] as const;
-    }),
-  );
-}
+const convert = ({ name, text }: Source): string => rewriteSpecifiers(/ts$/.test(name) ? stripQuietly(text) : text);
 
 const materialisedName = (name: string): string => name.replace(/\.cts$/, '.cjs').replace(/\.(ts|mts|js)$/, '.mjs');
 
@@ -54,3 +78,14 @@ const rewriteSpecifiers = (text: string): string =>
     /(['"])(\.\/[\w.-]+?\.(?:[cm]?ts|js))\1/g,
     (_, quote: string, path: string) => `${quote}${materialisedName(path)}${quote}`,
   );
+
+/** Node marks the stripper experimental with a warning on every process; the version is pinned, so it says nothing to our users. */
+function stripQuietly(text: string): string {
+  const emitWarning = Object.getOwnPropertyDescriptor(process, 'emitWarning')!;
+  process.emitWarning = () => {};
+  try {
+    return stripTypeScriptTypes(text);
+  } finally {
+    Object.defineProperty(process, 'emitWarning', emitWarning);
+  }
+}

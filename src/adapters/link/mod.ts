@@ -4,4 +4,4 @@ export { closedLink, linkFd, linkSocket } from './link.ts';
 export type { Link, LinkListener } from './link.ts';
 export { LinkedInstance } from './linked-instance.ts';
 export type { LinkedInstanceOptions } from './linked-instance.ts';
-export { materialiseRuntime } from './materialise.ts';
+export { lastingRuntime, materialiseRuntime } from './materialise.ts';

@@ -1,3 +1,5 @@
+export { startAhead } from './ahead.ts';
+export type { Ahead } from './ahead.ts';
 export { probeLinux } from './probe.ts';
 export type { ProbeResult } from './probe.ts';
 export { LinuxSandboxes } from './sandboxes.ts';

@@ -7,6 +7,8 @@ import type { LogLevel, ReadyPayload } from '../../protocol/mod.ts';
 import { libc } from '../../../runtimes/node/libc.ts';
 import { socketPair } from '../../../runtimes/node/messages.ts';
 import { LinkedInstance, awaitReady, linkFd, materialiseRuntime } from '../link/mod.ts';
+import type { Ahead } from './ahead.ts';
+import { CLASSES, heapMiBOf } from './classes.ts';
 import { Sandbox } from './sandbox.ts';
 import { Zygote } from './zygote.ts';
 
@@ -17,21 +19,21 @@ export type LinuxOptions = {
   readonly packages: string;
   readonly clock?: Clock;
   readonly log?: Log;
+  /** Started already; it ends with the sandboxes. */
+  readonly ahead?: Ahead | undefined;
 };
 
-/** Memory classes, MiB: V8's heap limit is fixed when a process starts, so each class has a zygote, started on first need. */
-const CLASSES = [128, 256, 512, 1024, 2048, 4096, 10_240];
-/** What of a function's memory the old space of V8's heap may take. */
-const HEAP_SHARE = 0.75;
 /** Users that no account has; one for each sandbox, in turn. */
 const FIRST_UID = 2_000_000_000;
 const UIDS = 1_000_000;
+
+type Settled = Required<Pick<LinuxOptions, 'directory' | 'packages' | 'clock' | 'log'>>;
 
 /** The fork ladder: zygote -> sandbox -> template -> instance. Linux with user namespaces; as root or as an ordinary user. */
 export class LinuxSandboxes implements Sandboxes {
   readonly driver = 'linux';
   readonly isolated = true;
-  readonly #options: Required<LinuxOptions>;
+  readonly #options: Settled;
   readonly #runtime: string;
   readonly #zygotes = new Map<number, Zygote>();
   /** One blank sandbox a class is made ahead, so that a function need not wait for its walls. */
@@ -42,9 +44,11 @@ export class LinuxSandboxes implements Sandboxes {
 
   /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
   static async open(options: LinuxOptions): Promise<LinuxSandboxes> {
-    await mkdir(join(options.directory, 'root'), { recursive: true });
-    const runtime = await materialiseRuntime({ name: 'node', directory: join(options.directory, 'runtimes') });
-    const sandboxes = new LinuxSandboxes({ clock: systemClock, log: silentLog, ...options }, runtime);
+    const { ahead, directory, packages, clock = systemClock, log = silentLog } = options;
+    await mkdir(join(directory, 'root'), { recursive: true });
+    const runtime = ahead?.runtime ?? (await materialiseRuntime({ name: 'node', directory: join(directory, 'runtimes') }));
+    const sandboxes = new LinuxSandboxes({ directory, packages, clock, log }, runtime);
+    if (ahead) sandboxes.#adopt(ahead.zygote);
     try {
       await sandboxes.#zygote(CLASSES[0]!).ready();
       sandboxes.#prepareBlank(CLASSES[0]!);
@@ -55,7 +59,7 @@ export class LinuxSandboxes implements Sandboxes {
     }
   }
 
-  constructor(options: Required<LinuxOptions>, runtime: string) {
+  constructor(options: Settled, runtime: string) {
     this.#options = options;
     this.#runtime = runtime;
   }
@@ -157,10 +161,15 @@ export class LinuxSandboxes implements Sandboxes {
     return sandbox;
   }
 
+  #adopt(zygote: Zygote): void {
+    zygote.log = this.#options.log;
+    this.#zygotes.set(CLASSES[0]!, zygote);
+  }
+
   #zygote(memoryClass: number): Zygote {
     let zygote = this.#zygotes.get(memoryClass);
     if (!zygote?.alive) {
-      zygote = new Zygote({ runtime: this.#runtime, heapMiB: Math.floor(memoryClass * HEAP_SHARE), log: this.#options.log });
+      zygote = new Zygote({ runtime: this.#runtime, heapMiB: heapMiBOf(memoryClass), log: this.#options.log });
       this.#zygotes.set(memoryClass, zygote);
     }
     return zygote;

@@ -24,13 +24,15 @@ export class Zygote {
   readonly #process: ChildProcess;
   readonly #control: Control;
   readonly #ready: Promise<void>;
+  log: Log;
   alive = true;
 
   constructor(options: ZygoteOptions) {
+    this.log = options.log;
     const ready = Promise.withResolvers<void>();
     this.#ready = ready.promise;
     // Whoever orders a sandbox awaits it; a failure nobody waits for is in the log.
-    this.#ready.catch((error: unknown) => options.log.error({ error }, 'a zygote did not start'));
+    this.#ready.catch((error: unknown) => this.log.error({ error }, 'a zygote did not start'));
     let output = '';
     const lost = () => {
       this.alive = false;
@@ -47,7 +49,7 @@ export class Zygote {
     this.#process.on('error', (error) => (output += error.message));
     this.#process.stderr!.on('data', (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-4096);
-      options.log.warn({ text: chunk.toString().trim() }, 'a zygote wrote');
+      this.log.warn({ text: chunk.toString().trim() }, 'a zygote wrote');
     });
     // The pipe alone must not keep the host alive.
     this.#process.unref();

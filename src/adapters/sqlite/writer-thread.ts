@@ -1,3 +1,5 @@
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { HearthError } from '../../kernel/mod.ts';
 import type { CommitResult, EncodedWrite } from './group.ts';
@@ -12,7 +14,7 @@ export type WriterThread = {
 
 /** Throws HearthError `DataDirectoryUnusable` when the file at `path` cannot be used as a store. */
 export async function startWriter(path: string, script: URL = WRITER_SCRIPT): Promise<WriterThread> {
-  const ask = askThread(new Worker(script, { workerData: { path }, execArgv: [], name: 'hearth-store-writer' }));
+  const ask = askThread(new Worker(script, { workerData: { path }, execArgv: [], env: environment(), name: 'hearth-store-writer' }));
   const opened = await ask({ kind: 'open' });
   if (opened.kind === 'refused') {
     await ask({ kind: 'close' });
@@ -38,6 +40,12 @@ export async function startWriter(path: string, script: URL = WRITER_SCRIPT): Pr
 
 // Compiled code has another extension than the source.
 const WRITER_SCRIPT = new URL(import.meta.url.endsWith('.ts') ? './writer.ts' : './writer.js', import.meta.url);
+
+/** A thread does not take over the compile cache that its process has turned on; Node names a directory of its version's own inside it. */
+function environment(): NodeJS.ProcessEnv {
+  const cache = getCompileCacheDir();
+  return { ...process.env, ...(cache !== undefined && { NODE_COMPILE_CACHE: dirname(cache) }) };
+}
 
 function askThread(worker: Worker): (request: WriterRequest) => Promise<WriterReply> {
   let waiting: PromiseWithResolvers<WriterReply> | undefined;
