@@ -133,7 +133,7 @@ function clearAway({ templatePid }: KeeperOptions, state: State): void {
   const living = new Set(instances.filter(({ doomed }) => !doomed).map(({ tmp }) => tmp));
   // One that has just been forked is in its own place when it has said hello.
   if (instances.some(({ pid }) => pid === undefined)) living.add(state.initTmp);
-  if (!endStrays({ spared, living })) throw new Error('processes of the function fork faster than they can be ended');
+  if (!endStrays({ spared, living })) throw new Error('the function left more processes behind than can be ended one by one');
 }
 
 /** Records from the template's socket: the kernel says who sent each. */

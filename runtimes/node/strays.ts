@@ -6,8 +6,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { libc } from './libc.ts';
 
 const SIGKILL = 9;
-/** More rounds than this, and something forks faster than it can be ended. */
-const ROUNDS = 64;
+/** More than that, and ending them one by one could take as long as they take to fork: then all of the sandbox is to go. */
+const STRAYS = 256;
 
 export type StraysOptions = {
   /** Processes to leave alone, whatever they have as /tmp. */
@@ -16,22 +16,22 @@ export type StraysOptions = {
   readonly living: ReadonlySet<string>;
 };
 
-/** Ends all others of this pid namespace. False: there are ever more of them. */
+/** Ends all others of this pid namespace. False: there are too many. */
 export function endStrays({ spared, living }: StraysOptions): boolean {
   const ended = new Set<number>();
-  for (let round = 0; round < ROUNDS; round++) {
-    const before = ended.size;
+  for (let before = -1; ended.size !== before;) {
+    before = ended.size;
     for (const name of readdirSync('/proc')) {
       const pid = Number(name);
       if (!Number.isInteger(pid) || spared.has(pid) || ended.has(pid)) continue;
       const device = tmpDevice(pid);
       if (device === undefined || living.has(device)) continue;
+      if (ended.size >= STRAYS) return false;
       libc.kill(pid, SIGKILL);
       ended.add(pid);
     }
-    if (ended.size === before) return true;
   }
-  return false;
+  return true;
 }
 
 /** The device number of the /tmp that a process sees. Undefined: it has ended. */
