@@ -62,7 +62,7 @@ export function createEngine(options: EngineOptions): Engine {
     prepare(deployment) {
       if (host.draining) return Promise.resolve(preparation(deployment, undefined));
       return new Promise((resolve) => {
-        poolOf(deployment).prepare((outcome) => resolve(preparation(deployment, outcome)));
+        poolOf(deployment).template.prepare((outcome) => resolve(preparation(deployment, outcome)));
       });
     },
     drain: (graceMs) => (drained ??= drain(host, graceMs)),

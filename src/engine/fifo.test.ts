@@ -97,7 +97,7 @@ test('a timer that fires a fraction early finds its member due', () => {
   let fire: (() => void) | undefined;
   const expired: number[] = [];
   const fifo = new ExpiringFifo<Member>({
-    clock: { now: () => 0, monotonicMs: () => nowMs, after: (_, run) => ((fire = run), { cancel() {} }) },
+    clock: { ...manualClock(), monotonicMs: () => nowMs, after: (_, run) => ((fire = run), { cancel() {} }) },
     ttlMs: 100,
     expire: (member) => void expired.push(member.name),
   });

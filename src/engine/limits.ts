@@ -5,6 +5,8 @@ export type Limits = {
   readonly concurrentInvocations: number;
   /** Instances, all functions together; idle ones of other functions make room. */
   readonly maxInstancesTotal: number;
+  /** What the instances share: where answers come fast, twice as many as this at work are enough. */
+  readonly processors: number;
   /** Templates; unused ones make room. More may exist while more are in use. */
   readonly maxTemplates: number;
   /** Invocations that may wait for an instance, per deployment, and for how long. */
@@ -20,6 +22,7 @@ const MINUTE_MS = 60_000;
 export const DEFAULT_LIMITS: Limits = {
   concurrentInvocations: LIMITS.concurrentInvocations,
   maxInstancesTotal: 2_000,
+  processors: 4,
   maxTemplates: 500,
   queueDepth: LIMITS.queueDepth,
   queueAgeMs: LIMITS.queueAgeMs,

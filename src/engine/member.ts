@@ -9,6 +9,10 @@ export class Member implements Linked<Member> {
   running = 0;
   /** The invocation that it took last: whose output it is when the instance writes and runs one at a time. */
   latest: Run | undefined;
+  /** Monotonic time of its fork. */
+  readonly forkedMs: number;
+  /** Monotonic time at which it has ended its first invocation: what it has been given since then is warm. */
+  warmSinceMs: number | undefined;
   /** The most memory that it reported. */
   memoryKiB = 0;
   /** False once the engine has given it up: it was killed, or it died. */
@@ -19,7 +23,8 @@ export class Member implements Linked<Member> {
   queue: Fifo<Member> | undefined;
   dueMs = 0;
 
-  constructor(instance: Instance) {
+  constructor(instance: Instance, forkedMs: number) {
     this.instance = instance;
+    this.forkedMs = forkedMs;
   }
 }

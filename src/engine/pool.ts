@@ -1,23 +1,23 @@
 import { unreachable } from '../kernel/mod.ts';
-import { schedule } from '../policy/mod.ts';
-import type { Placement, PoolView, TemplateStage } from '../policy/mod.ts';
-import type { LogLevel } from '../protocol/mod.ts';
+import { crowded, schedule, worthWaiting } from '../policy/mod.ts';
+import type { Line, Placement, PoolView, TemplateStage } from '../policy/mod.ts';
+import type { Exit } from '../ports/mod.ts';
 import type { Deployment } from './deployment.ts';
-import type { DeploymentStats, EngineLog } from './engine.ts';
-import { initError } from './errors.ts';
+import type { DeploymentStats } from './engine.ts';
 import { ExpiringFifo } from './fifo.ts';
+import { Fleet } from './fleet.ts';
 import type { Host } from './host.ts';
-import { initReportLine, withinLineLimit } from './lines.ts';
-import { LogTail } from './log-tail.ts';
-import { Member } from './member.ts';
-import { Members } from './members.ts';
+import type { Member } from './member.ts';
+import { OutsideLog } from './outside-log.ts';
+import { Pace } from './pace.ts';
+import { Patience } from './patience.ts';
 import type { Run } from './run.ts';
 import { TemplateSlot } from './template-slot.ts';
 import type { BootOutcome } from './template-slot.ts';
 
 /**
  * The instances of one deployment and the invocations that run on them or wait for one. Leasing and releasing take constant time.
- * `schedule` decides; this file does what it says.
+ * `schedule` decides, and where it says `fork`, `worthWaiting` has a say; this file does what they say.
  */
 export class Pool implements PoolView {
   readonly deployment: Deployment;
@@ -26,18 +26,18 @@ export class Pool implements PoolView {
   readonly waiting: ExpiringFifo<Run>;
   /** Running invocations, by their deadlines. */
   readonly #deadlines: ExpiringFifo<Run>;
-  readonly #members: Members;
+  readonly #fleet: Fleet;
+  readonly #pace: Pace;
+  readonly #patience: Patience;
   readonly maxInstances: number;
   #retired = false;
   #closed = false;
   #pumping = false;
   #pumpAgain = false;
-  /** Init's log lines, until an invocation has shown them; and the init's duration, until one has reported it. */
-  initTail: LogTail | undefined;
+  readonly outsideLog: OutsideLog;
+  /** The init's duration, until an invocation has reported it. */
   #initMs: number | undefined;
   readonly #gone = Promise.withResolvers<unknown>();
-  readonly #prepared: ((outcome: BootOutcome | undefined) => void)[] = [];
-  readonly #starts = { warm: 0, fork: 0, boot: 0, spawn: 0 };
   invocations = 0;
   errors = 0;
   throttles = 0;
@@ -49,29 +49,34 @@ export class Pool implements PoolView {
     this.maxInstances = deployment.maxInstances ?? Infinity;
     this.waiting = new ExpiringFifo({ clock, ttlMs: limits.queueAgeMs, expire: (run) => this.#agedOut(run) });
     this.#deadlines = new ExpiringFifo({ clock, ttlMs: deployment.timeoutMs, expire: (run) => run.timeOut() });
-    this.#members = new Members({
-      clock,
-      keepAliveMs: limits.keepAliveMs,
-      concurrency: deployment.spec.concurrency,
-      expire: (member) => this.#dismiss(member),
-    });
+    this.outsideLog = new OutsideLog(deployment, host);
+    this.#patience = new Patience(clock, () => this.#think());
     this.template = new TemplateSlot({
       host,
       spec: deployment.spec,
-      listener: { log: (text, level) => this.#logOutside(text, level) },
+      listener: { log: (text, level) => this.outsideLog.add(text, level, this.stage === 'booting') },
+      begun: () => (this.outsideLog.initTail = undefined),
       settled: (outcome) => this.#booted(outcome),
       lost: () => this.pump(Infinity),
     });
+    this.#fleet = new Fleet({
+      deployment,
+      host,
+      template: this.template,
+      log: (text, level, run) => (run ? run.log(text, level) : this.outsideLog.add(text, level, this.stage === 'booting')),
+      closed: (member, exit) => this.#lost(member, exit),
+    });
+    this.#pace = new Pace(this.#fleet, deployment.spec.concurrency, limits.processors);
   }
 
   // What schedule reads
 
   get available(): number {
-    return this.#members.available;
+    return this.#fleet.available;
   }
 
   get instances(): number {
-    return this.#members.size;
+    return this.#fleet.size;
   }
 
   get stage(): TemplateStage {
@@ -84,7 +89,7 @@ export class Pool implements PoolView {
 
   /** Since when its longest idle instance has been idle. */
   get restingSinceMs(): number | undefined {
-    return this.#members.longestIdle?.dueMs;
+    return this.#fleet.longestIdle?.dueMs;
   }
 
   // What the engine asks for
@@ -94,14 +99,20 @@ export class Pool implements PoolView {
     // Nobody overtakes those who wait.
     if (this.waiting.size > 0) {
       this.#enqueue(run);
+      if (this.stage === 'ready' && this.instances < this.maxInstances) this.#patience.soon();
       return;
     }
-    this.#dropDead();
+    this.#fleet.dropDead();
     const placement = schedule(this, this.host);
     switch (placement) {
       case 'warm':
       case 'fork':
-        this.#place(run, placement, run.arrivedMs);
+        if (this.host.limits.queueDepth > 0 && this.#mayWait(placement, this.#pace.atLeast)) {
+          this.#enqueue(run);
+          this.#patience.soon();
+        } else {
+          this.#place(run, placement, run.arrivedMs);
+        }
         return;
       case 'fail':
         this.#fail(run);
@@ -122,7 +133,7 @@ export class Pool implements PoolView {
     }
   }
 
-  /** Places up to `most` of the waiting. */
+  /** Places up to `most` of the waiting. Those who may do better to wait are left to `#think`. */
   pump(most: number): void {
     if (this.#pumping) {
       this.#pumpAgain = true;
@@ -132,16 +143,8 @@ export class Pool implements PoolView {
     do {
       this.#pumpAgain = false;
       for (let run = this.waiting.first; run && most > 0; run = this.waiting.first) {
-        this.#dropDead();
-        const placement = schedule(this, this.host);
-        if (placement !== 'warm' && placement !== 'fork' && placement !== 'fail') {
-          this.#await(placement);
-          break;
-        }
-        this.waiting.remove(run);
+        if (!this.#placeFirst(run)) break;
         most--;
-        if (placement === 'fail') this.#fail(run);
-        else this.#place(run, placement, this.host.clock.monotonicMs());
       }
     } while (this.#pumpAgain && most > 0);
     this.#pumping = false;
@@ -149,35 +152,77 @@ export class Pool implements PoolView {
     if (this.waiting.size > 0 && most <= 0) this.host.block(this);
   }
 
+  /** False: the first in line, and with it all others, must wait. */
+  #placeFirst(run: Run): boolean {
+    this.#fleet.dropDead();
+    const placement = schedule(this, this.host);
+    switch (placement) {
+      case 'warm':
+      case 'fork':
+        if (this.#mayWait(placement, this.#pace.atLeast)) {
+          if (!this.#patience.pending) this.#patience.soon();
+          return false;
+        }
+        this.waiting.remove(run);
+        this.#place(run, placement, this.host.clock.monotonicMs());
+        return true;
+      case 'fail':
+        this.waiting.remove(run);
+        this.#fail(run);
+        return true;
+      default:
+        this.#await(placement);
+        return false;
+    }
+  }
+
+  /** Whether an invocation is better off waiting for an instance at work than with what `schedule` offers. */
+  #mayWait(placement: 'warm' | 'fork', line: Line): boolean {
+    return placement === 'fork' ? worthWaiting(line) : !this.#fleet.spare && crowded(line);
+  }
+
+  /** Gives instances to those in line for whom it pays, and to those who have waited as long as a fork takes. */
+  #think(): void {
+    if (this.waiting.size === 0) return;
+    const nowMs = this.host.clock.monotonicMs();
+    const { startMs } = this.#pace;
+    this.#pace.step(nowMs);
+    for (let run = this.waiting.first; run; run = this.waiting.first) {
+      this.#fleet.dropDead();
+      const placement = schedule(this, this.host);
+      if (placement !== 'warm' && placement !== 'fork') break;
+      const leftMs = startMs - (nowMs - run.arrivedMs);
+      const overdue = leftMs <= TIMER_TOLERANCE_MS;
+      const line = this.#pace.look(this.waiting.size - 1, nowMs);
+      if (overdue ? crowded(line) : this.#mayWait(placement, line)) {
+        this.#patience.again(overdue ? startMs : leftMs);
+        return;
+      }
+      if (this.#pace.stepLeft-- <= 0) {
+        this.#patience.again(startMs);
+        return;
+      }
+      this.waiting.remove(run);
+      this.#place(run, placement, nowMs);
+    }
+    this.pump(Infinity);
+  }
+
   /** An invocation has ended on `member`. */
   ended(run: Run, member: Member, health: Health, nowMs: number): void {
     this.#deadlines.remove(run);
     this.host.running--;
-    member.running--;
-    if (member.latest === run) member.latest = undefined;
+    this.#fleet.left(member, run);
+    this.#pace.ended(run, member, nowMs, health !== 'poisoned');
     // An error may be the last thing before the process ends: the news of that is let in before anyone else is sent there.
     if (health === 'doubtful') queueMicrotask(() => this.#settleMember(member, health, nowMs));
     else this.#settleMember(member, health, nowMs);
   }
 
   #settleMember(member: Member, health: Health, nowMs: number): void {
-    if (health === 'poisoned' || !member.instance.alive) this.#dismiss(member);
+    if (health === 'poisoned' || !member.instance.alive) this.#fleet.dismiss(member);
     else if (member.alive) this.#release(member, nowMs);
     this.host.freed(this);
-  }
-
-  /** Takes instances from the top that are about to end, so that the next one to be used is one that can be. */
-  #dropDead(): void {
-    for (let top = this.#members.next; top && !top.instance.alive; top = this.#members.next) this.#dismiss(top);
-  }
-
-  /** Boots the template unless it is there; `undefined`: the pool was closed meanwhile. */
-  prepare(done: (outcome: BootOutcome | undefined) => void): void {
-    const { template, failure } = this.template;
-    if (template) return done({ ok: true, template });
-    if (failure && !this.template.mayRetry()) return done({ ok: false, failure });
-    this.#prepared.push(done);
-    if (this.stage !== 'booting') this.#boot();
   }
 
   /** Serves what it has taken, then goes. Resolves when each sandbox is gone. */
@@ -196,18 +241,16 @@ export class Pool implements PoolView {
   close(): Promise<unknown> {
     if (this.#closed) return this.#gone.promise;
     this.#closed = true;
-    const ends = [...this.#members].map((member) => member.instance.closed);
-    if (this.template.template) ends.push(this.template.template.closed);
     this.#retired = true;
     if (this.host.pools.get(this.deployment.id) === this) this.host.pools.delete(this.deployment.id);
     this.host.unblock(this);
     this.refuseWaiting();
     for (let run = this.#deadlines.first; run; run = this.#deadlines.first) run.cutOff();
-    for (const member of this.#members) this.#dismiss(member);
+    const templateClosed = this.template.template?.closed;
+    const fleetClosed = this.#fleet.close();
     this.template.close();
-    for (const queue of [this.waiting, this.#deadlines, this.#members]) queue.stop();
-    for (const done of this.#prepared.splice(0)) done(undefined);
-    this.#gone.resolve(Promise.all(ends));
+    for (const waits of [this.waiting, this.#deadlines, this.#patience]) waits.stop();
+    this.#gone.resolve(Promise.all([templateClosed, fleetClosed]));
     return this.#gone.promise;
   }
 
@@ -219,112 +262,71 @@ export class Pool implements PoolView {
   }
 
   endLongestIdle(): void {
-    const { longestIdle } = this.#members;
-    if (longestIdle) this.#dismiss(longestIdle);
+    const { longestIdle } = this.#fleet;
+    if (longestIdle) this.#fleet.dismiss(longestIdle);
   }
 
   stats(): DeploymentStats {
-    const { idle } = this.#members;
+    const { idle, size, starts } = this.#fleet;
     return {
       deploymentId: this.deployment.id,
       functionName: this.deployment.functionName,
       version: this.deployment.version,
       idle,
-      busy: this.#members.size - idle,
+      busy: size - idle,
       queued: this.waiting.size,
       invocations: this.invocations,
       errors: this.errors,
       throttles: this.throttles,
-      starts: { ...this.#starts },
+      starts: { ...starts },
     };
   }
 
   // Instances
 
   #place(run: Run, placement: 'warm' | 'fork', nowMs: number): void {
-    if (placement === 'warm') {
-      this.#starts.warm++;
-      this.#start(run, this.#members.next!, nowMs);
-      return;
-    }
-    const member = this.#fork();
+    const member = placement === 'warm' ? this.#fleet.warm() : this.#fleet.fork(nowMs);
     if (member) this.#start(run, member, nowMs);
     else run.refuse('SandboxFailed', `no sandbox of ${this.deployment.spec.label} could be started; try again`);
   }
 
   #start(run: Run, member: Member, nowMs: number): void {
-    this.#members.took(member);
-    member.latest = run;
+    this.#fleet.took(member, run);
+    this.#pace.began(run, member, nowMs);
     this.host.running++;
     this.invocations++;
     this.#deadlines.add(run, nowMs);
     const initMs = this.#initMs;
     this.#initMs = undefined;
     run.start(member, nowMs, initMs);
-    this.initTail = undefined;
-  }
-
-  #fork(): Member | undefined {
-    this.host.makeRoomForInstance();
-    let member: Member;
-    try {
-      member = new Member(this.template.template!.fork());
-    } catch (error) {
-      this.host.platformLog.error({ error, function: this.deployment.spec.label }, 'an instance could not be forked');
-      return undefined;
-    }
-    const { instance } = member;
-    this.#starts[instance.start]++;
-    this.#members.add(member);
-    this.host.instances++;
-    this.template.use();
-    instance.onLog = (text, level) => this.#logOutside(text, level, this.deployment.spec.concurrency === 1 ? member.latest : undefined);
-    void instance.closed.then((exit) => {
-      // The driver has ended its invocations; if it hasn't, they must not hang.
-      for (let run = this.#deadlines.first; run;) {
-        const { next } = run;
-        if (run.member === member) run.end({ kind: 'died', exit });
-        run = next;
-      }
-      if (!member.alive) return;
-      this.#dismiss(member);
-      this.host.freed(this);
-    });
-    return member;
+    this.outsideLog.initTail = undefined;
   }
 
   #release(member: Member, nowMs: number): void {
-    if (this.#retired && this.waiting.size === 0 && member.running === 0) this.#dismiss(member);
-    else this.#members.free(member, nowMs);
+    if (this.#retired && this.waiting.size === 0 && member.running === 0) this.#fleet.dismiss(member);
+    else this.#fleet.free(member, nowMs);
   }
 
-  /** Gives an instance up. Nothing is to run on it any more; what still does ends as `died`. */
-  #dismiss(member: Member): void {
+  #lost(member: Member, exit: Exit): void {
+    // The driver has ended its invocations; if it hasn't, they must not hang.
+    for (let run = this.#deadlines.first; run;) {
+      const { next } = run;
+      if (run.member === member) run.end({ kind: 'died', exit });
+      run = next;
+    }
     if (!member.alive) return;
-    member.alive = false;
-    this.#members.remove(member);
-    this.host.instances--;
-    if (this.#members.size === 0) this.template.rest();
-    member.instance.kill();
+    this.#fleet.dismiss(member);
+    this.host.freed(this);
   }
 
   // The template
-
-  #boot(): void {
-    this.initTail = undefined;
-    this.template.boot();
-  }
 
   #booted(outcome: BootOutcome): void {
     if (outcome.ok) {
       this.#initMs = outcome.template.initMs;
     } else if (outcome.failure.kind === 'init') {
-      const { failure } = outcome.failure;
-      const error = initError(undefined, failure, this.deployment.spec.initTimeoutMs);
-      const status = failure.kind === 'timedOut' ? 'timeout' : `error\tError Type: ${error.errorType}`;
-      this.#write({ timeMs: this.host.clock.now(), text: initReportLine(failure.initMs, `Status: ${status}`) }, true);
+      this.outsideLog.initFailed(outcome.failure.failure);
     }
-    for (const done of this.#prepared.splice(0)) done(outcome);
     if (!outcome.ok) this.#failWaiting();
     this.host.freed(this);
   }
@@ -332,12 +334,22 @@ export class Pool implements PoolView {
   // Waiting
 
   #enqueue(run: Run): void {
-    if (this.waiting.size >= this.host.limits.queueDepth) this.#throttle(run, this.#reason());
+    const { queueDepth } = this.host.limits;
+    if (this.waiting.size >= queueDepth) this.#relieve();
+    if (this.waiting.size >= queueDepth) this.#throttle(run, this.#reason());
     else this.waiting.add(run, run.arrivedMs);
   }
 
+  /** Nobody is refused for the sake of patience: a fork makes room in a full line. */
+  #relieve(): void {
+    const { first } = this.waiting;
+    if (!first || schedule(this, this.host) !== 'fork') return;
+    this.waiting.remove(first);
+    this.#place(first, 'fork', this.host.clock.monotonicMs());
+  }
+
   #await(placement: Placement): void {
-    if (placement === 'boot') this.#boot();
+    if (placement === 'boot') this.template.boot();
     else if (placement === 'waitForAccount' || placement === 'waitForHost') this.host.block(this);
   }
 
@@ -373,23 +385,12 @@ export class Pool implements PoolView {
       this.#fail(run);
     }
   }
-
-  // Lines outside of invocations
-
-  #logOutside(text: string, level: LogLevel, run?: Run): void {
-    if (run) run.log(text, level);
-    else this.#write({ timeMs: this.host.clock.now(), level, text: withinLineLimit(text) }, this.stage === 'booting');
-  }
-
-  #write(line: Omit<EngineLog, 'functionName' | 'version' | 'requestId'>, ofInit: boolean): void {
-    const { functionName, version } = this.deployment;
-    const whole: EngineLog = { functionName, version, ...line };
-    if (ofInit) (this.initTail ??= new LogTail()).add(whole.text);
-    this.host.log(whole);
-  }
 }
 
 /** How an invocation leaves its instance: fit for the next, to be looked at, or not to be used again. */
 export type Health = 'sound' | 'doubtful' | 'poisoned';
+
+/** Timers count whole milliseconds and may fire a fraction early. */
+const TIMER_TOLERANCE_MS = 0.5;
 
 type ThrottleReason = 'ReservedFunctionConcurrentInvocationLimitExceeded' | 'ConcurrentInvocationLimitExceeded';

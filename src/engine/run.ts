@@ -23,6 +23,8 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   next: Run | undefined;
   queue: Fifo<Run> | undefined;
   dueMs = 0;
+  /** How much later than its start it is taken to have begun: what its instance needs to come up. */
+  graceMs = 0;
 
   readonly #pool: Pool;
   readonly #invocation: Invocation;
@@ -52,6 +54,11 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
 
   get member(): Member | undefined {
     return this.#member;
+  }
+
+  /** Monotonic time at which its instance was given it. */
+  get startedMs(): number {
+    return this.#startedMs;
   }
 
   // What its pool does with it
@@ -303,7 +310,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   }
 
   #initLines(): void {
-    if (this.#tail && this.#pool.initTail) this.#tail.addAll(this.#pool.initTail);
+    if (this.#tail && this.#pool.outsideLog.initTail) this.#tail.addAll(this.#pool.outsideLog.initTail);
   }
 
   #line(text: string, timeMs: number): void {

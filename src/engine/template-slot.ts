@@ -26,8 +26,10 @@ export class TemplateSlot {
   readonly #host: Host;
   readonly #spec: SandboxSpec;
   readonly #listener: BootListener;
+  readonly #begun: () => void;
   readonly #settled: (outcome: BootOutcome) => void;
   readonly #lost: () => void;
+  readonly #prepared: ((outcome: BootOutcome | undefined) => void)[] = [];
   #state: State = { stage: 'none' };
   #failures = 0;
   /** Tells the boot that is awaited from one that was given up. */
@@ -41,6 +43,8 @@ export class TemplateSlot {
     readonly host: Host;
     readonly spec: SandboxSpec;
     readonly listener: BootListener;
+    /** A boot begins. */
+    readonly begun: () => void;
     /** A boot has ended. */
     readonly settled: (outcome: BootOutcome) => void;
     /** A template that was ready is gone, by itself. */
@@ -49,6 +53,7 @@ export class TemplateSlot {
     this.#host = options.host;
     this.#spec = options.spec;
     this.#listener = options.listener;
+    this.#begun = options.begun;
     this.#settled = options.settled;
     this.#lost = options.lost;
   }
@@ -89,7 +94,17 @@ export class TemplateSlot {
     return this.#state.stage === 'failed' && this.#host.clock.monotonicMs() >= this.#state.retryAtMs;
   }
 
+  /** Boots unless a template is there; `undefined`: it was given up meanwhile. */
+  prepare(done: (outcome: BootOutcome | undefined) => void): void {
+    const { template, failure } = this;
+    if (template) return done({ ok: true, template });
+    if (failure && !this.mayRetry()) return done({ ok: false, failure });
+    this.#prepared.push(done);
+    if (this.stage !== 'booting') this.boot();
+  }
+
   boot(): void {
+    this.#begun();
     this.#host.makeRoomForTemplate();
     this.#state = { stage: 'booting' };
     const attempt = ++this.#attempt;
@@ -112,6 +127,7 @@ export class TemplateSlot {
     this.#state = { stage: 'none' };
     this.restingSinceMs = undefined;
     template?.close();
+    for (const done of this.#prepared.splice(0)) done(undefined);
   }
 
   #booted(attempt: number, result: BootResult): void {
@@ -146,6 +162,7 @@ export class TemplateSlot {
         this.#host.platformLog.error({ function: this.#spec.label, reason: outcome.failure.message }, 'a sandbox could not be started');
       }
     }
+    for (const done of this.#prepared.splice(0)) done(outcome);
     this.#settled(outcome);
   }
 

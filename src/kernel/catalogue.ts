@@ -2,7 +2,7 @@
 export type ErrorEntry = {
   /** HTTP status at the APIs. 0: never leaves over HTTP (start-up and CLI errors). */
   readonly status: number;
-  readonly fault: 'caller' | 'function' | 'platform' | 'operator';
+  readonly fault: 'caller' | 'platform' | 'operator';
   /** Whether the same request may succeed later, unchanged. */
   readonly retryable: boolean;
   readonly summary: string;
@@ -26,7 +26,6 @@ export const CATALOGUE = {
   ResourceConflictException: entry(409, 'caller', false, 'The resource exists already, or another change to it is in progress.'),
   PreconditionFailedException: entry(412, 'caller', false, 'The RevisionId given is not the latest.'),
   RequestTooLargeException: entry(413, 'caller', false, 'The request payload is over the limit.'),
-  UnsupportedMediaTypeException: entry(415, 'caller', false, 'The content type of the body is not supported.'),
   CodeStorageExceededException: entry(400, 'caller', false, 'The code storage limit is reached.'),
   PolicyLengthExceededException: entry(400, 'caller', false, 'The resource policy of a function is over the limit.'),
   InvalidZipFileException: entry(502, 'caller', false, 'The deployment package cannot be unpacked.'),
@@ -39,18 +38,11 @@ export const CATALOGUE = {
   IncompleteSignatureException: entry(400, 'caller', false, 'The signature cannot be read.'),
   InvalidSignatureException: entry(403, 'caller', false, 'The signature does not match, or is outside its time window.'),
   AccessDeniedException: entry(403, 'caller', false, 'The caller may not do this.'),
-  // Functions, as a caller sees them
-  'Function.TimedOut': entry(200, 'function', false, 'The function ran into its timeout and was ended.'),
-  'Function.Exited': entry(200, 'function', false, 'The function ended its process before it answered.'),
-  'Function.ResponseTooLarge': entry(200, 'function', false, 'The response is over the limit.'),
-  'Function.InitFailed': entry(200, 'function', false, 'The function failed while it was being initialised.'),
   // Ours
   Internal: entry(500, 'platform', true, 'Something failed that should not.'),
   NotFound: entry(404, 'caller', false, 'Nothing answers at this address.'),
   BadRequest: entry(400, 'caller', false, 'The HTTP request cannot be understood.'),
-  RequestTimeout: entry(408, 'caller', true, 'The request did not arrive in time.'),
   ShuttingDown: entry(503, 'platform', true, 'This node is shutting down and takes no new work.'),
-  ProtocolViolation: entry(502, 'function', false, 'A sandbox sent something that is not the protocol.'),
   SandboxFailed: entry(502, 'platform', true, 'A sandbox could not be started.'),
   StoreConflict: entry(409, 'platform', true, 'A record changed between reading and writing it.'),
   StoreFailed: entry(500, 'platform', true, 'The store could not complete a write.'),

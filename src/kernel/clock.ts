@@ -6,6 +6,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Calls `run` once after `delayMs`. The timer doesn't keep the process alive. */
   after(delayMs: number, run: () => void): Timer;
+  /** Calls `run` once, in this turn of the event loop, after the I/O that has arrived already was handled. */
+  soon(run: () => void): void;
 }
 
 export interface Timer {
@@ -20,10 +22,14 @@ export const systemClock: Clock = {
     handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },
+  soon: (run) => void setImmediate(run),
 };
 
 export type ManualClock = Clock & {
-  /** Moves time on by `ms`, running due timers in order of their due time, each at its own moment. */
+  /**
+   * Moves time on by `ms`, running due timers in order of their due time, each at its own moment; what was to run `soon` comes after
+   * the timers of its moment. `advance(0)`: only what is due now.
+   */
   advance(ms: number): void;
 };
 
@@ -31,6 +37,7 @@ export type ManualClock = Clock & {
 export function manualClock(startMs = 1_700_000_000_000): ManualClock {
   let elapsedMs = 0;
   const timers = new Set<{ dueMs: number; run: () => void }>();
+  const soon: (() => void)[] = [];
   const earliest = (limitMs: number) =>
     [...timers]
       .filter((t) => t.dueMs <= limitMs)
@@ -43,12 +50,20 @@ export function manualClock(startMs = 1_700_000_000_000): ManualClock {
       timers.add(timer);
       return { cancel: () => void timers.delete(timer) };
     },
+    soon: (run) => void soon.push(run),
     advance(ms) {
       const targetMs = elapsedMs + ms;
-      for (let next = earliest(targetMs); next; next = earliest(targetMs)) {
-        timers.delete(next);
-        elapsedMs = next.dueMs;
-        next.run();
+      for (;;) {
+        // What was put off waits for the timers of this moment, and time waits for it.
+        const next = earliest(soon.length > 0 ? elapsedMs : targetMs);
+        if (next) {
+          timers.delete(next);
+          elapsedMs = next.dueMs;
+          next.run();
+          continue;
+        }
+        if (soon.length === 0) break;
+        for (const run of soon.splice(0)) run();
       }
       elapsedMs = targetMs;
     },

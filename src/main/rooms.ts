@@ -1,4 +1,5 @@
 /** Joins the rooms over the parts they stand on. All of the wiring is here, as plain code. */
+import { availableParallelism } from 'node:os';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createAdminApi } from '../api/admin/mod.ts';
 import { createDoor, openAccessKeys } from '../api/door/mod.ts';
@@ -49,7 +50,14 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
   if (auth && keys.list().length === 0) warnNoKeys(log, parts.dataDirectory);
 
   const sandboxes = await parts.sandboxes;
-  const engine = createEngine({ sandboxes, clock, random, platformLog: log, log: toFunctionLogs(logs, clock) });
+  const engine = createEngine({
+    sandboxes,
+    clock,
+    random,
+    platformLog: log,
+    log: toFunctionLogs(logs, clock),
+    limits: { processors: availableParallelism() },
+  });
   const deploymentOf = createDeployments({
     realm,
     // A sandbox has a network of its own, in which there is no Hearth.

@@ -28,6 +28,7 @@ const FAULTS: SimFaults = {
 const LIMITS: EngineLimits = {
   concurrentInvocations: 12,
   maxInstancesTotal: 10,
+  processors: 1,
   maxTemplates: 4,
   queueDepth: 6,
   queueAgeMs: 2_000,

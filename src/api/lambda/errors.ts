@@ -19,7 +19,6 @@ const AS_LAMBDA: Partial<Record<ErrorCode, ErrorCode>> = {
   BlobDamaged: 'ServiceException',
   ShuttingDown: 'ServiceException',
   SandboxFailed: 'ServiceException',
-  ProtocolViolation: 'ServiceException',
 };
 
 /** Any thrown value as Lambda would send it: status, `x-amzn-ErrorType`, and a body that SDKs parse into their typed errors. */
