@@ -19,7 +19,7 @@ const deeds = {
   segfault: () => getInt32(8n),
   abort: () => process.abort(),
   hoardHeap() {
-    for (const hoard = []; ;) hoard.push(new Array(1000).fill(Math.random()));
+    for (const hoard = []; ;) hoard.push(Array.from({ length: 1000 }).fill(Math.random()));
   },
   hoardBuffers() {
     for (const hoard = []; ;) hoard.push(Buffer.alloc(MiB, 1));
