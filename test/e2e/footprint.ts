@@ -6,7 +6,7 @@ import type { Platform } from './cli-platform.ts';
 export type Footprint = {
   /** Below the platform: zygotes, keepers, templates, instances, by their titles. */
   readonly processes: readonly string[];
-  /** Kind of descriptor -> how many. */
+  /** Kind of descriptor -> how many, without connections, which are their clients' to close. */
   readonly descriptors: Readonly<Record<string, number>>;
   readonly mounts: { readonly own: number; readonly host: number };
   /** Directories and files below the data directory, by the part they belong to. */
@@ -74,16 +74,29 @@ function titleOf(pid: number): string {
 
 function descriptorsOf(pid: number): Record<string, number> {
   const kinds: Record<string, number> = {};
+  const connections = new Set(['tcp', 'tcp6'].flatMap((table) => connectionsIn(readFileSync(`/proc/${pid}/net/${table}`, 'latin1'))));
   for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-    const kind = kindOf(`/proc/${pid}/fd/${fd}`);
-    if (kind !== undefined) kinds[kind] = (kinds[kind] ?? 0) + 1;
+    const target = targetOf(`/proc/${pid}/fd/${fd}`);
+    if (target === undefined || connections.has(target)) continue;
+    const kind = target.replace(/:?\[?\d+\]?$/, '');
+    kinds[kind] = (kinds[kind] ?? 0) + 1;
   }
   return kinds;
 }
 
-function kindOf(path: string): string | undefined {
+/** The sockets of a table of the kernel that do more than listen, as links of descriptors name them. */
+function connectionsIn(table: string): string[] {
+  const LISTEN = '0A';
+  const rows = table
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/));
+  return rows.filter((fields) => fields[3] !== LISTEN).map((fields) => `socket:[${fields[9]}]`);
+}
+
+function targetOf(path: string): string | undefined {
   try {
-    return readlinkSync(path).replace(/:?\[?\d+\]?$/, '');
+    return readlinkSync(path);
   } catch {
     // Closed between two looks.
     return undefined;
