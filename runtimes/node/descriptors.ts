@@ -47,6 +47,8 @@ type Make = (fd: number, target: string, pipes: Map<string, [number, number]>) =
 const replacements: readonly { readonly pattern: RegExp; readonly make: Make }[] = [
   { pattern: /^anon_inode:\[eventpoll\]$/, make: () => check(libc.epoll_create1(CLOEXEC), 'epoll_create1') },
   { pattern: /^anon_inode:\[eventfd\]$/, make: () => check(libc.eventfd(0, CLOEXEC | NONBLOCK), 'eventfd') },
+  // Its memory is not there in a child, and nothing uses it: the thread that does is not there either.
+  { pattern: /^anon_inode:\[io_uring\]$/, make: () => check(libc.eventfd(0, CLOEXEC | NONBLOCK), 'eventfd') },
   { pattern: /^pipe:/, make: pipeEnd },
 ];
 

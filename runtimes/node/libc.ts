@@ -36,13 +36,11 @@ const { functions } = ffi.dlopen('libc.so.6', {
   epoll_create1: { return: 'i32', arguments: ['i32'] },
   eventfd: { return: 'i32', arguments: ['u32', 'i32'] },
   close: { return: 'i32', arguments: ['i32'] },
-  close_range: { return: 'i32', arguments: ['u32', 'u32', 'i32'] },
   fcntl: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
   signalfd: { return: 'i32', arguments: ['i32', 'pointer', 'i32'] },
   sigprocmask: { return: 'i32', arguments: ['i32', 'pointer', 'pointer'] },
   signal: { return: 'pointer', arguments: ['i32', 'u64'] },
   memset: { return: 'pointer', arguments: ['u64', 'i32', 'u64'] },
-  execv: { return: 'i32', arguments: ['string', 'pointer'] },
   __errno_location: { return: 'u64', arguments: [] },
 });
 

@@ -40,7 +40,7 @@ const { gc } = globalThis as { gc?: (options: { type: 'minor' | 'major'; executi
 // Not for user code; the property itself can't be deleted.
 (globalThis as { gc?: unknown }).gc = undefined;
 
-/** Collects garbage now, so that children don't, each over pages that it must copy to do so. launch.ts turns the function on. */
+/** Collects garbage now, so that children don't, each over pages that it must copy to do so. The host turns the function on (`--expose-gc`). */
 export function collectGarbage(type: 'minor' | 'major'): void {
   gc?.({ type, execution: 'sync' });
 }

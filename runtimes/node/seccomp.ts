@@ -1,6 +1,6 @@
 /** Seccomp filters in classic BPF (linux/seccomp.h, linux/filter.h). The programs are pure functions of the architecture. */
 import { check, libc, pinned } from './libc.ts';
-import { AUDIT_ARCH, DENIED, HIGHEST_KNOWN, SYSCALLS } from './syscalls.ts';
+import { AUDIT_ARCH, DENIED, HIGHEST_KNOWN, SYSCALLS, architecture } from './syscalls.ts';
 import type { Architecture } from './syscalls.ts';
 
 /** op, jump if true, jump if false, constant. Jumps count instructions to skip. */
@@ -102,8 +102,18 @@ function socketRules(): Instruction[] {
   ];
 }
 
-/** Puts a filter before all further system calls of this process and its descendants. Needs no privilege under no_new_privs. */
+/** Puts a filter before all further system calls of this thread and its descendants. Needs no privilege under no_new_privs. */
 export function install(program: readonly Instruction[]): void {
+  installWith(program, 0n);
+}
+
+/** The same for all threads of this process. */
+export function installEverywhere(program: readonly Instruction[]): void {
+  const SECCOMP_FILTER_FLAG_TSYNC = 1n;
+  installWith(program, SECCOMP_FILTER_FLAG_TSYNC);
+}
+
+function installWith(program: readonly Instruction[], flags: bigint): void {
   const { buffer, address } = pinned(16 + program.length * 8);
   buffer.writeUInt16LE(program.length, 0);
   buffer.writeBigUInt64LE(address + 16n, 8);
@@ -115,5 +125,6 @@ export function install(program: readonly Instruction[]): void {
     buffer.writeUInt32LE(constant >>> 0, at + 4);
   });
   check(libc.prctl(38, 1n, 0n, 0n, 0n), 'prctl PR_SET_NO_NEW_PRIVS');
-  check(libc.prctl(22, 2n, address, 0n, 0n), 'prctl PR_SET_SECCOMP');
+  const SECCOMP_SET_MODE_FILTER = 1n;
+  check(libc.syscall(BigInt(SYSCALLS.seccomp[architecture()]), SECCOMP_SET_MODE_FILTER, flags, address), 'seccomp');
 }

@@ -1,6 +1,6 @@
 /**
- * The zygote: a booted runtime that holds no user data and only forks. `zygote.js` is started by launch.js with its command socket as
- * descriptor 3 and ends when the host's end of it is closed.
+ * The zygote: a booted runtime that holds no user data and only forks. Loaded by start.ts, with its command socket as descriptor 3; it
+ * ends when the host's end of that is closed.
  */
 import { setFlagsFromString } from 'node:v8';
 import { check, libc } from './libc.ts';

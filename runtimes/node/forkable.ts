@@ -1,0 +1,51 @@
+/**
+ * Makes a Node process that has booted one that can be forked: what V8 keeps from children is given to them, and what libuv would share
+ * with them is not. Once, before anything else.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { check, libc } from './libc.ts';
+import { reviveLoop } from './rungs.ts';
+import { forkableHeap, installEverywhere } from './seccomp.ts';
+import { architecture, SYSCALLS } from './syscalls.ts';
+
+const MADV_DONTFORK = 10n;
+const MADV_DOFORK = 11n;
+
+export function makeForkable(): void {
+  // libuv's rings are memory that a fork shares: whoever writes into it has calls made by this process. The main loop's goes with its
+  // renewal below, that of a thread of Node's stays, in this process only.
+  for (const { from, bytes, name } of readMappings()) if (name.includes('io_uring')) advise(from, bytes, MADV_DONTFORK);
+  installEverywhere(forkableHeap(architecture()));
+  // V8 has marked its heap so far, and the filter makes sure that it marks no more.
+  for (const { from, bytes, name } of readMappings()) if (ANONYMOUS.test(name)) advise(from, bytes, MADV_DOFORK);
+  reviveLoop();
+}
+
+/** Closes what whoever started this process left open for others: it survived execve, and nothing of Node's own does. */
+export function closeInherited(firstOwn: number): void {
+  const F_GETFD = 1;
+  const FD_CLOEXEC = 1;
+  for (const name of readdirSync('/proc/self/fd')) {
+    const fd = Number(name);
+    const flags = fd < firstOwn ? -1 : libc.fcntl(fd, F_GETFD, 0);
+    if (flags !== -1 && (flags & FD_CLOEXEC) === 0) libc.close(fd);
+  }
+}
+
+type Mapping = { readonly from: bigint; readonly bytes: bigint; readonly name: string };
+
+/** V8's memory has no name, or one that a program can give. */
+const ANONYMOUS = /^(\[anon:.*)?$/;
+
+/** proc_pid_maps(5). */
+function readMappings(): Mapping[] {
+  const found = readFileSync('/proc/self/maps', 'latin1').matchAll(/^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ *(.*)$/gm);
+  return Array.from(found, ([, from, to, name]) => ({
+    from: BigInt(`0x${from}`),
+    bytes: BigInt(`0x${to}`) - BigInt(`0x${from}`),
+    name: name!,
+  }));
+}
+
+const advise = (from: bigint, bytes: bigint, advice: bigint): void =>
+  void check(libc.syscall(BigInt(SYSCALLS.madvise[architecture()]), from, bytes, advice), 'madvise');

@@ -1,0 +1,24 @@
+/**
+ * The zygote's program: `node --single-threaded --expose-gc --no-flush-bytecode start.js`, with the command socket as descriptor 3. What of Node
+ * the runtime and most functions use is loaded first, from the code that Node has compiled already.
+ */
+import 'node:async_hooks';
+import crypto from 'node:crypto';
+import 'node:module';
+import 'node:path';
+import 'node:stream';
+import 'node:string_decoder';
+import 'node:url';
+import 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { closeInherited, makeForkable } from './forkable.ts';
+
+const FIRST_OWN = 4;
+
+closeInherited(FIRST_OWN);
+makeForkable();
+// What is loaded when it is first used.
+void crypto.webcrypto.getRandomValues;
+// Functions that a child would compile are compiled here, once; zygote.ts turns laziness on again for user code.
+setFlagsFromString('--no-lazy');
+await import('./zygote.ts');

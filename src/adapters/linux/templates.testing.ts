@@ -1,0 +1,60 @@
+/** Functions from source, booted by the real driver, for tests. */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { Instance, InvocationEnd, SandboxSpec, Template } from '../../ports/mod.ts';
+import { LinuxSandboxes } from './mod.ts';
+
+export const skip = process.platform === 'linux' ? false : 'the fork ladder needs Linux';
+
+export type Templates = {
+  /** `files` beside the module, by name. */
+  boot(code: string, more?: Partial<SandboxSpec>, files?: Readonly<Record<string, string>>): Promise<Template>;
+};
+
+/** Everything is closed and removed after the test. */
+export async function openTemplates(t: TestContext): Promise<Templates> {
+  const directory = await mkdtemp(join(tmpdir(), 'hearth-linux-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const packages = join(directory, 'packages');
+  await mkdir(packages);
+  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages });
+  t.after(() => sandboxes.close());
+  let made = 0;
+  return {
+    async boot(code, more = {}, files = {}) {
+      const codeDirectory = join(packages, `code-${made++}`);
+      await mkdir(codeDirectory, { mode: 0o755 });
+      for (const [name, text] of Object.entries({ 'index.mjs': code, ...files }))
+        await writeFile(join(codeDirectory, name), text, { mode: 0o644 });
+      const fixed = { label: 'test', runtime: 'nodejs26.x', handler: 'index.handler', layerDirectories: [], environment: {} };
+      const output: string[] = [];
+      const booted = await sandboxes.boot(
+        { ...fixed, codeDirectory, memoryMiB: 128, tmpMiB: 16, initTimeoutMs: 20_000, concurrency: 1, ...more },
+        { log: (text) => void output.push(text) },
+      );
+      assert.ok(booted.ok, `${JSON.stringify(booted)} ${output.join('\n')}`);
+      return booted.template;
+    },
+  };
+}
+
+export function invoke(instance: Instance, event: unknown = {}): Promise<InvocationEnd & { readonly value?: unknown }> {
+  return new Promise((resolve) => {
+    const head = { id: '8a2b1c3d-0000-4000-8000-000000000000', deadlineMs: Date.now() + 60_000, arn: 'arn' };
+    instance.invoke(head, Buffer.from(JSON.stringify(event)), {
+      log() {},
+      streamHead() {},
+      streamChunk() {},
+      end: (heard) => resolve(heard.kind === 'answered' ? { ...heard, value: JSON.parse(heard.payload.toString()) as unknown } : heard),
+    });
+  });
+}
+
+export async function valueOf(instance: Instance, event?: unknown): Promise<unknown> {
+  const end = await invoke(instance, event);
+  assert.equal(end.kind, 'answered', JSON.stringify(end));
+  return end.value;
+}
