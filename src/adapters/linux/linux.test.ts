@@ -180,6 +180,57 @@ test('child processes work, see the same walls, and go with their instance', { s
   template.close();
 });
 
+test('daemons go with the instance that started them, wherever they went; those of a sibling stay', { skip }, async () => {
+  const template = await templateOf(`
+    import { spawn } from 'node:child_process';
+    import { once } from 'node:events';
+    export const handler = async ({ seconds }) => {
+      const shell = spawn('/bin/sh', ['-c', 'setsid sleep ' + seconds + ' & setsid setsid sleep ' + seconds + ' &'], { detached: true, stdio: 'ignore' });
+      await once(shell, 'exit');
+      // Until the shell's children have become what they are to be.
+      const running = () => fs.readdirSync('/proc').filter((pid) => { try { return fs.readFileSync('/proc/' + pid + '/cmdline', 'latin1').startsWith('sleep\\0' + seconds); } catch { return false; } });
+      while (running().length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+      return running().length;
+    };`);
+  const [one, two] = [template.fork(), template.fork()];
+  assert.equal(await value(one, { seconds: 4721 }), 2);
+  assert.equal(await value(two, { seconds: 4722 }), 2);
+  one.kill();
+  await one.closed;
+  await gone('sleep\x004721');
+  assert.equal(processesWith('sleep\x004722').length, 2);
+  two.kill();
+  await two.closed;
+  await gone('sleep\x004722');
+  template.close();
+});
+
+test('what init leaves running is not shared, nor copied: pipes in /tmp and processes without a handle', { skip }, async () => {
+  const daemon = await templateOf(`
+    import { execFileSync } from 'node:child_process';
+    execFileSync('/bin/sh', ['-c', 'setsid sleep 4731 >/dev/null 2>&1 &']);
+    export const handler = async () => 'here';`);
+  assert.ok(
+    daemon.blockers.some(({ kind }) => kind === 'child process'),
+    JSON.stringify(daemon.blockers),
+  );
+  const serving = daemon.fork();
+  assert.equal(await value(serving), 'here');
+  assert.equal(processesWith('sleep\x004731').length, 1);
+  serving.kill();
+  await serving.closed;
+  await gone('sleep\x004731');
+  daemon.close();
+
+  const template = await templateOf(`
+    import { execFileSync } from 'node:child_process';
+    execFileSync('/usr/bin/mkfifo', ['/tmp/pipe']);
+    fs.writeFileSync('/tmp/file', 'x');
+    export const handler = async () => fs.readdirSync('/tmp');`);
+  assert.deepEqual(await value(template.fork()), ['file']);
+  template.close();
+});
+
 test('a size-limited /tmp fills up for its own instance only', { skip }, async () => {
   const template = await templateOf(`
     export const handler = async ({ fill }) => {
