@@ -37,7 +37,7 @@ const FAILURES: readonly (readonly [Deed, readonly [type: RegExp, message: RegEx
   [{ deed: 'floodRawLines' }, timedOut],
   [{ deed: 'floodFromChild' }, timedOut],
   [{ deed: 'fillTmp' }, [/^Error$/, /^ENOSPC: no space left on device/]],
-  [{ deed: 'fillTmpWithFiles' }, [/^(Error|Sandbox\.Timedout)$/, /^ENOSPC: no space left on device|timed out/]],
+  [{ deed: 'fillTmpWithFiles' }, [/^Error$/, /^ENOSPC: no space left on device/]],
   [{ deed: 'leaveDaemons' }, timedOut],
   [{ deed: 'forkBomb' }, timedOut],
   [{ deed: 'openFiles' }, [/^Error$/, /^EMFILE: too many open files/]],
@@ -58,38 +58,41 @@ test('functions that misbehave are contained', { timeout: 180_000 }, async (t) =
   if (!isolated) return;
   const { platform } = isolated;
   await isolated.create('misfit', MISFIT, { Timeout: TIMEOUT_SECONDS, MemorySize: 128 });
+  // For what ends by itself, however busy the machine is.
+  await isolated.create('patient-misfit', MISFIT, { Timeout: 60, MemorySize: 128 });
   const neighbour = await startNeighbour(isolated);
-  const afterwards = async () => {
+  const afterwards = async (name = 'misfit') => {
     await isolated.healthy();
-    assert.equal((await isolated.invoke('misfit', { deed: 'behave' })).value, 'well');
+    assert.equal((await isolated.invoke(name, { deed: 'behave' })).value, 'well');
   };
 
   for (const [deed, [type, message]] of FAILURES) {
     await t.test(deed.deed, async () => {
       const before = neighbour.answers;
-      const { error, log } = await isolated.invoke('misfit', deed);
+      const name = type === timedOut[0] ? 'misfit' : 'patient-misfit';
+      const { error, log } = await isolated.invoke(name, deed);
       const seen = `${error?.errorType}: ${error?.errorMessage.slice(0, 500)}\n${log}`;
       assert.match(error?.errorType ?? '(answered)', type, seen);
       assert.match(error!.errorMessage, message, seen);
       assert.match(log, /REPORT RequestId: /);
       // Clearing away after the worst of them takes a while.
-      await eventually(afterwards);
+      await eventually(() => afterwards(name));
       await eventually(() => assert.ok(neighbour.answers > before, 'the neighbour has answered meanwhile'));
     });
   }
 
   await t.test('what is allowed to the last byte passes', async () => {
-    const { value } = await isolated.invoke('misfit', { deed: 'answer', bytes: ANSWER_BYTES });
+    const { value } = await isolated.invoke('patient-misfit', { deed: 'answer', bytes: ANSWER_BYTES });
     assert.equal((value as string).length, ANSWER_BYTES - 2);
   });
 
   await t.test('a child process is limited like its instance', async () => {
-    assert.equal((await isolated.invoke('misfit', { deed: 'hoardInChild' })).value, true);
+    assert.equal((await isolated.invoke('patient-misfit', { deed: 'hoardInChild' })).value, true);
     await afterwards();
   });
 
   await t.test('an answer that nests too deep is none', async () => {
-    const url = await isolated.url('misfit');
+    const url = await isolated.url('patient-misfit');
     const nested = async (depth: number) => fetch(url, { method: 'POST', body: JSON.stringify({ deed: 'answerDeeply', depth }) });
     assert.equal((await nested(500)).status, 200);
     assert.equal((await nested(5_000)).status, 502);
@@ -97,10 +100,10 @@ test('functions that misbehave are contained', { timeout: 180_000 }, async (t) =
   });
 
   await t.test('output that goes on after the answer keeps nobody waiting, and ends with the instance', async () => {
-    for (let i = 0; i < 3; i++) assert.equal((await isolated.invoke('misfit', { deed: 'floodLater' })).value, true);
+    for (let i = 0; i < 3; i++) assert.equal((await isolated.invoke('patient-misfit', { deed: 'floodLater' })).value, true);
     const before = neighbour.answers;
     await eventually(() => assert.ok(neighbour.answers > before + 20));
-    await isolated.invoke('misfit', { deed: 'exit' });
+    await isolated.invoke('patient-misfit', { deed: 'exit' });
   });
 
   await t.test('a pipe that init left in /tmp is no hindrance', async () => {
@@ -111,7 +114,7 @@ test('functions that misbehave are contained', { timeout: 180_000 }, async (t) =
   await t.test('nothing of them is left', async () => {
     await eventually(() => assert.deepEqual(strangers(footprint(platform).processes), []));
     const logBytes = footprint(platform).logs.reduce((sum, name) => sum + statSync(join(platform.data, 'logs', name)).size, 0);
-    assert.ok(logBytes < 3 * 17 * MiB, `${logBytes} bytes of logs`);
+    assert.ok(logBytes < 4 * 17 * MiB, `${logBytes} bytes of logs`);
     const usedMiB = memoryMiB(platform.process.pid!);
     t.diagnostic(`the platform uses ${usedMiB.toFixed()} MiB, its logs ${(logBytes / MiB).toFixed()} MiB`);
     assert.ok(usedMiB < 800, `${usedMiB} MiB`);

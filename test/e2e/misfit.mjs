@@ -19,7 +19,8 @@ const deeds = {
   segfault: () => getInt32(8n),
   abort: () => process.abort(),
   hoardHeap() {
-    for (const hoard = []; ;) hoard.push(Array.from({ length: 1000 }).fill(Math.random()));
+    const numbers = Array.from({ length: 100_000 }, (_, i) => i + 0.5);
+    for (const hoard = []; ;) hoard.push(numbers.slice());
   },
   hoardBuffers() {
     for (const hoard = []; ;) hoard.push(Buffer.alloc(MiB, 1));
