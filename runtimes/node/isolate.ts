@@ -3,6 +3,8 @@ import { existsSync, lstatSync, mkdirSync, readlinkSync, symlinkSync, writeFileS
 import { check, libc, pinned } from './libc.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 
+export { limitResources } from './resources.ts';
+
 const CLONE_NEWNS = 0x00020000;
 const CLONE_NEWUTS = 0x04000000;
 const CLONE_NEWIPC = 0x08000000;
@@ -219,25 +221,4 @@ export function dropCapabilities(): void {
 /** Others of the same user can't look into this process. */
 export function undumpable(): void {
   check(libc.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n), 'prctl PR_SET_DUMPABLE');
-}
-
-const RLIMIT_DATA = 2;
-const RLIMIT_CORE = 4;
-const RLIMIT_NPROC = 6;
-const RLIMIT_NOFILE = 7;
-const RLIMIT_MSGQUEUE = 12;
-
-/** Limits that this process and what it starts can't raise. `dataBytes`: private writable memory, mapped (setrlimit(2)). */
-export function limitResources(limits: { readonly dataBytes: number; readonly processes: number; readonly files: number }): void {
-  const set = (resource: number, value: number) => {
-    const pair = Buffer.alloc(128);
-    pair.writeBigUInt64LE(BigInt(value), 0);
-    pair.writeBigUInt64LE(BigInt(value), 8);
-    check(libc.setrlimit(resource, pair), `setrlimit ${resource}`);
-  };
-  set(RLIMIT_DATA, limits.dataBytes);
-  set(RLIMIT_NPROC, limits.processes);
-  set(RLIMIT_NOFILE, limits.files);
-  set(RLIMIT_CORE, 0);
-  set(RLIMIT_MSGQUEUE, 0);
 }

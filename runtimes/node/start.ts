@@ -11,6 +11,7 @@ import 'node:string_decoder';
 import 'node:url';
 import 'node:util';
 import { setFlagsFromString } from 'node:v8';
+import 'node:worker_threads';
 import { closeInherited, makeForkable } from './forkable.ts';
 
 const FIRST_OWN = 4;

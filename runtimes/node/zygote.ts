@@ -15,6 +15,7 @@ import { rememberShared } from './descriptors.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 import { ownRandomness, refreshRandomness } from './uniqueness.ts';
 import { rehearse } from './rehearse.ts';
+import { fitWorkers } from './workers.ts';
 
 const COMMANDS = 3;
 
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
   ignoreChildren(true);
   setFlagsFromString('--lazy');
   ownRandomness();
+  fitWorkers();
   await rehearse();
   refreshRandomness();
   collectGarbage('major');

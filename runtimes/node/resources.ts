@@ -1,0 +1,55 @@
+/** What a function's processes may take (setrlimit(2)). */
+import { check, libc, pinned } from './libc.ts';
+
+const RLIMIT_DATA = 2;
+const RLIMIT_CORE = 4;
+const RLIMIT_NPROC = 6;
+const RLIMIT_NOFILE = 7;
+const RLIMIT_MSGQUEUE = 12;
+
+const MiB = 1024 * 1024;
+/**
+ * V8 reserves room for a worker's machine code, at least this much, and never fills it; the kernel counts all of it as memory. Each worker
+ * that lives adds this to the limit, so that what is left for everything else stays the same.
+ */
+const WORKER_CODE_BYTES = 64 * MiB;
+/** More of them run on the function's own memory. What is beyond reach of the soft limit is within reach of native code, so it is not much. */
+const WORKERS = 8;
+
+// Filled in by index: user code may have changed what typed arrays can do by the time a worker is made.
+const pair = new BigUint64Array(pinned(16).buffer.buffer, 0, 2);
+const toBigInt: (value: number) => bigint = BigInt;
+const { min } = Math;
+let dataBytes = 0;
+let workers = 0;
+
+/** Limits that this process and what it starts can't raise. `dataBytes`: private writable memory, mapped. */
+export function limitResources(limits: { readonly dataBytes: number; readonly processes: number; readonly files: number }): void {
+  ({ dataBytes } = limits);
+  limitData();
+  for (const [resource, most] of [
+    [RLIMIT_NPROC, limits.processes],
+    [RLIMIT_NOFILE, limits.files],
+    [RLIMIT_CORE, 0],
+    [RLIMIT_MSGQUEUE, 0],
+  ] as const) {
+    set(resource, most, most);
+  }
+}
+
+/** A worker thread begins (1), or has ended (-1). */
+export function countWorker(change: 1 | -1): void {
+  workers += change;
+  // No function is limited where none of the above was called.
+  if (dataBytes > 0) limitData();
+}
+
+function limitData(): void {
+  set(RLIMIT_DATA, dataBytes + min(workers, WORKERS) * WORKER_CODE_BYTES, dataBytes + WORKERS * WORKER_CODE_BYTES);
+}
+
+function set(resource: number, soft: number, hard: number): void {
+  pair[0] = toBigInt(soft);
+  pair[1] = toBigInt(hard);
+  check(libc.setrlimit(resource, pair), `setrlimit ${resource}`);
+}
