@@ -23,8 +23,11 @@ before(async () => {
 
 after(async () => {
   if (skip) return;
+  // Sandboxes keep no process alive by themselves, not even while they end.
+  const hold = setInterval(() => {}, 1_000);
   await sandboxes.close();
   await rm(directory, { recursive: true, force: true });
+  clearInterval(hold);
 });
 
 let made = 0;
