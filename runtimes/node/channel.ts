@@ -7,6 +7,7 @@
  * files are copied elsewhere to run and import nothing outside this directory: the protocol's constants are repeated, a test compares.
  */
 import { readSync, writeSync } from 'node:fs';
+import { uncurry } from './uncurry.ts';
 
 export const HEAD_BYTES = 9;
 export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
@@ -26,9 +27,6 @@ export const KIND = {
 const BUFFER_BYTES = 64 * 1024;
 const { allocUnsafeSlow, byteLength } = Buffer;
 const prototype = Buffer.prototype as Buffer;
-const uncurry = Function.prototype.bind.bind(Function.prototype.call) as <T, A extends unknown[], R>(
-  method: (this: T, ...args: A) => R,
-) => (self: T, ...args: A) => R;
 const writeText = uncurry<Buffer, [string, number, number, BufferEncoding], number>(prototype.write);
 const readText = uncurry<Buffer, [BufferEncoding, number, number], string>(prototype.toString);
 const set = uncurry<Uint8Array, [Uint8Array, number], void>(Uint8Array.prototype.set);

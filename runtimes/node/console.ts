@@ -21,6 +21,7 @@ export const MAX_LOG_BYTES = 255 * 1024;
 
 const RealDate = Date;
 const { stringify } = JSON;
+const apply: (target: typeof format, self: undefined, parameters: unknown[]) => string = Reflect.apply;
 const { byteLength } = Buffer;
 /** The scope of the only invocation that runs; with `store` set, each has its own. */
 const only: LogScope = { stream: 0, requestId: undefined };
@@ -87,7 +88,10 @@ export function flushLines(): void {
 function emit(level: Level, params: unknown[]): void {
   const time = new RealDate().toISOString();
   const { requestId } = scope();
-  send(level, asJson ? jsonLine(time, requestId, level, params) : `${time}\t${requestId}\t${LEVELS[level]}\t${format(...params)}`);
+  send(
+    level,
+    asJson ? jsonLine(time, requestId, level, params) : `${time}\t${requestId}\t${LEVELS[level]}\t${apply(format, undefined, params)}`,
+  );
 }
 
 function scope(): LogScope {
@@ -113,7 +117,7 @@ function jsonLine(timestamp: string, requestId: string | undefined, level: Level
       return stringify({ ...line, message: format(params[0]) });
     }
   }
-  line['message'] = format(...params);
+  line['message'] = apply(format, undefined, params);
   const error = params.find((param) => param instanceof Error);
   if (error) Object.assign(line, toFunctionError(error));
   return stringify(line);

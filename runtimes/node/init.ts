@@ -58,19 +58,20 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   ending.idle = neverInitialised;
   const watch = options.loopAlive && new IdleWatch({ alive: options.loopAlive, patient: () => true, idle: neverInitialised });
   watch?.start();
+  const facts = functionFacts(environment);
+  const values = returnsValues(environment);
   const startedMs = now();
   try {
     const loaded = await loadHandler(taskRoot, handler);
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
     watch?.stop();
-    const facts = functionFacts(environment);
     return {
       handler: loaded,
       streaming,
       highWaterMark,
       facts,
-      returnsValues: returnsValues(environment),
+      returnsValues: values,
       initMs,
       blockers: blockersSince(before),
     };

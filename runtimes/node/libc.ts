@@ -45,10 +45,11 @@ const { functions } = ffi.dlopen('libc.so.6', {
 });
 
 export const libc = functions;
+const { getInt32 } = ffi;
 
 /** The C library's last error. V8 may call into the C library between two calls from JavaScript: a hint for messages, no more. */
 export function lastErrno(): number {
-  return ffi.getInt32(functions.__errno_location());
+  return getInt32(functions.__errno_location());
 }
 
 export class SystemCallError extends Error {

@@ -78,8 +78,12 @@ function isModuleManifest(manifest: string): boolean {
   }
 }
 
-const property = (root: unknown, path: readonly string[]): unknown =>
-  path.reduce<unknown>((at, key) => (at === undefined || at === null ? undefined : (at as Record<string, unknown>)[key]), root);
+/** By index: the module may have changed what arrays can do. */
+function property(root: unknown, path: readonly string[]): unknown {
+  let at = root;
+  for (let i = 0; i < path.length && at !== undefined && at !== null; i++) at = (at as Record<string, unknown>)[path[i]!];
+  return at;
+}
 
 const NOT_ERASABLE = 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX';
 const MISSING_MODULE = new Set(['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND']);

@@ -3,7 +3,9 @@
  * with the first byte (SCM_RIGHTS, unix(7)); the kernel never merges bytes across them. And records: fixed 16 bytes, four u32.
  */
 import { readSync } from 'node:fs';
+import { readUint32 } from './channel.ts';
 import { check, lastErrno, libc, pinned } from './libc.ts';
+import { uncurry } from './uncurry.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -21,14 +23,32 @@ const MESSAGE_BYTES = 256 * 1024;
 const CONTROL_BYTES = 256;
 export const RECORD_BYTES = 16;
 
-// struct msghdr, one struct iovec, control messages, data.
+// User code shares the template's process, and may have changed any prototype by the time it is told to fork: numbers are read and written
+// by index, and everything else is taken from the globals before.
+const { parse, stringify } = JSON;
+const toNumber: (value: unknown) => number = Number;
+const toBigInt: (value: number) => bigint = BigInt;
+const writeText = uncurry<Buffer, [string, number, number, BufferEncoding], number>((Buffer.prototype as Buffer).write);
+const readText = uncurry<Buffer, [BufferEncoding, number, number], string>((Buffer.prototype as Buffer).toString);
+
+// struct msghdr (its second half: iovec, count, control, length), one struct iovec, control messages; by words of 8 and of 4 bytes.
 const head = pinned(4096);
-const IOVEC = 64;
+const words = new BigUint64Array(head.buffer.buffer);
+const halves = new Int32Array(head.buffer.buffer);
+const MSG_IOV = 16 / 8;
+const MSG_IOVLEN = 24 / 8;
+const MSG_CONTROL = 32 / 8;
+const MSG_CONTROLLEN = 40 / 8;
+const IOVEC_BYTES = 64;
+const IOV_BASE = IOVEC_BYTES / 8;
+const IOV_LEN = IOV_BASE + 1;
 const CONTROL = 128;
+const controlAddress = head.address + BigInt(CONTROL);
 const data = pinned(MESSAGE_BYTES + 4);
-head.buffer.writeBigUInt64LE(head.address + BigInt(IOVEC), 16);
-head.buffer.writeBigUInt64LE(1n, 24);
-head.buffer.writeBigUInt64LE(data.address, IOVEC);
+const dataHalves = new Uint32Array(data.buffer.buffer);
+words[MSG_IOV] = head.address + BigInt(IOVEC_BYTES);
+words[MSG_IOVLEN] = 1n;
+words[IOV_BASE] = data.address;
 
 /** Both ends of a new connection, close-on-exec. */
 export function socketPair(): [number, number] {
@@ -56,27 +76,29 @@ export function receiveCredentials(fd: number): void {
  * The descriptors stay open here.
  */
 export function sendMessage(fd: number, message: unknown, fds: readonly number[] = []): boolean {
-  const length = data.buffer.write(JSON.stringify(message), 4);
+  const length = writeText(data.buffer, stringify(message), 4, MESSAGE_BYTES, 'utf8');
   if (length > MESSAGE_BYTES - 8) throw new Error('a message to a sandbox is too long');
-  data.buffer.writeUInt32LE(length, 0);
+  dataHalves[0] = length;
   return send(fd, 4 + length, fds);
 }
 
 export function sendRecord(fd: number, kind: number, a = 0, b = 0, c = 0): boolean {
-  data.buffer.writeUInt32LE(kind, 0);
-  data.buffer.writeUInt32LE(a >>> 0, 4);
-  data.buffer.writeUInt32LE(b >>> 0, 8);
-  data.buffer.writeUInt32LE(c >>> 0, 12);
-  return send(fd, RECORD_BYTES, []);
+  dataHalves[0] = kind;
+  dataHalves[1] = a;
+  dataHalves[2] = b;
+  dataHalves[3] = c;
+  return send(fd, RECORD_BYTES, NONE);
 }
+
+const NONE: readonly number[] = [];
 
 function send(fd: number, length: number, fds: readonly number[]): boolean {
   let sent = 0;
   while (sent < length) {
-    head.buffer.writeBigUInt64LE(data.address + BigInt(sent), IOVEC);
-    head.buffer.writeBigUInt64LE(BigInt(length - sent), IOVEC + 8);
-    writeControl(sent === 0 ? fds : []);
-    const count = Number(libc.sendmsg(fd, head.buffer, MSG_NOSIGNAL));
+    words[IOV_BASE] = data.address + toBigInt(sent);
+    words[IOV_LEN] = toBigInt(length - sent);
+    writeControl(sent === 0 ? fds : NONE);
+    const count = toNumber(libc.sendmsg(fd, head.buffer, MSG_NOSIGNAL));
     if (count >= 0) sent += count;
     else if (lastErrno() === EAGAIN && sent === 0) return false;
     else if (lastErrno() !== EINTR && lastErrno() !== EAGAIN) check(-1, 'sendmsg');
@@ -86,13 +108,13 @@ function send(fd: number, length: number, fds: readonly number[]): boolean {
 
 function writeControl(fds: readonly number[]): void {
   const length = fds.length === 0 ? 0 : 16 + 4 * fds.length;
-  head.buffer.writeBigUInt64LE(length === 0 ? 0n : head.address + BigInt(CONTROL), 32);
-  head.buffer.writeBigUInt64LE(BigInt(length), 40);
+  words[MSG_CONTROL] = length === 0 ? 0n : controlAddress;
+  words[MSG_CONTROLLEN] = toBigInt(length);
   if (length === 0) return;
-  head.buffer.writeBigUInt64LE(BigInt(length), CONTROL);
-  head.buffer.writeInt32LE(SOL_SOCKET, CONTROL + 8);
-  head.buffer.writeInt32LE(SCM_RIGHTS, CONTROL + 12);
-  fds.forEach((fd, i) => head.buffer.writeInt32LE(fd, CONTROL + 16 + 4 * i));
+  words[CONTROL / 8] = toBigInt(length);
+  halves[CONTROL / 4 + 2] = SOL_SOCKET;
+  halves[CONTROL / 4 + 3] = SCM_RIGHTS;
+  for (let i = 0; i < fds.length; i++) halves[CONTROL / 4 + 4 + i] = fds[i]!;
 }
 
 export type Message = { readonly message: unknown; readonly fds: readonly number[] };
@@ -102,57 +124,53 @@ export function receiveMessage(fd: number): Message | undefined {
   const first = receive(fd, 4);
   if (first.count === 0) return undefined;
   for (let got = first.count; got < 4;) got += readMore(fd, got, 4 - got);
-  const length = data.buffer.readUInt32LE(0);
+  const length = dataHalves[0]!;
   if (length > MESSAGE_BYTES) throw new Error('a message is too long');
   for (let got = 0; got < length;) got += readMore(fd, 4 + got, length - got);
-  return { message: JSON.parse(data.buffer.toString('utf8', 4, 4 + length)), fds: first.fds };
+  return { message: parse(readText(data.buffer, 'utf8', 4, 4 + length)), fds: first.fds };
 }
 
 export type Record = { readonly kind: number; readonly a: number; readonly b: number; readonly c: number; readonly pid: number };
 
-/**
- * Takes one record that is there; `pid` is the sender's, told by the kernel, where `receiveCredentials` was asked for. Undefined at the end.
- * Throws at less than a record: they are sent whole, and a receiver must not wait for a sender that it doesn't trust.
- */
+/** Waits for one record; `pid` is the sender's, told by the kernel, where `receiveCredentials` was asked for. Undefined at the end. */
 export function receiveRecord(fd: number): Record | undefined {
-  const { count, pid, fds } = receive(fd, RECORD_BYTES);
-  for (const each of fds) libc.close(each);
+  const { count, pid } = receive(fd, RECORD_BYTES);
   if (count === 0) return undefined;
-  if (count < RECORD_BYTES) throw new Error('a record broke off');
+  for (let got = count; got < RECORD_BYTES;) got += readMore(fd, got, RECORD_BYTES - got);
   return decodeRecord(data.buffer, 0, pid);
 }
 
 export function decodeRecord(buffer: Buffer, at: number, pid = 0): Record {
   return {
-    kind: buffer.readUInt32LE(at),
-    a: buffer.readUInt32LE(at + 4),
-    b: buffer.readUInt32LE(at + 8),
-    c: buffer.readUInt32LE(at + 12),
+    kind: readUint32(buffer, at),
+    a: readUint32(buffer, at + 4),
+    b: readUint32(buffer, at + 8),
+    c: readUint32(buffer, at + 12),
     pid,
   };
 }
 
 function receive(fd: number, length: number): { count: number; fds: number[]; pid: number } {
-  head.buffer.writeBigUInt64LE(data.address, IOVEC);
-  head.buffer.writeBigUInt64LE(BigInt(length), IOVEC + 8);
-  head.buffer.writeBigUInt64LE(head.address + BigInt(CONTROL), 32);
+  words[IOV_BASE] = data.address;
+  words[IOV_LEN] = toBigInt(length);
+  words[MSG_CONTROL] = controlAddress;
   for (;;) {
-    head.buffer.writeBigUInt64LE(BigInt(CONTROL_BYTES), 40);
-    const count = Number(libc.recvmsg(fd, head.buffer, MSG_CMSG_CLOEXEC));
+    words[MSG_CONTROLLEN] = toBigInt(CONTROL_BYTES);
+    const count = toNumber(libc.recvmsg(fd, head.buffer, MSG_CMSG_CLOEXEC));
     if (count >= 0) return { count, ...readControl() };
     if (lastErrno() !== EINTR) check(-1, 'recvmsg');
   }
 }
 
 function readControl(): { fds: number[]; pid: number } {
-  const end = CONTROL + Number(head.buffer.readBigUInt64LE(40));
+  const end = CONTROL + toNumber(words[MSG_CONTROLLEN]);
   const fds: number[] = [];
   let pid = 0;
   for (let at = CONTROL; at + 16 <= end;) {
-    const length = Number(head.buffer.readBigUInt64LE(at));
-    const type = head.buffer.readInt32LE(at + 12);
-    if (type === SCM_RIGHTS) for (let i = at + 16; i + 4 <= at + length; i += 4) fds.push(head.buffer.readInt32LE(i));
-    if (type === SCM_CREDENTIALS) pid = head.buffer.readInt32LE(at + 16);
+    const length = toNumber(words[at / 8]);
+    const type = halves[at / 4 + 3];
+    if (type === SCM_RIGHTS) for (let i = 16; i + 4 <= length; i += 4) fds[fds.length] = halves[(at + i) / 4]!;
+    if (type === SCM_CREDENTIALS) pid = halves[at / 4 + 4]!;
     at += (length + 7) & ~7;
   }
   return { fds, pid };

@@ -27,7 +27,8 @@ export function rememberConditions(): void {
 /** fork(2). In the child V8's condition variables are as new; call `reviveLoop` before its event loop runs. */
 export function fork(): number {
   const pid = check(libc.fork(), 'fork');
-  if (pid === 0) for (const condition of conditions) libc.memset(condition, 0, 48n);
+  // By index: user code may have changed how arrays are walked through.
+  if (pid === 0) for (let i = 0; i < conditions.length; i++) libc.memset(conditions[i]!, 0, 48n);
   return pid;
 }
 

@@ -17,6 +17,7 @@ import type { LoopAlive } from './idle.ts';
 import { IdleWatch } from './idle.ts';
 import type { Handler } from './load.ts';
 import { ResponseStream } from './streaming.ts';
+import { uncurry } from './uncurry.ts';
 
 /** What init made. */
 export type Loaded = {
@@ -47,7 +48,10 @@ export function serve(loaded: Loaded, channel: Channel, options: ServeOptions): 
 }
 
 const { parse, stringify } = JSON;
-const { setImmediate } = globalThis;
+const { setImmediate, Set: NativeSet } = globalThis;
+const add = uncurry<Set<Invocation>, [Invocation], unknown>(Set.prototype.add);
+const remove = uncurry<Set<Invocation>, [Invocation], boolean>(Set.prototype.delete);
+const forEach = uncurry<Set<Invocation>, [(invocation: Invocation) => void], void>(Set.prototype.forEach);
 const { resourceUsage } = process;
 const ALWAYS_MEASURED = 16;
 const MEASURED_EVERY = 16;
@@ -92,7 +96,7 @@ class Server {
   readonly #loaded: Loaded;
   readonly #channel: Channel;
   readonly #concurrent: boolean;
-  readonly #running = new Set<Invocation>();
+  readonly #running = new NativeSet<Invocation>();
   readonly #watch: IdleWatch | undefined;
   #trace: string | undefined;
   #answers = 0;
@@ -135,7 +139,7 @@ class Server {
     const { kind, stream, from, to, buffer } = this.#channel;
     if (kind !== KIND.invoke) throw new Error(`the host sent a frame of kind ${kind}`);
     const invocation = new Invocation(stream, this, scope);
-    this.#running.add(invocation);
+    add(this.#running, invocation);
     try {
       const eventAt = from + 4 + readUint32(buffer, from);
       const head = parse(this.#channel.text(from + 4, eventAt)) as InvokeHead;
@@ -155,8 +159,9 @@ class Server {
   }
 
   #awaitsPromise(): boolean {
-    for (const invocation of this.#running) if (invocation.async && !invocation.held) return true;
-    return false;
+    let awaits = false;
+    forEach(this.#running, ({ async, held }) => (awaits ||= async && !held));
+    return awaits;
   }
 
   #call(invocation: Invocation, event: unknown, context: object): void {
@@ -221,17 +226,17 @@ class Server {
 
   /** The process is about to end: whatever runs ends with this error. */
   fault(error: FunctionError): void {
-    for (const invocation of this.#running) this.#sendError(invocation, error, true);
+    forEach(this.#running, (invocation) => this.#sendError(invocation, error, true));
   }
 
   /** The event loop is empty. Answering keeps the process going: it then waits for the next invocation. */
   idle(): void {
-    for (const invocation of this.#running) {
+    forEach(this.#running, (invocation) => {
       if (invocation.held) this.answer(invocation, invocation.held.result);
       else if (invocation.response?.writableEnded === false) this.fail(invocation, new Error('Response stream is not finished.'));
       else if (invocation.async) this.fail(invocation, neverSettled());
       else this.answer(invocation, null);
-    }
+    });
   }
 
   #refuse(invocation: Invocation): void {
@@ -249,7 +254,7 @@ class Server {
     invocation.over = true;
     invocation.response?.seal();
     this.#channel.sendText(kind, invocation.stream, 4, this.#memoryKiB(), text);
-    this.#running.delete(invocation);
+    remove(this.#running, invocation);
     this.#watch?.stop();
     if (invocation.scope) invocation.scope.stream = 0;
     else setLogScope(0, undefined);
