@@ -7,11 +7,11 @@ import { createLambdaApi } from '../api/lambda/mod.ts';
 import { Functions } from '../control/mod.ts';
 import type { Realm } from '../control/mod.ts';
 import { createEngine } from '../engine/mod.ts';
-import type { Engine, EngineOptions } from '../engine/mod.ts';
+import type { Engine } from '../engine/mod.ts';
 import { createGateway } from '../gateway/mod.ts';
 import { LIMITS } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
-import type { FunctionLogs, Sandboxes } from '../ports/mod.ts';
+import type { Sandboxes } from '../ports/mod.ts';
 import { followChanges } from './changes.ts';
 import { createControlHttp } from './control-http.ts';
 import { createDeployments } from './deployments.ts';
@@ -55,7 +55,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     clock,
     random,
     platformLog: log,
-    log: toFunctionLogs(logs, clock),
+    log: (line) => logs.append(line),
     limits: { processors: availableParallelism() },
   });
   const deploymentOf = createDeployments({
@@ -94,17 +94,6 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     gateway: createGateway({ engine, routes, clock, random, ...realm, limits: LIMITS, admit, log }),
     control: createControlHttp({ door, lambda, admin, log }),
   };
-}
-
-function toFunctionLogs(logs: FunctionLogs, clock: Clock): EngineOptions['log'] {
-  return ({ functionName, requestId, level, text }) =>
-    logs.append({
-      functionName,
-      timeMs: clock.now(),
-      text,
-      ...(requestId !== undefined && { requestId }),
-      ...(level !== undefined && { level }),
-    });
 }
 
 function warnNoKeys(log: Log, dataDirectory: string): void {
