@@ -50,16 +50,16 @@ words[MSG_IOV] = head.address + BigInt(IOVEC_BYTES);
 words[MSG_IOVLEN] = 1n;
 words[IOV_BASE] = data.address;
 
+const pair = pinned(8);
+
 /** Both ends of a new connection, close-on-exec. */
 export function socketPair(): [number, number] {
-  const pair = pinned(8);
   check(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.buffer), 'socketpair');
   return [pair.buffer.readInt32LE(0), pair.buffer.readInt32LE(4)];
 }
 
 /** A pipe, close-on-exec: [reading end, writing end]. */
 export function pipe(): [number, number] {
-  const pair = pinned(8);
   check(libc.pipe2(pair.buffer, SOCK_CLOEXEC), 'pipe2');
   return [pair.buffer.readInt32LE(0), pair.buffer.readInt32LE(4)];
 }
