@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { descendants, isAlive } from '../e2e/footprint.ts';
 import { eventually, startIsolated, startNeighbour } from '../e2e/platform.ts';
 import type { Answer, Isolated } from '../e2e/platform.ts';
 
@@ -156,37 +155,4 @@ async function honestOrFailed({ invoke }: Isolated, name: string): Promise<void>
   }
   if (answer.error) assert.match(answer.error.errorType, FUNCTION_ERROR);
   else assert.equal(answer.value, 'honest');
-}
-
-test('a sandbox whose keeper was brought to wait for ever goes with a killed platform all the same', { timeout: 90_000 }, async (t) => {
-  if (process.getuid?.() !== 0) return t.skip('only root may see what a keeper waits for');
-  const isolated = await startIsolated(t);
-  if (!isolated) return;
-  const { platform } = isolated;
-  await isolated.create('rest', FORGER, { Timeout: 60, Environment: { Variables: { FORGE: 'rest' } } });
-  const url = await isolated.url('rest');
-  // More orders than fit into the socket of a template that reads none.
-  const calls: Promise<unknown>[] = [];
-  const callMore = () => void (calls.length < 2_000 && calls.push(...Array.from({ length: 200 }, () => fetch(url).catch(() => undefined))));
-  const SENDMSG = process.arch === 'x64' ? '46' : '211';
-  const blocked = () => descendants(platform.process.pid!).some((pid) => currentCall(pid) === SENDMSG);
-  await eventually(() => {
-    const waits = blocked();
-    if (!waits) callMore();
-    assert.ok(waits, 'the keeper waits until its template reads');
-  }, 40_000);
-  const family = descendants(platform.process.pid!);
-  await platform.stop('SIGKILL');
-  await eventually(() => assert.deepEqual(family.filter(isAlive), []));
-  await Promise.all(calls);
-});
-
-/** The number of the system call that a process waits in. */
-function currentCall(pid: number): string | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/syscall`, 'latin1').split(' ')[0];
-  } catch {
-    // It has ended, or this user may not see it.
-    return undefined;
-  }
 }
