@@ -3,7 +3,8 @@ import { existsSync, lstatSync, mkdirSync, readlinkSync, symlinkSync, writeFileS
 import { check, libc, pinned } from './libc.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 
-export { limitResources } from './resources.ts';
+/** Whom a sandbox's processes run as. `privileged`: they begin as root and have yet to become that user. */
+export type User = { readonly privileged: boolean; readonly uid: number; readonly gid: number };
 
 const CLONE_NEWNS = 0x00020000;
 const CLONE_NEWUTS = 0x04000000;
@@ -33,7 +34,7 @@ const OPT = '/opt';
 export const NODE_INSIDE = '/var/lang/bin/node';
 
 /** Leaves every namespace of the host but the user's, where the caller is root, and that too where it is not. The pid namespace begins with the next child. */
-export function leaveNamespaces(user: { readonly privileged: boolean; readonly uid: number; readonly gid: number }): void {
+export function leaveNamespaces(user: User): void {
   const flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET;
   if (user.privileged) check(libc.unshare(flags), 'unshare');
   else enterUserNamespace(user, flags);
@@ -196,7 +197,7 @@ export function loopbackUp(): void {
 }
 
 /** Becomes the sandbox's user, for good. */
-export function becomeUser(user: { readonly privileged: boolean; readonly uid: number; readonly gid: number }): void {
+export function becomeUser(user: User): void {
   if (!user.privileged) return;
   check(libc.setgroups(0n, null), 'setgroups');
   check(libc.setresgid(user.gid, user.gid, user.gid), 'setresgid');

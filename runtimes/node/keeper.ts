@@ -8,6 +8,7 @@ import { RECORD } from './ladder.ts';
 import type { FunctionMessage, KeeperMessage, TemplateMessage } from './ladder.ts';
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
 import { becomeUser, enter, enterUserNamespace, moveMount, mountTmp, newMountNamespace, showFunction, undumpable } from './isolate.ts';
+import type { User } from './isolate.ts';
 import { endStrays, tmpDevice } from './strays.ts';
 
 export type KeeperOptions = {
@@ -17,7 +18,7 @@ export type KeeperOptions = {
   readonly templatePid: number;
   /** A descriptor of the process that forked this one, and ends at once: the zygote is the parent then. */
   readonly parent: number;
-  readonly user: { readonly privileged: boolean; readonly uid: number; readonly gid: number };
+  readonly user: User;
 };
 
 /** `tmp`: the device of the /tmp in it. */

@@ -10,16 +10,26 @@ export type BlankMessage = {
   readonly uid: number;
 };
 
-/** Host -> keeper, over the control socket. */
-export type KeeperMessage =
+/** What the keeper passes on to the template; between them `fork` and `serve` carry [instance channel, user namespace, mount namespace]. */
+type TemplateOrder =
   /** With [boot channel]: this is the function. */
   | ({ readonly do: 'init' } & FunctionMessage)
   /** With [instance channel]: fork instance `id`. */
   | { readonly do: 'fork'; readonly id: number }
   /** With [instance channel]: the template itself becomes instance `id`. */
-  | { readonly do: 'serve'; readonly id: number }
+  | { readonly do: 'serve'; readonly id: number };
+
+/** Host -> keeper, over the control socket. */
+export type KeeperMessage =
+  | TemplateOrder
   /** End instance `id` and its process group, or collect it where it has ended by itself; `instanceEnded` follows. */
   | { readonly do: 'end'; readonly id: number };
+
+/** Keeper -> template. */
+export type TemplateMessage =
+  | TemplateOrder
+  /** `pid` is dying: wait for it. */
+  | { readonly do: 'reap'; readonly pid: number };
 
 export type FunctionMessage = {
   /** Relative to `BlankMessage.packages`. */
@@ -31,14 +41,6 @@ export type FunctionMessage = {
   readonly tmpMiB: number;
   readonly concurrency: number;
 };
-
-/** Keeper -> template. `fork` and `serve` come with [instance channel] or [instance channel, user namespace, mount namespace]. */
-export type TemplateMessage =
-  | ({ readonly do: 'init' } & FunctionMessage)
-  | { readonly do: 'fork'; readonly id: number }
-  | { readonly do: 'serve'; readonly id: number }
-  /** `pid` is dying: wait for it. */
-  | { readonly do: 'reap'; readonly pid: number };
 
 /** Records, upwards. `status` is a wait status as waitpid(2) gives it. */
 export const RECORD = {

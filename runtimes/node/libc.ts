@@ -14,8 +14,6 @@ const { functions } = ffi.dlopen('libc.so.6', {
   mount: { return: 'i32', arguments: ['string', 'string', 'string', 'u64', 'string'] },
   umount2: { return: 'i32', arguments: ['string', 'i32'] },
   chdir: { return: 'i32', arguments: ['string'] },
-  chown: { return: 'i32', arguments: ['string', 'u32', 'u32'] },
-  sethostname: { return: 'i32', arguments: ['string', 'u64'] },
   syscall: { return: 'i64', arguments: ['i64', 'pointer', 'pointer', 'pointer'] },
   prctl: { return: 'i32', arguments: ['i32', 'u64', 'u64', 'u64', 'u64'] },
   setgroups: { return: 'i32', arguments: ['u64', 'pointer'] },

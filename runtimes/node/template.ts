@@ -7,7 +7,9 @@ import { libc } from './libc.ts';
 import { loopAlive } from './loop.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
 import type { Message } from './messages.ts';
-import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, limitResources, undumpable } from './isolate.ts';
+import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, undumpable } from './isolate.ts';
+import type { User } from './isolate.ts';
+import { limitResources } from './resources.ts';
 import { collectGarbage, fork, reviveLoop } from './rungs.ts';
 import { install, userCode } from './seccomp.ts';
 import { architecture } from './syscalls.ts';
@@ -28,7 +30,7 @@ const FILES = 1024;
 export type TemplateOptions = {
   /** This end of the connection to the keeper. */
   readonly keeper: number;
-  readonly user: { readonly privileged: boolean; readonly uid: number; readonly gid: number };
+  readonly user: User;
 };
 
 /** Goes on in the template and, after a fork, in each instance. */

@@ -8,18 +8,17 @@ import { RECORD } from './ladder.ts';
 import type { BlankMessage } from './ladder.ts';
 import { receiveMessage, sendRecord, socketPair } from './messages.ts';
 import { buildRoot, leaveNamespaces, loopbackUp, undumpable } from './isolate.ts';
+import type { User } from './isolate.ts';
 import { collectGarbage, fork, rememberConditions } from './rungs.ts';
 import { keep } from './keeper.ts';
 import { runTemplate } from './template.ts';
 import { rememberShared } from './descriptors.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
-import { ownRandomness, refreshRandomness } from './uniqueness.ts';
+import { ownRandomness } from './uniqueness.ts';
 import { rehearse } from './rehearse.ts';
 import { fitWorkers } from './workers.ts';
 
 const COMMANDS = 3;
-
-type User = { readonly privileged: boolean; readonly uid: number; readonly gid: number };
 
 await main();
 
@@ -30,7 +29,6 @@ async function main(): Promise<void> {
   ownRandomness();
   fitWorkers();
   await rehearse();
-  refreshRandomness();
   collectGarbage('major');
   rememberConditions();
   rememberShared();

@@ -98,7 +98,13 @@ export class Sandbox {
   /** A new instance; its process need not be there yet. */
   fork(): LinkedInstance {
     const [near, far] = socketPair();
-    return this.#add(linkFd(near), far, 'fork');
+    const id = this.#nextId++;
+    const end = () => this.#endInstance(id);
+    const instance = new LinkedInstance({ link: linkFd(near), start: 'fork', clock: this.#clock, reportsExit: true, end });
+    instance.onLog = this.onOutput;
+    this.#instances.set(id, instance);
+    this.#send({ do: 'fork', id }, far);
+    return instance;
   }
 
   /** The template itself becomes an instance, at the other end of `far`. */
@@ -112,15 +118,6 @@ export class Sandbox {
     if (this.#control.closed) return;
     if (this.#keeperPid !== undefined) kill(this.#keeperPid);
     this.#control.close();
-  }
-
-  #add(link: Link, far: number, start: 'fork'): LinkedInstance {
-    const id = this.#nextId++;
-    const instance = new LinkedInstance({ link, start, clock: this.#clock, reportsExit: true, end: () => this.#endInstance(id) });
-    instance.onLog = this.onOutput;
-    this.#instances.set(id, instance);
-    this.#send({ do: 'fork', id }, far);
-    return instance;
   }
 
   #endInstance(id: number): void {

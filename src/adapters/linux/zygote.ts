@@ -65,10 +65,6 @@ export class Zygote {
     this.#process.unref();
   }
 
-  get pid(): number | undefined {
-    return this.#process.pid;
-  }
-
   async ready(): Promise<void> {
     await this.#ready;
   }
