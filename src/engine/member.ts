@@ -1,5 +1,5 @@
+import type { Fifo, Linked } from '../kernel/mod.ts';
 import type { Instance } from '../ports/mod.ts';
-import type { Fifo, Linked } from './fifo.ts';
 import type { Run } from './run.ts';
 
 /** An instance as its pool keeps it. */

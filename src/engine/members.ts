@@ -1,5 +1,5 @@
+import { ExpiringFifo, Fifo } from '../kernel/mod.ts';
 import type { Clock } from '../kernel/mod.ts';
-import { ExpiringFifo, Fifo } from './fifo.ts';
 import type { Member } from './member.ts';
 
 /**

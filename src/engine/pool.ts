@@ -1,10 +1,9 @@
-import { unreachable } from '../kernel/mod.ts';
+import { ExpiringFifo, unreachable } from '../kernel/mod.ts';
 import { crowded, schedule, worthWaiting } from '../policy/mod.ts';
 import type { Line, Placement, PoolView, TemplateStage } from '../policy/mod.ts';
 import type { Exit } from '../ports/mod.ts';
 import type { Deployment } from './deployment.ts';
 import type { DeploymentStats } from './engine.ts';
-import { ExpiringFifo } from './fifo.ts';
 import { Fleet } from './fleet.ts';
 import type { Host } from './host.ts';
 import type { Member } from './member.ts';

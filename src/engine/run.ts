@@ -1,10 +1,10 @@
 import { LIMITS, unreachable } from '../kernel/mod.ts';
+import type { Fifo, Linked } from '../kernel/mod.ts';
 import type { Exit, Flow, InitFailure, InvocationEnd, InvocationListener } from '../ports/mod.ts';
 import type { FunctionError, InvokeHead, LogLevel, StreamHead } from '../protocol/mod.ts';
 import { Collection } from './collection.ts';
 import type { EngineListener, EngineLog, Invocation, InvocationHandle, Outcome, RefusalCode } from './engine.ts';
 import { exitError, initError, RESPONSE_BYTES, responseTooLarge, seconds, timeoutError } from './errors.ts';
-import type { Fifo, Linked } from './fifo.ts';
 import { endLine, reportLine, startLine, withinLineLimit } from './lines.ts';
 import { LogTail } from './log-tail.ts';
 import type { Member } from './member.ts';

@@ -1,23 +1,15 @@
-/** Writes answers that are there as a whole, in one go. */
-import type { ServerResponse } from 'node:http';
+/** What the gateway itself answers. */
 import { CATALOGUE } from '../kernel/mod.ts';
 import type { ErrorCode } from '../kernel/mod.ts';
 import type { Outcome } from '../engine/mod.ts';
+import type { Reply } from './reply.ts';
 
-export function sendWhole(response: ServerResponse, status: number, headers: string[], body: string | Buffer): void {
-  // Neither has a body, and a length would be taken for that of one.
-  if (status !== 204 && status !== 304) headers.push('content-length', String(Buffer.byteLength(body)));
-  response.writeHead(status, headers);
-  response.end(status === 204 || status === 304 ? undefined : body);
-}
-
-/** An answer of the gateway itself. */
-export function sendFailure(response: ServerResponse, failure: Failure, headers: readonly string[] = []): void {
+export function sendFailure(reply: Reply, failure: Failure, headers: readonly string[] = []): void {
   // Nothing more can be said in an answer that has begun.
-  if (response.headersSent) return void response.destroy();
+  if (!reply.open) return reply.destroy();
   const errorType = failure.code === undefined ? [] : ['x-amzn-errortype', failure.code];
   const body = JSON.stringify({ message: failure.message });
-  sendWhole(response, failure.status, ['content-type', 'application/json', ...errorType, ...headers], body);
+  reply.send(failure.status, ['content-type', 'application/json', ...errorType, ...headers], body);
 }
 
 export type Failure = { readonly status: number; readonly code?: string; readonly message: string };

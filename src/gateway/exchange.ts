@@ -4,13 +4,14 @@ import type { EngineListener, InvocationHandle, Outcome } from '../engine/mod.ts
 import type { Log } from '../kernel/mod.ts';
 import { decodePrelude, decodeUrlResponse } from '../protocol/mod.ts';
 import type { StreamHead } from '../protocol/mod.ts';
-import { failureOf, sendFailure, sendWhole } from './answer.ts';
+import { failureOf, sendFailure } from './answer.ts';
 import { withCors } from './cors.ts';
+import type { Reply } from './reply.ts';
 
 const BAD_GATEWAY = { status: 502, message: 'Internal Server Error' } as const;
 
 export type ExchangeContext = {
-  readonly response: ServerResponse;
+  readonly reply: Reply;
   readonly requestId: string;
   readonly trace: string;
   /** Added to every answer. */
@@ -22,7 +23,6 @@ export type ExchangeContext = {
 export class BufferedExchange implements EngineListener {
   readonly #context: ExchangeContext;
   #streamed: StreamHead | undefined;
-  #handle: InvocationHandle | undefined;
   #ended = false;
 
   constructor(context: ExchangeContext) {
@@ -32,10 +32,8 @@ export class BufferedExchange implements EngineListener {
   /** May come after the end: an engine that refuses does so at once. */
   begun(handle: InvocationHandle): void {
     if (this.#ended) return;
-    this.#handle = handle;
-    // The answer's own end emits it, too.
-    this.#context.response.on('close', () => {
-      if (!this.#ended) this.#handle?.abandon();
+    this.#context.reply.onGone(() => {
+      if (!this.#ended) handle.abandon();
     });
   }
 
@@ -49,11 +47,11 @@ export class BufferedExchange implements EngineListener {
   }
 
   #end(outcome: Outcome): void {
-    const { response } = this.#context;
-    if (response.destroyed) return;
+    const { reply } = this.#context;
+    if (!reply.open) return;
     if (outcome.kind === 'answered') return this.#answer(outcome.payload);
-    if (outcome.kind === 'streamed') return sendFailure(response, BAD_GATEWAY, heads(this.#context));
-    sendFailure(response, failureOf(outcome), heads(this.#context));
+    if (outcome.kind === 'streamed') return sendFailure(reply, BAD_GATEWAY, heads(this.#context));
+    sendFailure(reply, failureOf(outcome), heads(this.#context));
   }
 
   #answer(payload: Buffer): void {
@@ -64,33 +62,34 @@ export class BufferedExchange implements EngineListener {
     const answer = prelude ? head && { ...head, body: Buffer.from(payload) } : decodeUrlResponse(payload);
     if (!answer) {
       context.log.debug({ requestId: context.requestId }, 'the function returned what is no HTTP response');
-      return sendFailure(context.response, BAD_GATEWAY, heads(context));
+      return sendFailure(context.reply, BAD_GATEWAY, heads(context));
     }
-    sendWhole(context.response, answer.status, withHeads(context, answer.headers), answer.body);
+    context.reply.send(answer.status, withHeads(context, answer.headers), answer.body);
   }
 }
 
 /** Passes chunks on as they come, no faster than they are read. */
 export class StreamedExchange implements EngineListener {
   readonly #context: ExchangeContext;
+  readonly #response: ServerResponse;
   #handle: InvocationHandle | undefined;
   #begun = false;
   #broken = false;
   #ended = false;
   #paused = false;
 
-  constructor(context: ExchangeContext) {
+  constructor(context: ExchangeContext, response: ServerResponse) {
     this.#context = context;
+    this.#response = response;
   }
 
   begun(handle: InvocationHandle): void {
     if (this.#ended) return;
     this.#handle = handle;
-    const { response } = this.#context;
-    response.on('close', () => {
+    this.#response.on('close', () => {
       if (!this.#ended) handle.abandon();
     });
-    response.on('drain', () => {
+    this.#response.on('drain', () => {
       this.#paused = false;
       handle.resume();
     });
@@ -103,16 +102,16 @@ export class StreamedExchange implements EngineListener {
     const decoded = decodePrelude(head.prelude ?? {}, head.contentType);
     if (!decoded) {
       this.#broken = true;
-      return sendFailure(context.response, BAD_GATEWAY, heads(context));
+      return sendFailure(context.reply, BAD_GATEWAY, heads(context));
     }
     this.#begun = true;
-    context.response.writeHead(decoded.status, withHeads(context, decoded.headers));
+    this.#response.writeHead(decoded.status, withHeads(context, decoded.headers));
     // Sent now: the first chunk may be long in coming.
-    context.response.flushHeaders();
+    this.#response.flushHeaders();
   }
 
   streamChunk(chunk: Buffer): void {
-    const { response } = this.#context;
+    const response = this.#response;
     if (this.#broken || response.destroyed || chunk.length === 0) return;
     // The view is only ours during this call.
     if (response.write(Buffer.from(chunk)) || this.#paused) return;
@@ -127,23 +126,24 @@ export class StreamedExchange implements EngineListener {
 
   #end(outcome: Outcome): void {
     const context = this.#context;
-    const { response } = context;
+    const { reply } = context;
+    const response = this.#response;
     if (this.#broken || response.destroyed) return;
     switch (outcome.kind) {
       case 'streamed':
         // Whoever reads must not take the part for the whole: no regular end for a stream that broke off.
-        if (outcome.error) return this.#begun ? void response.destroy() : sendFailure(response, BAD_GATEWAY, heads(context));
+        if (outcome.error) return this.#begun ? void response.destroy() : sendFailure(reply, BAD_GATEWAY, heads(context));
         if (!this.#begun) response.writeHead(200, withHeads(context, ['content-type', 'application/octet-stream']));
         return void response.end();
       case 'answered': {
         // The function doesn't stream.
         const answer = decodeUrlResponse(outcome.payload);
-        if (!answer) return sendFailure(response, BAD_GATEWAY, heads(context));
-        return sendWhole(response, answer.status, withHeads(context, answer.headers), answer.body);
+        if (!answer) return sendFailure(reply, BAD_GATEWAY, heads(context));
+        return reply.send(answer.status, withHeads(context, answer.headers), answer.body);
       }
       case 'functionError':
       case 'refused':
-        return sendFailure(response, failureOf(outcome), heads(context));
+        return sendFailure(reply, failureOf(outcome), heads(context));
     }
   }
 }
@@ -154,8 +154,7 @@ function orFail(context: ExchangeContext, answer: () => void): void {
     answer();
   } catch (error) {
     context.log.error({ error, requestId: context.requestId }, 'an answer could not be sent');
-    if (context.response.headersSent) context.response.destroy();
-    else sendFailure(context.response, BAD_GATEWAY, heads(context));
+    sendFailure(context.reply, BAD_GATEWAY, heads(context));
   }
 }
 

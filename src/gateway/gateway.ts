@@ -1,18 +1,20 @@
 /**
- * Function URLs: HTTP in, invocation out. On node:http itself, without promises and without the store: for a warm function this is most
- * of what the host does for a request.
+ * Function URLs: HTTP in, invocation out. Without promises and without the store: for a warm function this is most of what the host does
+ * for a request.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Engine } from '../engine/mod.ts';
 import { asHearthError, silentLog } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import { urlEventEncoder, urlEventShape } from '../protocol/mod.ts';
-import type { IamCaller, UrlEventShape } from '../protocol/mod.ts';
-import { failureFor, sendFailure, sendWhole } from './answer.ts';
+import type { IamCaller, PlainRequest, UrlEventShape, UrlRequest } from '../protocol/mod.ts';
+import { failureFor, sendFailure } from './answer.ts';
 import { readBody } from './body.ts';
 import { corsHeaders, preflightHeaders } from './cors.ts';
 import { BufferedExchange, StreamedExchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
+import { HttpReply, plainAddress } from './reply.ts';
+import type { Reply } from './reply.ts';
 import { urlAddress } from './route.ts';
 import type { UrlAddress, UrlRoute, UrlRoutes } from './route.ts';
 
@@ -34,20 +36,25 @@ export type GatewayOptions = {
  */
 export type Admit = (request: IncomingMessage) => { readonly accessKeyId: string; confirm(body: Uint8Array): void } | undefined;
 
-/** Takes the requests that are for function URLs and returns true; leaves others alone and returns false. */
-export type Gateway = (request: IncomingMessage, response: ServerResponse) => boolean;
-
-export function createGateway(options: GatewayOptions): Gateway {
-  const gateway = new UrlGateway(options);
-  return (request, response) => {
-    const address = urlAddress(request.headers.host ?? '', request.url ?? '/');
-    if (!address) return false;
-    gateway.serve(address, request, response);
-    return true;
-  };
+export interface Gateway {
+  /** Takes the requests that are for function URLs and returns true; leaves others alone and returns false. */
+  serve(request: IncomingMessage, response: ServerResponse): boolean;
+  /** The same for a plain request whose body is there. Leaves more of them alone: all that `serve` has something to look up for. */
+  servePlain(request: PlainRequest, body: Buffer | undefined, client: PlainClient): boolean;
 }
 
-class UrlGateway {
+/** Who sent a plain request, and gets its answer. */
+export interface PlainClient extends Reply {
+  readonly sourceIp: string;
+  /** The port it came in at. */
+  readonly port: number;
+}
+
+export function createGateway(options: GatewayOptions): Gateway {
+  return new UrlGateway(options);
+}
+
+class UrlGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #log: Log;
   readonly #encoder = urlEventEncoder();
@@ -59,21 +66,52 @@ class UrlGateway {
     this.#log = options.log ?? silentLog;
   }
 
-  serve(address: UrlAddress, request: IncomingMessage, response: ServerResponse): void {
+  serve(request: IncomingMessage, response: ServerResponse): boolean {
+    const address = urlAddress(request.headers.host ?? '', request.url ?? '/');
+    if (!address) return false;
+    const reply = new HttpReply(response);
     try {
       const route = this.#options.routes.byUrlId(address.urlId);
-      if (route) this.#serveRoute(route, address, request, response);
-      else sendFailure(response, NO_FUNCTION);
+      if (route) this.#serveRoute(route, address, { request, response, reply });
+      else sendFailure(reply, NO_FUNCTION);
     } catch (thrown) {
-      this.#fail(response, thrown);
+      this.#fail(reply, thrown);
     }
+    return true;
   }
 
-  #serveRoute(route: UrlRoute, address: UrlAddress, request: IncomingMessage, response: ServerResponse): void {
+  servePlain(request: PlainRequest, body: Buffer | undefined, client: PlainClient): boolean {
+    const address = urlAddress(request.host, request.target);
+    if (!address || request.bodyBytes > this.#options.limits.payloadBytes) return false;
+    let route: UrlRoute | undefined;
+    try {
+      route = this.#options.routes.byUrlId(address.urlId);
+    } catch {
+      // Whoever serves it next finds out the same, and says so.
+      return false;
+    }
+    if (!route || route.invokeMode !== 'BUFFERED' || route.authType !== 'NONE' || (route.cors && request.origin)) return false;
+    this.#invoke(route, address, {
+      method: request.method,
+      rawHeaders: request.rawHeaders,
+      httpVersion: '1.1',
+      sourceIp: client.sourceIp,
+      port: client.port,
+      trace: request.trace,
+      cors: NO_HEADERS,
+      body,
+      caller: undefined,
+      reply: client,
+      response: undefined,
+    });
+    return true;
+  }
+
+  #serveRoute(route: UrlRoute, address: UrlAddress, over: OverHttp): void {
+    const { request, response, reply } = over;
     const origin = route.cors && request.headers.origin;
-    if (route.cors && origin !== undefined && isPreflight(request))
-      return sendWhole(response, 200, preflightHeaders(route.cors, origin), '');
-    const cors = route.cors && origin !== undefined ? corsHeaders(route.cors, origin) : [];
+    if (route.cors && origin !== undefined && isPreflight(request)) return reply.send(200, preflightHeaders(route.cors, origin), '');
+    const cors = route.cors && origin !== undefined ? corsHeaders(route.cors, origin) : NO_HEADERS;
     const admitted = route.authType === 'AWS_IAM' ? this.#options.admit?.(request) : undefined;
     // The time that a client takes for its body is not the function's.
     readBody(request, response, this.#options.limits.payloadBytes, {
@@ -82,42 +120,30 @@ class UrlGateway {
           admitted?.confirm(body ?? NO_BYTES);
           // What the route means may have changed while the body came, and what it meant before may be gone.
           const current = body === undefined ? route : this.#options.routes.byUrlId(address.urlId);
-          if (current?.authType !== route.authType) return sendFailure(response, NO_FUNCTION, cors);
-          this.#invoke(current, address, { request, response, cors, body, caller: admitted?.accessKeyId });
+          if (current?.authType !== route.authType) return sendFailure(reply, NO_FUNCTION, cors);
+          this.#invoke(current, address, callOver(over, cors, body, admitted?.accessKeyId));
         } catch (thrown) {
-          this.#fail(response, thrown);
+          this.#fail(reply, thrown);
         }
       },
       tooLarge: () => {
         const message = `Request must be smaller than ${this.#options.limits.payloadBytes} bytes.`;
-        sendFailure(response, failureFor('RequestTooLargeException', message), cors);
+        sendFailure(reply, failureFor('RequestTooLargeException', message), cors);
       },
     });
   }
 
   #invoke(route: UrlRoute, { urlId, path, query }: UrlAddress, call: Call): void {
-    const { request, response, body } = call;
     const { clock, random, engine } = this.#options;
     const requestId = random.uuid();
     const timeMs = clock.now();
-    const given = request.headers['x-amzn-trace-id'];
-    const trace = typeof given === 'string' ? given : traceId(timeMs, requestId);
-    const { socket } = request;
-    const event = this.#encoder.encode(this.#shape(urlId, call.caller), {
-      method: request.method ?? 'GET',
-      path,
-      query,
-      rawHeaders: request.rawHeaders,
-      httpVersion: request.httpVersion,
-      sourceIp: plainAddress(socket.remoteAddress),
-      port: socket.localPort ?? 0,
-      requestId,
-      timeMs,
-      trace,
-      body,
-    });
-    const context: ExchangeContext = { response, requestId, trace, cors: call.cors, log: this.#log };
-    const exchange = route.invokeMode === 'RESPONSE_STREAM' ? new StreamedExchange(context) : new BufferedExchange(context);
+    const trace = call.trace ?? traceId(timeMs, requestId);
+    const event = this.#encoder.encode(this.#shape(urlId, call.caller), { ...call, path, query, requestId, timeMs, trace });
+    const context: ExchangeContext = { reply: call.reply, requestId, trace, cors: call.cors, log: this.#log };
+    const exchange =
+      call.response && route.invokeMode === 'RESPONSE_STREAM'
+        ? new StreamedExchange(context, call.response)
+        : new BufferedExchange(context);
     exchange.begun(engine.invoke({ deployment: route.deployment, event, requestId, trace }, exchange));
   }
 
@@ -133,24 +159,47 @@ class UrlGateway {
     return shape;
   }
 
-  #fail(response: ServerResponse, thrown: unknown): void {
+  #fail(reply: Reply, thrown: unknown): void {
     const error = asHearthError(thrown);
     if (error.code === 'Internal') this.#log.error({ error: thrown }, 'a request at a function URL failed');
     // Lambda says no more to those who may not come in.
     const message = error.status === 403 || error.code === 'IncompleteSignatureException' ? `Forbidden. ${error.message}` : error.message;
-    sendFailure(response, failureFor(error.code, error.code === 'Internal' ? 'Internal Server Error' : message));
+    sendFailure(reply, failureFor(error.code, error.code === 'Internal' ? 'Internal Server Error' : message));
   }
 }
 
-type Call = {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+type OverHttp = { readonly request: IncomingMessage; readonly response: ServerResponse; readonly reply: Reply };
+
+/** A request that may come in. */
+type Call = Pick<UrlRequest, 'method' | 'rawHeaders' | 'httpVersion' | 'sourceIp' | 'port'> & {
+  readonly trace: string | undefined;
   readonly cors: readonly string[];
   readonly body: Buffer | undefined;
   readonly caller: string | undefined;
+  readonly reply: Reply;
+  /** For what is streamed. */
+  readonly response: ServerResponse | undefined;
 };
 
+function callOver({ request, response, reply }: OverHttp, cors: readonly string[], body: Buffer | undefined, caller?: string): Call {
+  const trace = request.headers['x-amzn-trace-id'];
+  return {
+    method: request.method ?? 'GET',
+    rawHeaders: request.rawHeaders,
+    httpVersion: request.httpVersion,
+    sourceIp: plainAddress(request.socket.remoteAddress),
+    port: request.socket.localPort ?? 0,
+    trace: typeof trace === 'string' ? trace : undefined,
+    cors,
+    body,
+    caller,
+    reply,
+    response,
+  };
+}
+
 const NO_BYTES = new Uint8Array();
+const NO_HEADERS: readonly string[] = [];
 const NO_FUNCTION = { status: 404, code: 'ResourceNotFoundException', message: 'No function has this URL.' } as const;
 const MAX_SHAPES = 10_000;
 
@@ -162,10 +211,4 @@ function isPreflight(request: IncomingMessage): boolean {
 function traceId(timeMs: number, requestId: string): string {
   const second = Math.floor(timeMs / 1000).toString(16);
   return `Root=1-${second}-${requestId.slice(0, 8)}${requestId.slice(9, 13)}${requestId.slice(24)}`;
-}
-
-/** IPv4 addresses at an IPv6 socket come as `::ffff:127.0.0.1`. */
-function plainAddress(address: string | undefined): string {
-  if (address === undefined) return '';
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

@@ -1,11 +1,13 @@
-/** The one node:http server behind the one port: function URLs, and whatever else is asked for. */
+/** The one server behind the one port: function URLs, and whatever else is asked for. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { Front } from '../gateway/mod.ts';
+import type { Gateway } from '../gateway/mod.ts';
 import { HearthError } from '../kernel/mod.ts';
-import type { LIMITS, Log } from '../kernel/mod.ts';
+import type { Clock, LIMITS, Log } from '../kernel/mod.ts';
 
 // `import` would read every export once, and one of them loads an HTTP client that nobody here needs.
-const { createServer } = process.getBuiltinModule('node:http');
+const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http');
 
 export interface HttpServer {
   readonly port: number;
@@ -23,14 +25,15 @@ export type HttpServerOptions = {
   readonly port: number;
   readonly limits: { readonly [Name in keyof typeof LIMITS.http]: number };
   /** Returns false for what it leaves to `control`. */
-  readonly gateway: (request: IncomingMessage, response: ServerResponse) => boolean;
+  readonly gateway: Gateway;
   readonly control: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly clock: Clock;
   readonly log: Log;
 };
 
 /** Throws HearthError `AddressInUse`, `BadUsage`. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { limits, gateway, control, log } = options;
+  const { limits, gateway, control, clock, log } = options;
   const server = createServer({
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersTimeoutMs,
@@ -41,11 +44,17 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   server.maxConnections = limits.connections;
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-    if (!gateway(request, response)) control(request, response);
+    if (!gateway.serve(request, response)) control(request, response);
   };
   server.on('request', onRequest);
   // Whoever reads the body says 100 Continue, so that a refusal comes before the body.
   server.on('checkContinue', onRequest);
+  const front = new Front({ serve: (...call) => gateway.servePlain(...call), clock, limits, statusTexts: STATUS_CODES });
+  // Connections come to node:http by an event, and whoever emits it decides which.
+  const [toHttp] = server.listeners('connection') as [(socket: Socket) => void];
+  const handOver = toHttp.bind(server);
+  server.removeAllListeners('connection');
+  server.on('connection', (socket) => front.accept(socket, handOver));
   server.on('drop', () => log.warn({ connections: limits.connections }, 'a connection was dropped: there are too many'));
 
   await new Promise<void>((resolve, reject) => {
@@ -61,6 +70,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     if (stopped) return;
     stopped = true;
     server.close();
+    front.stop();
   };
   return {
     port,
@@ -69,7 +79,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     async close(graceMs) {
       stop();
       server.closeIdleConnections();
-      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      const timer = setTimeout(() => {
+        server.closeAllConnections();
+        front.destroyAll();
+      }, graceMs);
       await closed;
       clearTimeout(timer);
     },

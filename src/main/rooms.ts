@@ -9,6 +9,7 @@ import type { Realm } from '../control/mod.ts';
 import { createEngine } from '../engine/mod.ts';
 import type { Engine } from '../engine/mod.ts';
 import { createGateway } from '../gateway/mod.ts';
+import type { Gateway } from '../gateway/mod.ts';
 import { LIMITS } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import type { Sandboxes } from '../ports/mod.ts';
@@ -31,14 +32,12 @@ export type RoomsOptions = {
   readonly ready: () => boolean;
 };
 
-type Handler<R> = (request: IncomingMessage, response: ServerResponse) => R;
-
 export type Rooms = {
   readonly engine: Engine;
   readonly functions: Functions;
   readonly sandboxes: Sandboxes;
-  readonly gateway: Handler<boolean>;
-  readonly control: Handler<void>;
+  readonly gateway: Gateway;
+  readonly control: (request: IncomingMessage, response: ServerResponse) => void;
 };
 
 export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableStack): Promise<Rooms> {

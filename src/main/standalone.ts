@@ -73,7 +73,11 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
     port,
     limits: LIMITS.http,
     log,
-    gateway: (request, response) => stage.kind !== 'starting' && stage.rooms.gateway(request, response),
+    clock,
+    gateway: {
+      serve: (request, response) => stage.kind !== 'starting' && stage.rooms.gateway.serve(request, response),
+      servePlain: (request, body, client) => stage.kind !== 'starting' && stage.rooms.gateway.servePlain(request, body, client),
+    },
     control: (request, response) => (stage.kind === 'starting' ? refuse(response) : stage.rooms.control(request, response)),
   });
   opened.defer(() => server.close(LAST_ANSWERS_MS));

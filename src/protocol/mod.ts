@@ -1,5 +1,6 @@
 export * from './frames.ts';
 export * from './http-event.ts';
+export * from './http-request.ts';
 export * from './http-response.ts';
 export * from './json.ts';
 export * from './sigv4-parse.ts';

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HearthError, LIMITS, silentLog } from '../../src/kernel/mod.ts';
+import { HearthError, LIMITS, silentLog, systemClock } from '../../src/kernel/mod.ts';
 import { startHttpServer } from '../../src/main/http-server.ts';
 import { HOST, answer, raw, start } from './gateway-setup.testing.ts';
 import type { Call } from './gateway-setup.testing.ts';
 
 const ok = (call: Call) => answer(call, 'ok');
+const NO_GATEWAY = { serve: () => false, servePlain: () => false };
 
 const MALFORMED: readonly (readonly [string, string])[] = [
   [
@@ -63,7 +64,7 @@ test('connections over the limit are not taken', async (t) => {
 
 test('a port that is taken is said to be so, with what to do', async (t) => {
   const { port } = await start(t, { function: ok });
-  const options = { host: '127.0.0.1', port, limits: LIMITS.http, gateway: () => false, control: () => {}, log: silentLog };
+  const options = { host: '127.0.0.1', port, limits: LIMITS.http, gateway: NO_GATEWAY, control: () => {}, clock: systemClock, log: silentLog };
   await assert.rejects(startHttpServer(options), (error: unknown) => {
     assert.ok(error instanceof HearthError && error.code === 'AddressInUse');
     assert.match(error.message, /--port/);

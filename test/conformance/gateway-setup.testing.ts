@@ -73,6 +73,7 @@ export async function start(t: TestContext, setup: Setup) {
     port: 0,
     limits: { ...LIMITS.http, ...setup.limits },
     gateway,
+    clock: systemClock,
     control: (_, response) => void response.writeHead(404).end('not the gateway'),
     log: silentLog,
   });

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../kernel/mod.ts';
+import type { Clock, Timer } from './clock.ts';
 
 /**
  * A queue whose links live in its members: adding, removing and taking from either end allocate nothing and take constant time,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { manualClock } from '../kernel/mod.ts';
+import { manualClock } from './clock.ts';
 import { ExpiringFifo, Fifo } from './fifo.ts';
 import type { Linked } from './fifo.ts';
 
