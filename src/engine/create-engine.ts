@@ -1,6 +1,7 @@
 import { LIMITS, silentLog } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
-import type { Sandboxes } from '../ports/mod.ts';
+import { entriesOf } from '../ports/mod.ts';
+import type { InvocationReport, Sandboxes } from '../ports/mod.ts';
 import type { Deployment } from './deployment.ts';
 import type { Engine, EngineListener, EngineLog, Invocation, InvocationHandle, PrepareResult } from './engine.ts';
 import { initError } from './errors.ts';
@@ -17,6 +18,10 @@ export type EngineOptions = {
   readonly random: Random;
   /** Called for every line, on the hot path: must neither wait nor throw. */
   readonly log: (line: EngineLog) => void;
+  /** The same for each invocation's end. Default: its lines, by `log`. */
+  readonly report?: (report: InvocationReport) => void;
+  /** Whether somebody reads along, who wants to see that an invocation has begun. */
+  readonly isFollowed?: (functionName: string) => boolean;
   readonly limits?: Partial<EngineLimits>;
   readonly platformLog?: Log;
 };
@@ -30,6 +35,8 @@ export function createEngine(options: EngineOptions): Engine {
     clock: options.clock,
     random: options.random,
     log: options.log,
+    report: options.report ?? ((report) => asLines(report, options.log)),
+    isFollowed: options.isFollowed ?? (() => false),
     platformLog: options.platformLog ?? silentLog,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   });
@@ -68,6 +75,11 @@ export function createEngine(options: EngineOptions): Engine {
     drain: (graceMs) => (drained ??= drain(host, graceMs)),
     stats: () => [...host.pools.values()].map((pool) => pool.stats()),
   };
+}
+
+function asLines(report: InvocationReport, log: EngineOptions['log']): void {
+  const { functionName, version, requestId } = report;
+  for (const { timeMs, text } of entriesOf(report)) log({ functionName, version, timeMs, requestId, text });
 }
 
 const TOO_LARGE = `Request must be smaller than ${LIMITS.payloadBytes} bytes for the InvokeFunction operation`;

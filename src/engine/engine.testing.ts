@@ -31,6 +31,8 @@ export type Call = {
 export function bench(options: {
   readonly functions: Readonly<Record<string, SimFunction>>;
   readonly limits?: Partial<EngineLimits>;
+  /** Whether somebody reads the logs along; default true. */
+  readonly followed?: boolean;
   readonly sandboxes?: Partial<SimSandboxesOptions>;
 }): Bench {
   const clock = manualClock();
@@ -42,6 +44,7 @@ export function bench(options: {
     clock,
     random,
     log: (line) => void lines.push(line),
+    isFollowed: () => options.followed ?? true,
     ...(options.limits && { limits: options.limits }),
   });
   return {

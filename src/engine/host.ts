@@ -1,7 +1,7 @@
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import { leastRecentlyUsed } from '../policy/mod.ts';
 import type { HostView } from '../policy/mod.ts';
-import type { Sandboxes } from '../ports/mod.ts';
+import type { InvocationReport, Sandboxes } from '../ports/mod.ts';
 import type { EngineLog } from './engine.ts';
 import type { Limits } from './limits.ts';
 import type { Pool } from './pool.ts';
@@ -12,6 +12,8 @@ export class Host implements HostView {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: (line: EngineLog) => void;
+  readonly report: (report: InvocationReport) => void;
+  readonly isFollowed: (functionName: string) => boolean;
   readonly platformLog: Log;
   readonly limits: Limits;
   readonly pools = new Map<string, Pool>();
@@ -23,11 +25,13 @@ export class Host implements HostView {
   /** Called when nothing runs and nothing waits any more. */
   onQuiet: (() => void) | undefined;
 
-  constructor(parts: Pick<Host, 'sandboxes' | 'clock' | 'random' | 'log' | 'platformLog' | 'limits'>) {
+  constructor(parts: Pick<Host, 'sandboxes' | 'clock' | 'random' | 'log' | 'report' | 'isFollowed' | 'platformLog' | 'limits'>) {
     this.sandboxes = parts.sandboxes;
     this.clock = parts.clock;
     this.random = parts.random;
     this.log = parts.log;
+    this.report = parts.report;
+    this.isFollowed = parts.isFollowed;
     this.platformLog = parts.platformLog;
     this.limits = parts.limits;
   }

@@ -47,6 +47,25 @@ test('the lines of an invocation are Lambda’s, init before and the function’
   assert.deepEqual([child!.requestId, child!.level], [ID, 'INFO']);
 });
 
+test('unless somebody reads along, START is written with the first line of the function, or with the end', async () => {
+  const b = bench({ functions: { logging, echo }, followed: false });
+  for (const name of ['logging', 'echo']) {
+    const d = deployment(name);
+    await Promise.all([b.engine.prepare(d), b.pass(10)]);
+    const before = b.lines.length;
+    b.call(d, {}, { requestId: ID });
+    const words = () =>
+      texts(b)
+        .slice(before)
+        .map((text) => text.split(' ')[0]!);
+    if (name === 'echo') assert.deepEqual(words(), []);
+    await b.pass(20);
+    assert.deepEqual(words(), ['START', ...(name === 'echo' ? [] : ['working', 'from']), 'END', 'REPORT']);
+    const [start, ...rest] = b.lines.slice(before);
+    assert.ok(rest.every(({ timeMs }) => timeMs >= start!.timeMs));
+  }
+});
+
 test('a timeout has its line, and the report its status', async () => {
   const b = bench({ functions: { never: sim(() => {}) } });
   const d = deployment('never', { timeoutMs: 2_000 });

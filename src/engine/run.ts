@@ -1,11 +1,12 @@
 import { LIMITS, unreachable } from '../kernel/mod.ts';
 import type { Fifo, Linked } from '../kernel/mod.ts';
-import type { Exit, Flow, InitFailure, InvocationEnd, InvocationListener } from '../ports/mod.ts';
+import { entriesOf, startLine } from '../ports/mod.ts';
+import type { Exit, Flow, InitFailure, InvocationEnd, InvocationListener, InvocationReport } from '../ports/mod.ts';
 import type { FunctionError, InvokeHead, LogLevel, StreamHead } from '../protocol/mod.ts';
 import { Collection } from './collection.ts';
 import type { EngineListener, EngineLog, Invocation, InvocationHandle, Outcome, RefusalCode } from './engine.ts';
 import { exitError, initError, RESPONSE_BYTES, responseTooLarge, seconds, timeoutError } from './errors.ts';
-import { endLine, reportLine, startLine, withinLineLimit } from './lines.ts';
+import { withinLineLimit } from './lines.ts';
 import { LogTail } from './log-tail.ts';
 import type { Member } from './member.ts';
 import type { Health, Pool } from './pool.ts';
@@ -38,6 +39,8 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   #startedMs = 0;
   #startedEpochMs = 0;
   #initMs: number | undefined;
+  /** Whether its START line has been written: with the first line of the function's own, otherwise when all is known. */
+  #begun = false;
   /** Set when a streamed answer has begun. */
   #head: StreamHead | undefined;
   #streamedBytes = 0;
@@ -73,7 +76,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     this.#startedEpochMs = epochMs;
     this.#initMs = initMs;
     this.#initLines();
-    this.#line(startLine(this.requestId, deployment.version), epochMs);
+    if (host.isFollowed(deployment.functionName)) this.#begin();
     const { trace, clientContext, identity, event } = this.#invocation;
     const head: { -readonly [K in keyof InvokeHead]: InvokeHead[K] } = {
       id: this.requestId,
@@ -109,7 +112,6 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     this.#startedMs = this.arrivedMs;
     this.#startedEpochMs = epochMs - Math.round(host.clock.monotonicMs() - this.arrivedMs);
     this.#initLines();
-    this.#line(startLine(this.requestId, deployment.version), epochMs);
     if (failure.kind !== 'failed') this.#line(`${error.errorMessage}\n${error.errorType}`, epochMs);
     this.#closingLines(`Status: error\tError Type: ${error.errorType}`);
     this.#pool.errors++;
@@ -152,6 +154,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   log(text: string, level: LogLevel): void {
     if (!this.#running()) return;
     const { deployment, host } = this.#pool;
+    this.#begin();
     this.#write({
       functionName: deployment.functionName,
       version: deployment.version,
@@ -272,18 +275,22 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     const nowMs = host.clock.monotonicMs();
     const durationMs = nowMs - this.#startedMs;
     // Each clock that is read once instead of twice is a part of what a warm invocation costs.
-    const epochMs = this.#startedEpochMs + Math.round(durationMs);
-    this.#line(endLine(this.requestId), epochMs);
-    const report = reportLine({
+    const report: InvocationReport = {
+      functionName: deployment.functionName,
+      version: deployment.version,
       requestId: this.requestId,
+      startedMs: this.#startedEpochMs,
+      endedMs: this.#startedEpochMs + Math.round(durationMs),
       durationMs,
       billedMs: Math.max(1, Math.min(Math.ceil(durationMs), deployment.timeoutMs)),
       memoryMiB: deployment.spec.memoryMiB,
       usedMiB: this.#member ? Math.ceil(this.#member.memoryKiB / 1024) : 0,
       initMs: this.#initMs,
       status,
-    });
-    this.#line(report, epochMs);
+      begun: this.#begun,
+    };
+    if (this.#tail) for (const { text } of entriesOf(report)) this.#tail.add(text);
+    host.report(report);
     return nowMs;
   }
 
@@ -313,7 +320,14 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     if (this.#tail && this.#pool.outsideLog.initTail) this.#tail.addAll(this.#pool.outsideLog.initTail);
   }
 
+  #begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#line(startLine(this.requestId, this.#pool.deployment.version), this.#startedEpochMs);
+  }
+
   #line(text: string, timeMs: number): void {
+    this.#begin();
     const { functionName, version } = this.#pool.deployment;
     this.#write({ functionName, version, timeMs, requestId: this.requestId, text });
   }

@@ -55,6 +55,8 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     random,
     platformLog: log,
     log: (line) => logs.append(line),
+    report: (report) => logs.report(report),
+    isFollowed: (functionName) => logs.isFollowed(functionName),
     limits: { processors: availableParallelism() },
   });
   const deploymentOf = createDeployments({

@@ -1,13 +1,18 @@
 import { LIMITS } from '../kernel/mod.ts';
+import type { InvocationReport } from './invocation-report.ts';
 
 /** The functions' log lines: appended on the hot path without waiting, kept in bounded space, read by page or followed. */
 export interface FunctionLogs {
   /** Never blocks and never throws; lines are written in groups. */
   append(entry: LogEntry): void;
+  /** The same for the entries that the report stands for: one record, since there is one for every invocation. */
+  report(report: InvocationReport): void;
   /** Entries of one function, oldest first. */
   read(functionName: string, query: LogQuery): Promise<readonly LogEntry[]>;
   /** Calls `onEntry` for every entry appended from now on; returns how to stop. */
   follow(functionName: string, onEntry: (entry: LogEntry) => void): () => void;
+  /** Whether anybody follows this function. */
+  isFollowed(functionName: string): boolean;
   /** Forgets a deleted function's lines. */
   delete(functionName: string): Promise<void>;
   /** All that was appended before is handed to the operating system: it outlives this process, though not a power loss. */

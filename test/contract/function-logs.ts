@@ -37,6 +37,57 @@ export function functionLogsContract(name: string, place: (t: TestContext) => Pr
     assert.deepEqual(await logs.read('nobody', {}), []);
   });
 
+  test(`${name}: a report is read, and followed, as the lines that it stands for`, async (t) => {
+    const home = await place(t);
+    let logs = await home.open();
+    const heard: LogEntry[] = [];
+    assert.equal(logs.isFollowed('hello'), false);
+    const stop = logs.follow('hello', (entry) => void heard.push(entry));
+    assert.equal(logs.isFollowed('hello'), true);
+    const report = {
+      functionName: 'hello',
+      version: '$LATEST',
+      requestId: 'r1',
+      startedMs: 10,
+      endedMs: 22,
+      durationMs: 12.344,
+      billedMs: 13,
+      memoryMiB: 128,
+      usedMiB: 40,
+      initMs: 1.5,
+      status: 'Status: error\tError Type: "x"',
+      begun: false,
+    };
+    logs.report(report);
+    stop();
+    assert.equal(logs.isFollowed('hello'), false);
+    logs.append(line('hello', 30));
+    logs.report({ ...report, requestId: 'r"2', startedMs: 30, endedMs: 31, initMs: undefined, status: '', begun: true });
+    await logs.close();
+    logs = await home.open();
+    t.after(() => logs.close());
+    const told = (entries: readonly LogEntry[]) => entries.map(({ timeMs, requestId, text }) => [timeMs, requestId, text]);
+    const first = [
+      [10, 'r1', 'START RequestId: r1 Version: $LATEST'],
+      [22, 'r1', 'END RequestId: r1'],
+      [
+        22,
+        'r1',
+        'REPORT RequestId: r1\tDuration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\tInit Duration: 1.50 ms\tStatus: error\tError Type: "x"',
+      ],
+    ];
+    const second = [
+      [31, 'r"2', 'END RequestId: r"2'],
+      [31, 'r"2', 'REPORT RequestId: r"2\tDuration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t'],
+    ];
+    assert.deepEqual(told(heard), first);
+    assert.deepEqual(told(await logs.read('hello', {})), [...first, [30, undefined, 'line 30'], ...second]);
+    assert.deepEqual(told(await logs.read('hello', { requestId: 'r"2' })), second);
+    assert.deepEqual(told(await logs.read('hello', { sinceMs: 20, requestId: 'r1' })), first.slice(1));
+    // The latest, wherever in a record the limit falls.
+    assert.deepEqual(told(await logs.read('hello', { limit: 4 })), [first[2], [30, undefined, 'line 30'], ...second]);
+  });
+
   test(`${name}: any entries, under any function names, are read as they were appended`, async (t) => {
     const home = await place(t);
     const entry = fc.record(

@@ -1,7 +1,7 @@
 import { HearthError, LIMITS, silentLog } from '../../kernel/mod.ts';
 import type { Clock, Log, Timer } from '../../kernel/mod.ts';
-import { boundedLogEntry, LOG_QUERY_LIMIT } from '../../ports/mod.ts';
-import type { FunctionLogs, LogEntry, LogQuery } from '../../ports/mod.ts';
+import { boundedLogEntry, entriesOf, LOG_QUERY_LIMIT } from '../../ports/mod.ts';
+import type { FunctionLogs, InvocationReport, LogEntry, LogQuery } from '../../ports/mod.ts';
 import { LogBuffer } from './log-buffer.ts';
 import type { LogBatch } from './log-buffer.ts';
 import { LogFiles } from './log-files.ts';
@@ -65,6 +65,14 @@ export class FileFunctionLogs implements FunctionLogs {
     this.#arm();
   }
 
+  report(report: InvocationReport): void {
+    if (this.#closed) return;
+    this.#buffer.push(report);
+    const followers = this.#followers.get(report.functionName);
+    if (followers) for (const entry of entriesOf(report)) this.#tell(followers, entry);
+    this.#arm();
+  }
+
   async read(functionName: string, query: LogQuery): Promise<readonly LogEntry[]> {
     const handles = await this.#inTurn(async () => {
       await this.#write();
@@ -96,6 +104,10 @@ export class FileFunctionLogs implements FunctionLogs {
       followers.delete(follower);
       if (followers.size === 0 && this.#followers.get(functionName) === followers) this.#followers.delete(functionName);
     };
+  }
+
+  isFollowed(functionName: string): boolean {
+    return this.#followers.has(functionName);
   }
 
   async delete(functionName: string): Promise<void> {
@@ -200,9 +212,12 @@ function matching(lines: readonly string[], functionName: string, query: LogQuer
     if (found.length >= limit) break;
     // Cheaper than parsing every line; the comparison after it decides.
     if (requestId !== undefined && !line.includes(id)) continue;
-    const entry = decodeLine(line, functionName);
-    if (!entry || (requestId !== undefined && entry.requestId !== requestId) || (sinceMs !== undefined && entry.timeMs < sinceMs)) continue;
-    found.push(entry);
+    // The last first, as the lines come.
+    for (const entry of decodeLine(line, functionName).reverse()) {
+      if (found.length >= limit) break;
+      if ((requestId === undefined || entry.requestId === requestId) && (sinceMs === undefined || entry.timeMs >= sinceMs))
+        found.push(entry);
+    }
   }
   return found;
 }

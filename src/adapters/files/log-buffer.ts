@@ -1,6 +1,9 @@
-import type { LogEntry } from '../../ports/mod.ts';
+import type { InvocationReport, LogEntry } from '../../ports/mod.ts';
 
-export type LogBatch = { readonly dropped: number; readonly entries: LogEntry[] };
+/** What takes one line in a file. */
+export type LogRecord = LogEntry | InvocationReport;
+
+export type LogBatch = { readonly dropped: number; readonly entries: LogRecord[] };
 
 /**
  * Entries that wait to be written, in bounded memory. Over the bound the oldest waiting ones go, counted by function. What has
@@ -8,7 +11,7 @@ export type LogBatch = { readonly dropped: number; readonly entries: LogEntry[] 
  */
 export class LogBuffer {
   readonly #maxBytes: number;
-  #entries: LogEntry[] = [];
+  #entries: LogRecord[] = [];
   /** Entries before this one have been dropped: moving the array for each would cost more. */
   #first = 0;
   #waitingBytes = 0;
@@ -28,7 +31,7 @@ export class LogBuffer {
     return this.#first === this.#entries.length;
   }
 
-  push(entry: LogEntry): void {
+  push(entry: LogRecord): void {
     this.#entries.push(entry);
     this.#waitingBytes += cost(entry);
     while (this.#waitingBytes + this.#takenBytes > this.#maxBytes && this.#first < this.#entries.length) this.#dropOldest();
@@ -74,7 +77,7 @@ export class LogBuffer {
     }
   }
 
-  #replace(entries: LogEntry[]): void {
+  #replace(entries: LogRecord[]): void {
     this.#entries = entries;
     this.#first = 0;
     this.#waitingBytes = entries.reduce((sum, entry) => sum + cost(entry), 0);
@@ -82,6 +85,6 @@ export class LogBuffer {
 }
 
 /** Roughly what an entry takes in memory: its text, and the objects around it. */
-function cost(entry: LogEntry): number {
-  return entry.text.length + 128;
+function cost(entry: LogRecord): number {
+  return 'text' in entry ? entry.text.length + 128 : 256;
 }

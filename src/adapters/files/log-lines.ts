@@ -1,28 +1,80 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { LogEntry } from '../../ports/mod.ts';
+import { entriesOf } from '../../ports/mod.ts';
+import type { InvocationReport, LogEntry } from '../../ports/mod.ts';
+import type { LogRecord } from './log-buffer.ts';
 
-/** One entry as one line: JSON with short names, since there are many of them. The function's name is the file's. */
-export function encodeLine(entry: LogEntry): string {
+/** One record as one line: JSON with short names, since there are many of them. The function's name is the file's. */
+export function encodeLine(record: LogRecord): string {
+  return 'text' in record ? encodeEntry(record) : encodeReport(record);
+}
+
+/** Text that stands in JSON as it is: request ids and versions as the platform makes them. */
+const PLAIN = /^[\w$:. -]*$/;
+const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));
+
+function encodeReport(r: InvocationReport): string {
+  const init = r.initMs === undefined ? '' : `,"init":${hundredths(r.initMs)}`;
+  const status = r.status === '' ? '' : `,"status":${JSON.stringify(r.status)}`;
+  const begun = r.begun ? ',"begun":true' : '';
+  return (
+    `{"t":${r.startedMs},"id":${quoted(r.requestId)},"end":${r.endedMs},"version":${quoted(r.version)},"ms":${hundredths(r.durationMs)},` +
+    `"billed":${r.billedMs},"memory":${r.memoryMiB},"used":${r.usedMiB}${init}${status}${begun}}\n`
+  );
+}
+
+/** As they are shown. */
+const hundredths = (ms: number): number => Math.round(ms * 100) / 100;
+
+function encodeEntry(entry: LogEntry): string {
   const id = entry.requestId === undefined ? '' : `,"id":${JSON.stringify(entry.requestId)}`;
   const level = entry.level === undefined ? '' : `,"level":${JSON.stringify(entry.level)}`;
   return `{"t":${JSON.stringify(entry.timeMs)}${id}${level},"text":${JSON.stringify(entry.text)}}\n`;
 }
 
-/** Undefined for what is no entry: a line that a crash left torn. */
-export function decodeLine(line: string, functionName: string): LogEntry | undefined {
-  let fields: { readonly t?: unknown; readonly id?: unknown; readonly level?: unknown; readonly text?: unknown } | null;
+/** The entries of a line, in order; none for what is no record: a line that a crash left torn. */
+export function decodeLine(line: string, functionName: string): LogEntry[] {
+  let fields: Fields | null;
   try {
-    fields = JSON.parse(line) as typeof fields;
+    fields = JSON.parse(line) as Fields | null;
   } catch {
-    return undefined;
+    return [];
   }
-  if (typeof fields?.t !== 'number' || typeof fields.text !== 'string') return undefined;
+  if (typeof fields?.t !== 'number') return [];
+  if (typeof fields.text === 'string') return [decodeEntry(fields, fields.t, fields.text, functionName)];
+  const report = decodeReport(fields, fields.t, functionName);
+  return report ? entriesOf(report) : [];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function decodeEntry(fields: Fields, timeMs: number, text: string, functionName: string): LogEntry {
+  const { id, level } = fields;
   return {
     functionName,
-    timeMs: fields.t,
-    ...(typeof fields.id === 'string' ? { requestId: fields.id } : {}),
-    ...(typeof fields.level === 'string' ? { level: fields.level } : {}),
-    text: fields.text,
+    timeMs,
+    ...(typeof id === 'string' ? { requestId: id } : {}),
+    ...(typeof level === 'string' ? { level } : {}),
+    text,
+  };
+}
+
+function decodeReport(fields: Fields, startedMs: number, functionName: string): InvocationReport | undefined {
+  const { id, end, version, ms, billed, memory, used, init, status, begun } = fields;
+  if (typeof id !== 'string' || typeof version !== 'string' || typeof end !== 'number' || typeof ms !== 'number') return undefined;
+  if (typeof billed !== 'number' || typeof memory !== 'number' || typeof used !== 'number') return undefined;
+  return {
+    functionName,
+    version,
+    requestId: id,
+    startedMs,
+    endedMs: end,
+    durationMs: ms,
+    billedMs: billed,
+    memoryMiB: memory,
+    usedMiB: used,
+    initMs: typeof init === 'number' ? init : undefined,
+    status: typeof status === 'string' ? status : '',
+    begun: begun === true,
   };
 }
 

@@ -1,5 +1,5 @@
-import { boundedLogEntry, LOG_QUERY_LIMIT } from '../../ports/mod.ts';
-import type { FunctionLogs, LogEntry, LogQuery } from '../../ports/mod.ts';
+import { boundedLogEntry, entriesOf, LOG_QUERY_LIMIT } from '../../ports/mod.ts';
+import type { FunctionLogs, InvocationReport, LogEntry, LogQuery } from '../../ports/mod.ts';
 
 /** What outlives a simulated crash: entries by function name. */
 export type SimLogsDisk = Map<string, LogEntry[]>;
@@ -44,6 +44,10 @@ export class SimFunctionLogs implements FunctionLogs {
     }
   }
 
+  report(report: InvocationReport): void {
+    for (const entry of entriesOf(report)) this.append(entry);
+  }
+
   async read(functionName: string, query: LogQuery): Promise<readonly LogEntry[]> {
     const limit = Math.min(query.limit ?? LOG_QUERY_LIMIT.default, LOG_QUERY_LIMIT.max);
     const matches = (entry: LogEntry) =>
@@ -59,6 +63,10 @@ export class SimFunctionLogs implements FunctionLogs {
     const follower = { onEntry };
     followers.add(follower);
     return () => void followers.delete(follower);
+  }
+
+  isFollowed(functionName: string): boolean {
+    return (this.#followers.get(functionName)?.size ?? 0) > 0;
   }
 
   async delete(functionName: string): Promise<void> {

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { manualClock, seededRandom } from '../../kernel/mod.ts';
 import { SimStore } from '../../adapters/simulated/mod.ts';
+import { entriesOf } from '../../ports/mod.ts';
 import type { FunctionLogs, LogEntry } from '../../ports/mod.ts';
 import { openAccessKeys } from '../door/mod.ts';
 import { createAdminApi } from './mod.ts';
@@ -132,6 +133,10 @@ function memoryLogs(): FunctionLogs & { onRead: () => void; readonly events: Eve
       entries.push(each);
       for (const follower of followers) follower(each);
     },
+    report(report) {
+      for (const each of entriesOf(report)) this.append(each);
+    },
+    isFollowed: () => followers.size > 0,
     async read(_name, query) {
       this.onRead();
       return entries.filter((each) => query.requestId === undefined || each.requestId === query.requestId);
