@@ -8,7 +8,7 @@ import type { Channel } from './channel.ts';
 import { HEAD_BYTES, KIND, MAX_PAYLOAD_BYTES, readUint32 } from './channel.ts';
 import type { LogScope } from './console.ts';
 import { flushLines, logError, setLogScope, setLogStore } from './console.ts';
-import type { Completion, FunctionFacts, InvokeHead } from './context.ts';
+import type { Completion, Context, FunctionFacts, InvokeHead } from './context.ts';
 import { createContext } from './context.ts';
 import { ending } from './ending.ts';
 import { RuntimeError, toFunctionError } from './errors.ts';
@@ -61,7 +61,7 @@ const CALLBACK_PARAMETERS = 3;
 const MAX_RESPONSE_BYTES = Math.min(6_291_556, MAX_PAYLOAD_BYTES - HEAD_BYTES);
 
 class Invocation implements Completion {
-  waitsForEmptyEventLoop = true;
+  context: Context | undefined;
   over = false;
   /** The handler returned a promise: when nothing is left that could settle it, that is an error. */
   async = false;
@@ -87,7 +87,7 @@ class Invocation implements Completion {
   callback(error: unknown, result: unknown): void {
     if (this.called) return;
     this.called = true;
-    if ((error !== undefined && error !== null) || !this.waitsForEmptyEventLoop || this.scope) this.done(error, result);
+    if ((error !== undefined && error !== null) || !this.context!.callbackWaitsForEmptyEventLoop || this.scope) this.done(error, result);
     else this.held = { result };
   }
 }
@@ -150,6 +150,7 @@ class Server {
       }
       const event: unknown = eventAt === to ? {} : parse(this.#channel.text(eventAt, to));
       const context = createContext(this.#loaded.facts, head, invocation);
+      invocation.context = context;
       if (this.#loaded.streaming) this.#stream(invocation, event, context);
       else this.#call(invocation, event, context);
       if (!invocation.over) this.#watch?.start();
@@ -164,7 +165,7 @@ class Server {
     return awaits;
   }
 
-  #call(invocation: Invocation, event: unknown, context: object): void {
+  #call(invocation: Invocation, event: unknown, context: Context): void {
     const { handler, returnsValues } = this.#loaded;
     const result = handler(event, context, (error: unknown, value: unknown) => invocation.callback(error, value));
     if (isThenable(result)) void this.#settle(invocation, result);
@@ -184,7 +185,7 @@ class Server {
     this.answer(invocation, result);
   }
 
-  #stream(invocation: Invocation, event: unknown, context: object): void {
+  #stream(invocation: Invocation, event: unknown, context: Context): void {
     const response = new ResponseStream(this.#channel, invocation.stream, this.#loaded.highWaterMark);
     invocation.response = response;
     const result = this.#loaded.handler(event, response, context);
