@@ -56,7 +56,7 @@ export function createEngine(options: EngineOptions): Engine {
       if (host.draining) return refused(host, invocation, listener);
       const pool = poolOf(invocation.deployment);
       const run = new Run(pool, invocation, listener, invocation.requestId ?? host.random.uuid(), host.clock.monotonicMs());
-      if (invocation.event.length > LIMITS.payloadBytes) run.refuse('RequestTooLargeException', TOO_LARGE);
+      if (isTooLarge(invocation.event)) run.refuse('RequestTooLargeException', TOO_LARGE);
       else pool.admit(run);
       return run;
     },
@@ -75,6 +75,12 @@ export function createEngine(options: EngineOptions): Engine {
     drain: (graceMs) => (drained ??= drain(host, graceMs)),
     stats: () => [...host.pools.values()].map((pool) => pool.stats()),
   };
+}
+
+function isTooLarge(event: string | Uint8Array): boolean {
+  // A character takes at most three bytes per UTF-16 unit: most events need no counting.
+  if (event.length * 3 <= LIMITS.payloadBytes) return false;
+  return (typeof event === 'string' ? Buffer.byteLength(event) : event.length) > LIMITS.payloadBytes;
 }
 
 function asLines(report: InvocationReport, log: EngineOptions['log']): void {

@@ -22,8 +22,8 @@ export interface Engine {
 
 export type Invocation = {
   readonly deployment: Deployment;
-  /** JSON text. The caller has checked its size; the engine checks it again. */
-  readonly event: Uint8Array;
+  /** JSON, as text or in UTF-8. The caller has checked its size; the engine checks it again. */
+  readonly event: string | Uint8Array;
   /** Given by the caller when it has promised one already; otherwise the engine makes a UUID. */
   readonly requestId?: string;
   readonly trace?: string;

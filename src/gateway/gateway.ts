@@ -138,7 +138,19 @@ class UrlGateway implements Gateway {
     const requestId = random.uuid();
     const timeMs = clock.now();
     const trace = call.trace ?? traceId(timeMs, requestId);
-    const event = this.#encoder.encode(this.#shape(urlId, call.caller), { ...call, path, query, requestId, timeMs, trace });
+    const event = this.#encoder.encode(this.#shape(urlId, call.caller), {
+      method: call.method,
+      path,
+      query,
+      rawHeaders: call.rawHeaders,
+      httpVersion: call.httpVersion,
+      sourceIp: call.sourceIp,
+      port: call.port,
+      requestId,
+      timeMs,
+      trace,
+      body: call.body,
+    });
     const context: ExchangeContext = { reply: call.reply, requestId, trace, cors: call.cors, log: this.#log };
     const exchange =
       call.response && route.invokeMode === 'RESPONSE_STREAM'

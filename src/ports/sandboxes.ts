@@ -84,7 +84,7 @@ export interface Instance {
   /** Output outside of any invocation, and that of child processes. */
   onLog: ((text: string, level: LogLevel) => void) | undefined;
   /** Runs one invocation. `listener.end` is called exactly once, and nothing of it after that. */
-  invoke(head: InvokeHead, event: Uint8Array, listener: InvocationListener): Flow;
+  invoke(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow;
   /** Ends the process at once, with all its children; running invocations end as `died`. Idempotent. */
   kill(): void;
 }

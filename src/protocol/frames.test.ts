@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FRAME, FRAME_HEAD_BYTES, FrameDecoder, FrameError, encodeFrame, encodeInvoke } from './mod.ts';
+import { FRAME, FRAME_HEAD_BYTES, FrameDecoder, FrameError, InvokeEncoder, encodeFrame } from './mod.ts';
 import type { FrameKind } from './mod.ts';
 
 type Frame = { readonly kind: FrameKind; readonly stream: number; readonly payload: Buffer };
@@ -99,11 +99,15 @@ test('random bytes are frames or a FrameError, whole or torn alike', () => {
   );
 });
 
+const encoder = new InvokeEncoder();
+
 test('an invocation carries its head and its event', () => {
   fc.assert(
-    fc.property(fc.string(), fc.json(), (id, event) => {
+    fc.property(fc.string(), fc.json(), fc.boolean(), fc.boolean(), (id, json, asText, large) => {
       const head = { id, deadlineMs: 1, arn: 'ä' };
-      const [frame] = decode(encodeInvoke(5, head, Buffer.from(event)), [], 1_000_000);
+      const event = large ? `["${'ü'.repeat(30_000)}",${json}]` : json;
+      encoder.encode(5, head, asText ? event : Buffer.from(event));
+      const [frame] = decode(encoder.frame.subarray(0, encoder.length), [], 1_000_000);
       const headLength = frame!.payload.readUInt32LE(0);
       assert.equal(frame!.kind, FRAME.invoke);
       assert.equal(frame!.stream, 5);

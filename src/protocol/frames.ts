@@ -102,16 +102,34 @@ export function writeFrameHead(target: Buffer, kind: FrameKind, stream: number, 
   target.writeUInt32LE(stream, 5);
 }
 
-export function encodeInvoke(stream: number, head: InvokeHead, event: Uint8Array): Buffer {
-  const text = JSON.stringify(head);
-  const headLength = Buffer.byteLength(text);
-  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + 4 + headLength + event.length);
-  writeFrameHead(frame, FRAME.invoke, stream, 4 + headLength + event.length);
-  frame.writeUInt32LE(headLength, FRAME_HEAD_BYTES);
-  frame.write(text, FRAME_HEAD_BYTES + 4);
-  frame.set(event, FRAME_HEAD_BYTES + 4 + headLength);
-  return frame;
+/**
+ * Puts the frames of invocations together, all but large ones in one buffer: a frame is valid until the next one is encoded. The event is
+ * JSON, as text or in UTF-8.
+ */
+export class InvokeEncoder {
+  readonly #own = Buffer.allocUnsafeSlow(64 * 1024);
+  /** The frame is the first `length` bytes. */
+  frame = this.#own;
+  length = 0;
+
+  encode(stream: number, head: InvokeHead, event: string | Uint8Array): void {
+    const text = JSON.stringify(head);
+    // Characters take three bytes at most.
+    const most = EVENT_AT + (text.length + event.length) * 3;
+    const frame = most <= this.#own.length ? this.#own : Buffer.allocUnsafe(EVENT_AT + Buffer.byteLength(text) + Buffer.byteLength(event));
+    const headBytes = frame.write(text, EVENT_AT);
+    const eventAt = EVENT_AT + headBytes;
+    let eventBytes = event.length;
+    if (typeof event === 'string') eventBytes = frame.write(event, eventAt);
+    else frame.set(event, eventAt);
+    writeFrameHead(frame, FRAME.invoke, stream, 4 + headBytes + eventBytes);
+    frame.writeUInt32LE(headBytes, FRAME_HEAD_BYTES);
+    this.frame = frame;
+    this.length = eventAt + eventBytes;
+  }
 }
+
+const EVENT_AT = FRAME_HEAD_BYTES + 4;
 
 export class FrameError extends Error {
   override readonly name = 'FrameError';

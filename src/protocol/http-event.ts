@@ -36,7 +36,7 @@ export type IamCaller = { readonly accessKey: string; readonly accountId: string
 
 /** Events are made by one encoder, which remembers header names and the current second. */
 export interface UrlEventEncoder {
-  encode(shape: UrlEventShape, request: UrlRequest): Buffer;
+  encode(shape: UrlEventShape, request: UrlRequest): string;
 }
 
 export function urlEventEncoder(): UrlEventEncoder {
@@ -65,9 +65,9 @@ export function urlEventEncoder(): UrlEventEncoder {
         `"sourceIp":"${request.sourceIp}","userAgent":${heads.userAgent}},"requestId":"${request.requestId}","routeKey":"$default",` +
         `"stage":"$default","time":"${timeText(request.timeMs)}","timeEpoch":${request.timeMs}},`;
       const { body } = request;
-      if (body === undefined || body.length === 0) return Buffer.from(`${text}"isBase64Encoded":false}`);
-      if (isTextual(heads) && isUtf8(body)) return Buffer.from(`${text}"body":${JSON.stringify(body.toString())},"isBase64Encoded":false}`);
-      return Buffer.from(`${text}"body":"${body.toString('base64')}","isBase64Encoded":true}`);
+      if (body === undefined || body.length === 0) return `${text}"isBase64Encoded":false}`;
+      if (isTextual(heads) && isUtf8(body)) return `${text}"body":${JSON.stringify(body.toString())},"isBase64Encoded":false}`;
+      return `${text}"body":"${body.toString('base64')}","isBase64Encoded":true}`;
     },
   };
 }

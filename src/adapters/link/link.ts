@@ -16,8 +16,8 @@ export interface LinkListener {
 export interface Link {
   listener: LinkListener;
   readonly open: boolean;
-  /** Bytes wait in the socket until the process at the other end reads them; `bytes` may be reused after a later turn of the event loop only. */
-  write(bytes: Buffer): void;
+  /** Writes the first `length` bytes, which wait in the socket until the process at the other end reads them. `bytes` may be reused. */
+  write(bytes: Buffer, length: number): void;
   pause(): void;
   resume(): void;
   /** Closes because the other end broke the protocol. */
@@ -93,17 +93,17 @@ class SocketLink implements Link {
     }
   }
 
-  write(bytes: Buffer): void {
+  write(bytes: Buffer, length: number): void {
     if (!this.#open || this.#socket.destroyed) return;
-    const sent = this.#writeNow(bytes);
-    if (sent < bytes.length) this.#socket.write(sent === 0 ? bytes : bytes.subarray(sent));
+    const sent = this.#writeNow(bytes, length);
+    if (sent < length) this.#socket.write(Buffer.from(bytes.subarray(sent, length)));
   }
 
   /** Past the stream machinery when nothing waits there: how many bytes the kernel took. */
-  #writeNow(bytes: Buffer): number {
+  #writeNow(bytes: Buffer, length: number): number {
     if (this.#fd === undefined || this.#socket.writableLength > 0) return 0;
     try {
-      return writeSync(this.#fd, bytes, 0, bytes.length);
+      return writeSync(this.#fd, bytes, 0, length);
     } catch {
       // Full, or the peer is gone: the socket waits, or finds out.
       return 0;

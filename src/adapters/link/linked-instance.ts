@@ -1,6 +1,6 @@
 import type { Clock } from '../../kernel/mod.ts';
 import type { Exit, Flow, Instance, InvocationListener } from '../../ports/mod.ts';
-import { FRAME, FrameError, encodeInvoke } from '../../protocol/mod.ts';
+import { FRAME, FrameError, InvokeEncoder } from '../../protocol/mod.ts';
 import type { FrameKind, InvokeHead, LogLevel } from '../../protocol/mod.ts';
 import type { Link, LinkListener } from './link.ts';
 import { readExitCode, readFunctionError, readLog, readStreamHead } from './payloads.ts';
@@ -21,6 +21,9 @@ export type LinkedInstanceOptions = {
 const LAST_WORD_MS = 1_000;
 const MAX_STREAM_ID = 0xffff_ffff;
 const MEMORY_BYTES = 4;
+
+/** For all links: what is written is taken at once. */
+const encoder = new InvokeEncoder();
 
 /** An instance at the other end of a link. */
 export class LinkedInstance implements Instance, LinkListener {
@@ -63,7 +66,7 @@ export class LinkedInstance implements Instance, LinkListener {
     return this.#running.size > 0;
   }
 
-  invoke(head: InvokeHead, event: Uint8Array, listener: InvocationListener): Flow {
+  invoke(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow {
     const running = new Running(this, listener);
     const exit = this.#exit;
     if (exit) {
@@ -72,7 +75,8 @@ export class LinkedInstance implements Instance, LinkListener {
     }
     const stream = this.#takeStream();
     this.#running.set(stream, running);
-    this.#link.write(encodeInvoke(stream, head, event));
+    encoder.encode(stream, head, event);
+    this.#link.write(encoder.frame, encoder.length);
     return running;
   }
 

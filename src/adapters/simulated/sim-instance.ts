@@ -49,9 +49,9 @@ export class SimInstance implements Instance {
     return this.#exit === undefined;
   }
 
-  invoke(head: InvokeHead, event: Uint8Array, listener: InvocationListener): Flow {
+  invoke(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow {
     const { clock, concurrency } = this.#options;
-    const call = new Call(this, clock, head, Buffer.from(event), listener);
+    const call = new Call(this, clock, head, Buffer.from(event as Uint8Array), listener);
     if (this.#exit) {
       const exit = this.#exit;
       clock.after(0, () => call.finish({ kind: 'died', exit }));
