@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ENOUGH_PER_PROCESSOR } from '../policy/mod.ts';
 import { bench, deployment, sim } from './engine.testing.ts';
 import type { Bench, Call } from './engine.testing.ts';
 import type { Deployment } from './mod.ts';
@@ -56,7 +57,7 @@ test('64 callers of a fast function are served by few instances', async () => {
   await known(b, d);
   const count = closedLoop(b, d, 64);
   await b.pass(200);
-  assert.ok(b.sandboxes.counts.forks <= 2 * PROCESSORS, `${b.sandboxes.counts.forks} forks`);
+  assert.ok(b.sandboxes.counts.forks <= ENOUGH_PER_PROCESSOR * PROCESSORS, `${b.sandboxes.counts.forks} forks`);
   assert.ok(count.answered > 64 * 10, `${count.answered} answers`);
 });
 
@@ -93,9 +94,9 @@ test('instances that a burst has left behind stay idle while fewer do as well', 
     b.clock.advance(1);
     mostBusy = Math.max(mostBusy, b.engine.stats()[0]!.busy);
   }
-  assert.ok(mostBusy <= 2 * PROCESSORS, `${mostBusy} at work`);
+  assert.ok(mostBusy <= ENOUGH_PER_PROCESSOR * PROCESSORS, `${mostBusy} at work`);
   const { idle, busy } = b.engine.stats()[0]!;
-  assert.ok(idle + busy <= 2 * PROCESSORS, `${idle + busy} are left`);
+  assert.ok(idle + busy <= ENOUGH_PER_PROCESSOR * PROCESSORS, `${idle + busy} are left`);
 });
 
 test('a fast function that blocks from now on has more instances within a start, and one for each caller after a few', async () => {
@@ -105,7 +106,7 @@ test('a fast function that blocks from now on has more instances within a start,
   for (let n = 0; n < 32; n++) b.call(d, { ms: 10_000 });
   await b.pass(FORK_MS + 1);
   const first = b.sandboxes.counts.forks;
-  assert.ok(first >= 2 * PROCESSORS, `${first} forks`);
+  assert.ok(first >= ENOUGH_PER_PROCESSOR * PROCESSORS, `${first} forks`);
   // Each step doubles them, and what has only just been forked is given a start's time to answer.
   await b.pass(8 * FORK_MS);
   assert.equal(b.engine.stats()[0]!.queued, 0);

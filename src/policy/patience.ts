@@ -68,8 +68,8 @@ export function startCostMs(firstMs: number | undefined, serviceMs: number | und
   return Math.min(MOST_MS, Math.max(LEAST_MS, firstMs - (serviceMs ?? 0)));
 }
 
-/** One to work, one on its way to or from the host. */
-const ENOUGH_PER_PROCESSOR = 2;
+/** One to work, others on their way to or from the host, which then finds several answers when it looks. */
+export const ENOUGH_PER_PROCESSOR = 4;
 
 const DEFAULT_MS = 3;
 /** Below this a timer can't tell, above it nobody is kept waiting, however slow the machine. */

@@ -1,3 +1,5 @@
+import { quoted } from './json.ts';
+
 /**
  * Frames between the host and a sandbox, over a stream socket.
  *
@@ -113,7 +115,7 @@ export class InvokeEncoder {
   length = 0;
 
   encode(stream: number, head: InvokeHead, event: string | Uint8Array): void {
-    const text = JSON.stringify(head);
+    const text = headText(head);
     // Characters take three bytes at most.
     const most = EVENT_AT + (text.length + event.length) * 3;
     const frame = most <= this.#own.length ? this.#own : Buffer.allocUnsafe(EVENT_AT + Buffer.byteLength(text) + Buffer.byteLength(event));
@@ -130,6 +132,15 @@ export class InvokeEncoder {
 }
 
 const EVENT_AT = FRAME_HEAD_BYTES + 4;
+
+/** JSON, put together by hand: there is one for every invocation. */
+function headText({ id, deadlineMs, arn, trace, clientContext, identity }: InvokeHead): string {
+  let text = `{"id":${quoted(id)},"deadlineMs":${deadlineMs},"arn":${quoted(arn)}`;
+  if (trace !== undefined) text += `,"trace":${quoted(trace)}`;
+  if (clientContext !== undefined) text += `,"clientContext":${JSON.stringify(clientContext)}`;
+  if (identity !== undefined) text += `,"identity":${JSON.stringify(identity)}`;
+  return `${text}}`;
+}
 
 export class FrameError extends Error {
   override readonly name = 'FrameError';

@@ -41,3 +41,8 @@ function endOfString(json: Buffer, from: number): number {
   }
   return json.length;
 }
+
+const PLAIN = /^[\w$:;=,./ -]*$/;
+
+/** A JSON string. What needs no escapes, as ids and the like, is found to be so sooner than it is escaped. */
+export const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));

@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { quoted } from '../../protocol/mod.ts';
 import { entriesOf } from '../../ports/mod.ts';
 import type { InvocationReport, LogEntry } from '../../ports/mod.ts';
 import type { LogRecord } from './log-buffer.ts';
@@ -7,10 +8,6 @@ import type { LogRecord } from './log-buffer.ts';
 export function encodeLine(record: LogRecord): string {
   return 'text' in record ? encodeEntry(record) : encodeReport(record);
 }
-
-/** Text that stands in JSON as it is: request ids and versions as the platform makes them. */
-const PLAIN = /^[\w$:. -]*$/;
-const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));
 
 function encodeReport(r: InvocationReport): string {
   const init = r.initMs === undefined ? '' : `,"init":${hundredths(r.initMs)}`;
