@@ -12,6 +12,7 @@ export const SYSCALLS = {
   clone: both(56, 220),
   clone3: same(435),
   capset: both(126, 91),
+  sched_setscheduler: both(144, 119),
   pivot_root: both(155, 41),
   seccomp: both(317, 277),
   io_uring_setup: same(425),

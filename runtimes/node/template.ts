@@ -7,7 +7,7 @@ import { libc } from './libc.ts';
 import { loopAlive } from './loop.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
 import type { Message } from './messages.ts';
-import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, undumpable } from './isolate.ts';
+import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, undumpable, waitYourTurn } from './isolate.ts';
 import type { User } from './isolate.ts';
 import { limitResources } from './resources.ts';
 import { collectGarbage, fork, reviveLoop } from './rungs.ts';
@@ -132,6 +132,7 @@ function becomeInstance(keeper: number, instance: InstanceOrder): void {
   // A template that serves by itself keeps the /tmp of its init: it is the only one, and with threads it could enter no other namespace.
   libc.close(instance.userNamespace);
   libc.close(instance.mounts);
+  waitYourTurn();
   process.chdir('/var/task');
 }
 

@@ -94,6 +94,17 @@ test('siblings share what init made and nothing that came after', { skip }, asyn
   template.close();
 });
 
+test('instances wait for their turn at the processor, so that the host is not pushed aside', { skip }, async () => {
+  const template = await templateOf(
+    `export const handler = async () => fs.readFileSync('/proc/self/stat', 'latin1').split(') ')[1].split(' ')[38];`,
+  );
+  const instance = template.fork();
+  const SCHED_BATCH = '3';
+  assert.equal(await value(instance), SCHED_BATCH);
+  instance.kill();
+  template.close();
+});
+
 test('an instance that has not answered yet is killed, and its siblings go on', { skip }, async () => {
   const template = await templateOf(`export const handler = async ({ spin }) => { while (spin); return process.pid; };`);
   const [spinning, calm] = [template.fork(), template.fork()];
