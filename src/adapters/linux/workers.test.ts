@@ -49,10 +49,12 @@ test('Worker is what it was: a class to extend, whose instances are told apart, 
     class Mine extends Worker { mine = true; }
     export const handler = async () => {
       const worker = new Mine(new URL('./worker.mjs', import.meta.url), { workerData: 7, resourceLimits: { maxOldGenerationSizeMb: 16 } });
+      // While it runs: afterwards there are none.
+      const limit = worker.resourceLimits.maxOldGenerationSizeMb;
       const value = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
       let refused;
       try { new Worker('relative without a dot'); } catch (error) { refused = error.code; }
-      return [value, worker.mine, worker instanceof Worker, threads.Worker === Worker, Worker.name, worker.resourceLimits.maxOldGenerationSizeMb, refused];
+      return [value, worker.mine, worker instanceof Worker, threads.Worker === Worker, Worker.name, limit, refused];
     };`,
     {},
     { 'worker.mjs': `import { parentPort, workerData } from 'node:worker_threads'; parentPort.postMessage(workerData);` },
