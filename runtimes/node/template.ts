@@ -13,7 +13,7 @@ import { limitResources } from './resources.ts';
 import { collectGarbage, fork, reviveLoop } from './rungs.ts';
 import { install, userCode } from './seccomp.ts';
 import { architecture } from './syscalls.ts';
-import { refreshRandomness } from './uniqueness.ts';
+import { leaveGenerators, refreshRandomness } from './uniqueness.ts';
 import { Channel } from './channel.ts';
 import { initialise, prepare } from './init.ts';
 import { reportInit } from './boot.ts';
@@ -77,6 +77,7 @@ function confine(options: TemplateOptions): number {
   undumpable();
   install(userCode(architecture()));
   reviveLoop();
+  leaveGenerators();
   process.execPath = NODE_INSIDE;
   process.argv.splice(0, process.argv.length, NODE_INSIDE, '/var/runtime/index.mjs');
   process.execArgv.splice(0);

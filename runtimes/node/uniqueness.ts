@@ -1,5 +1,6 @@
 /** What must differ between siblings of a fork. */
 import crypto from 'node:crypto';
+import * as ffi from 'node:ffi';
 import { syncBuiltinESMExports } from 'node:module';
 import { check, libc, pinned } from './libc.ts';
 
@@ -10,7 +11,8 @@ const INT_CACHE_CALLS = 1024;
 const STATE_BYTES = 16;
 const { buffer } = pinned(STATE_BYTES);
 const state = new Uint32Array(buffer.buffer, 0, STATE_BYTES / 4);
-const { randomUUID, randomInt } = crypto;
+const { randomFillSync, randomUUID, randomInt } = crypto;
+const { RAND_poll } = ffi.dlopen(null, { RAND_poll: { return: 'i32', arguments: [] } }).functions;
 /** What the function's init has drawn from. A cache that nobody has drawn from is filled afresh in every child; emptying one costs time. */
 const drawn = { uuids: false, ints: false };
 
@@ -20,6 +22,8 @@ const drawn = { uuids: false, ints: false };
  */
 export function ownRandomness(): void {
   seed();
+  // OpenSSL looks up its algorithms when it is first asked: each child would do it again, in 80 pages of its own. The cache is left empty.
+  for (let i = 0; i < UUID_CACHE_CALLS; i++) randomUUID();
   Math.random = function random() {
     return ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992;
   };
@@ -30,6 +34,17 @@ export function ownRandomness(): void {
   syncBuiltinESMExports();
 }
 
+/**
+ * In a template, before it has a function: what its init draws is not what another function's does. OpenSSL's generator would see by itself
+ * that its pid is another than the zygote's, but a pid of a sandbox can be one of the host, too. From here on the pid that it remembers is
+ * the template's, which none of its children has.
+ */
+export function leaveGenerators(): void {
+  seed();
+  if (RAND_poll() !== 1) throw new Error('OpenSSL found no new randomness');
+  randomFillSync(new Uint8Array(1));
+}
+
 /** In a forked child, before user code runs there. OpenSSL's generator reseeds by itself when its pid changes. */
 export function refreshRandomness(): void {
   seed();
@@ -37,7 +52,7 @@ export function refreshRandomness(): void {
   if (drawn.ints) for (let i = 0; i < INT_CACHE_CALLS; i++) randomInt(2);
 }
 
-/** From the kernel: OpenSSL would first have to seed its own generator anew, which a child may never need. */
+/** From the kernel: OpenSSL would first seed its own generator anew, which a child may never need. */
 function seed(): void {
   check(libc.getrandom(buffer, BigInt(STATE_BYTES), 0), 'getrandom');
 }
