@@ -21,6 +21,15 @@ export function makeForkable(): void {
   reviveLoop();
 }
 
+/** Ends this process with `host`, its parent, even while somebody else holds the other end of its orders. */
+export function endWithHost(host: number): void {
+  const PR_SET_PDEATHSIG = 1;
+  const SIGKILL = 9n;
+  check(libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0n, 0n, 0n), 'prctl PR_SET_PDEATHSIG');
+  // The host may have ended before the kernel was asked.
+  if (process.ppid !== host) libc._exit(0);
+}
+
 /** Closes what whoever started this process left open for others: it survived execve, and nothing of Node's own does. */
 export function closeInherited(firstOwn: number): void {
   const F_GETFD = 1;

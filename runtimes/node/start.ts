@@ -1,6 +1,6 @@
 /**
- * The zygote's program: `node --single-threaded --expose-gc --no-flush-bytecode start.js`, with the command socket as descriptor 3. What of Node
- * the runtime and most functions use is loaded first, from the code that Node has compiled already.
+ * The zygote's program: `node --single-threaded --expose-gc --no-flush-bytecode start.js HOST`, with the host's pid, and the command socket as
+ * descriptor 3. What of Node the runtime and most functions use is loaded first, from the code that Node has compiled already.
  */
 import 'node:async_hooks';
 import crypto from 'node:crypto';
@@ -12,10 +12,11 @@ import 'node:url';
 import 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import 'node:worker_threads';
-import { closeInherited, makeForkable } from './forkable.ts';
+import { closeInherited, endWithHost, makeForkable } from './forkable.ts';
 
 const FIRST_OWN = 4;
 
+endWithHost(Number(process.argv[2]));
 closeInherited(FIRST_OWN);
 makeForkable();
 // What is loaded when it is first used.

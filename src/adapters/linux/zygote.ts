@@ -50,7 +50,7 @@ export class Zygote {
     };
     this.#control = new Control({ onRecord: (record) => void (record.kind === RECORD.ready && ready.resolve()), onClosed: lost });
     const flags = [...FLAGS, `--max-old-space-size=${options.heapMiB}`];
-    this.#process = spawn(process.execPath, [...flags, join(options.runtime, 'start.mjs')], {
+    this.#process = spawn(process.execPath, [...flags, join(options.runtime, 'start.mjs'), String(process.pid)], {
       stdio: ['ignore', 'ignore', 'pipe', this.#control.far],
       env: ENVIRONMENT,
       cwd: '/',
