@@ -12,7 +12,8 @@ export type LoopAlive = () => boolean;
 const LOOKS = 2;
 const PATIENT_LOOKS = 6;
 const MAX_DELAY_MS = 16;
-const MAX_PATIENT_DELAY_MS = 128;
+/** Looking leaves garbage: an instance that looked often would grow by a few hundred KiB while it waits for something slow. */
+const MAX_PATIENT_DELAY_MS = 2_048;
 
 export type IdleWatchOptions = {
   readonly alive: LoopAlive;
