@@ -25,6 +25,8 @@ export type KeeperOptions = {
 type Spare = { readonly user: number; readonly mounts: number; readonly tmp: string };
 
 const SIGKILL = 9;
+/** So many are not kept waiting for more. */
+const ENDED_AT_ONCE = 64;
 const WNOHANG = 1;
 const POLLIN = 1;
 const POLLHUP = 16;
@@ -44,8 +46,17 @@ export function keep(options: KeeperOptions): never {
 function loop(options: KeeperOptions): never {
   receiveCredentials(options.template);
   const children = blockChildSignals();
-  const state: State = { instances: new Map(), initialised: false, forked: false, initTmp: '', spares: undefined, spare: undefined };
+  const state: State = {
+    instances: new Map(),
+    ending: [],
+    initialised: false,
+    forked: false,
+    initTmp: '',
+    spares: undefined,
+    spare: undefined,
+  };
   for (;;) {
+    if (state.ending.length >= ENDED_AT_ONCE || (state.ending.length > 0 && !hasInput(options.control))) collect(options, state);
     // A spare is made while nobody waits: after a command has been passed on.
     if (state.initialised && !state.spare && !hasInput(options.control)) state.spare = state.spares!();
     const ready = wait([options.control, options.template, children]);
@@ -64,6 +75,8 @@ type Living = { pid: number | undefined; doomed: boolean; readonly tmp: string }
 
 type State = {
   readonly instances: Map<number, Living>;
+  /** Instances that were killed, and whose processes are yet to be looked for. */
+  readonly ending: number[];
   initialised: boolean;
   forked: boolean;
   /** The device of the template's /tmp. */
@@ -103,7 +116,7 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       if (!living) break;
       living.doomed = true;
       // One that has not said hello yet is ended when it does.
-      if (living.pid !== undefined) end(options, state, living.pid);
+      if (living.pid !== undefined) end(state, living.pid);
       break;
     }
   }
@@ -119,12 +132,17 @@ function tell(options: KeeperOptions, message: TemplateMessage, fds: readonly nu
   }
 }
 
-/** An instance leads its own process group; what it started goes with it, in that group or out of it. One that has ended by itself keeps its status. */
-function end(options: KeeperOptions, state: State, pid: number): void {
+/** An instance leads its own process group. One that has ended by itself keeps its status. */
+function end(state: State, pid: number): void {
   libc.kill(-pid, SIGKILL);
   libc.kill(pid, SIGKILL);
+  state.ending.push(pid);
+}
+
+/** What instances have started goes with them, in their groups or out of them. One look at all processes for all that end together. */
+function collect(options: KeeperOptions, state: State): void {
   clearAway(options, state);
-  tell(options, { do: 'reap', pid }, []);
+  for (const pid of state.ending.splice(0)) tell(options, { do: 'reap', pid }, []);
 }
 
 /** Ends every process that is neither keeper, nor template, nor an instance that lives, nor started by one. */
@@ -151,7 +169,7 @@ function hear(options: KeeperOptions, state: State): void {
     // Someone takes the place of an instance, so that it could not be ended.
     if (living?.pid !== undefined || !living) throw new Error('an instance said hello that was not expected');
     living.pid = record.pid;
-    if (living.doomed) end(options, state, record.pid);
+    if (living.doomed) end(state, record.pid);
   } else if (record.kind === RECORD.initialised && record.pid === options.templatePid) {
     state.initialised = true;
   } else if (record.kind === RECORD.reaped && record.pid === options.templatePid) {

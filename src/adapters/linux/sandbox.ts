@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import type { Clock } from '../../kernel/mod.ts';
+import type { Clock, Timer } from '../../kernel/mod.ts';
 import type { Exit, SandboxSpec } from '../../ports/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
 import { RECORD } from '../../../runtimes/node/ladder.ts';
@@ -10,6 +10,7 @@ import { LinkedInstance, linkFd } from '../link/mod.ts';
 import type { Link } from '../link/mod.ts';
 import { Control } from './control.ts';
 import { exitOf, saysOutOfMemory } from './exits.ts';
+import { Spare } from './spare.ts';
 import type { Zygote } from './zygote.ts';
 
 export type SandboxOptions = {
@@ -26,7 +27,7 @@ const LAST_WORDS_BYTES = 4096;
 const OUTPUT_BURST_BYTES = 256 * 1024;
 const OUTPUT_REST_MS = 10;
 /** When an instance that was to be ended is not gone after so long, the sandbox goes as a whole. */
-const END_LIMIT_MS = 10_000;
+export const END_LIMIT_MS = 10_000;
 
 /** One sandbox on the host's side: a keeper, its template, and the instances forked from it. Begins blank. */
 export class Sandbox {
@@ -41,7 +42,11 @@ export class Sandbox {
   readonly #control: Control;
   readonly #output: Socket;
   readonly #clock: Clock;
+  /** The spare one too. */
   readonly #instances = new Map<number, LinkedInstance>();
+  readonly #spare: Spare<LinkedInstance>;
+  /** By instance that is to end: when the sandbox ends instead. */
+  readonly #limits = new Map<number, Timer>();
   readonly #settleTemplate: (exit: Exit) => void;
   #keeperPid: number | undefined;
   #nextId = 1;
@@ -51,6 +56,7 @@ export class Sandbox {
 
   constructor(options: SandboxOptions) {
     this.#clock = options.clock;
+    this.#spare = new Spare({ clock: options.clock, make: () => this.#newInstance() });
     const template = Promise.withResolvers<Exit>();
     const ended = Promise.withResolvers<void>();
     this.templateEnded = template.promise;
@@ -60,6 +66,9 @@ export class Sandbox {
       onRecord: (record) => this.#hear(record),
       onClosed: () => {
         this.#output.destroy();
+        this.#spare.stop();
+        for (const limit of this.#limits.values()) limit.cancel();
+        this.#limits.clear();
         this.#settleTemplate({ kind: 'ended' });
         this.#served?.reportExit({ kind: 'ended' });
         for (const instance of this.#instances.values()) instance.reportExit({ kind: 'ended' });
@@ -77,8 +86,9 @@ export class Sandbox {
     return this.#control.closed;
   }
 
+  /** Without the spare one, which nobody has asked for. */
   get instances(): number {
-    return this.#instances.size;
+    return this.#instances.size - (this.#spare.made ? 1 : 0);
   }
 
   /** What it wrote last, outside of frames. */
@@ -97,6 +107,10 @@ export class Sandbox {
 
   /** A new instance; its process need not be there yet. */
   fork(): LinkedInstance {
+    return this.#spare.take();
+  }
+
+  #newInstance(): LinkedInstance {
     const [near, far] = socketPair();
     const id = this.#nextId++;
     const end = () => this.#endInstance(id);
@@ -113,6 +127,11 @@ export class Sandbox {
     this.#send({ do: 'serve', id: 0 }, far);
   }
 
+  /** No further instance will be asked for. */
+  retire(): void {
+    this.#spare.stop();
+  }
+
   /** Ends every process of the sandbox. */
   end(): void {
     if (this.#control.closed) return;
@@ -121,8 +140,13 @@ export class Sandbox {
   }
 
   #endInstance(id: number): void {
+    // One that has ended with its sandbox.
+    if (!this.#instances.has(id) || this.#control.closed) return;
     this.#send({ do: 'end', id });
-    this.#clock.after(END_LIMIT_MS, () => this.#instances.has(id) && this.end());
+    this.#limits.set(
+      id,
+      this.#clock.after(END_LIMIT_MS, () => this.end()),
+    );
   }
 
   #send(message: KeeperMessage, ...fds: readonly number[]): void {
@@ -137,11 +161,15 @@ export class Sandbox {
       case RECORD.instanceEnded: {
         const instance = this.#instances.get(record.a);
         this.#instances.delete(record.a);
+        this.#limits.get(record.a)?.cancel();
+        this.#limits.delete(record.a);
+        this.#spare.lost(instance);
         this.#explain(exitOf(record.b), (exit) => instance?.reportExit(exit));
-        if (this.#instances.size === 0) this.onEmpty();
+        if (this.instances === 0) this.onEmpty();
         return;
       }
       case RECORD.templateEnded: {
+        this.#spare.stop();
         this.#explain(exitOf(record.a), (exit) => {
           this.#served?.reportExit(exit);
           this.#settleTemplate(exit);

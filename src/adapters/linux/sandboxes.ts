@@ -217,6 +217,7 @@ class LinuxTemplate implements Template {
   close(): void {
     this.#closing = true;
     if (this.#sandbox?.instances === 0) this.#sandbox.end();
+    else this.#sandbox?.retire();
     if (!this.#sandbox) this.#settleClosed({ kind: 'ended' });
   }
 }

@@ -4,6 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { systemClock } from '../../kernel/mod.ts';
+import type { Clock } from '../../kernel/mod.ts';
 import type { Instance, InvocationEnd, SandboxSpec, Template } from '../../ports/mod.ts';
 import { LinuxSandboxes } from './mod.ts';
 
@@ -15,12 +17,12 @@ export type Templates = {
 };
 
 /** Everything is closed and removed after the test. */
-export async function openTemplates(t: TestContext): Promise<Templates> {
+export async function openTemplates(t: TestContext, clock: Clock = systemClock): Promise<Templates> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-linux-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const packages = join(directory, 'packages');
   await mkdir(packages);
-  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages });
+  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages, clock });
   t.after(() => sandboxes.close());
   let made = 0;
   return {

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from '../../kernel/mod.ts';
+import type { Clock } from '../../kernel/mod.ts';
+import { END_LIMIT_MS } from './sandbox.ts';
+import { invoke, openTemplates, skip, valueOf } from './templates.testing.ts';
+
+const TOGETHER = 100;
+
+test(`${TOGETHER} instances that end together are all told of, and leave no process`, { skip }, async (t) => {
+  const template = await (
+    await openTemplates(t)
+  ).boot(`
+    import { readdirSync } from 'node:fs';
+    import { spawn } from 'node:child_process';
+    export const handler = async ({ daemon }) => {
+      if (daemon) spawn('/bin/sleep', ['1000'], { detached: true, stdio: 'ignore' }).unref();
+      return readdirSync('/proc').filter((name) => Number(name) > 2 && Number(name) !== process.pid).length;
+    };`);
+  const stays = template.fork();
+  const instances = Array.from({ length: TOGETHER }, () => template.fork());
+  await Promise.all(instances.map((instance, i) => valueOf(instance, { daemon: i % 10 === 0 })));
+  for (const instance of instances) instance.kill();
+  assert.deepEqual(
+    await Promise.all(instances.map(({ closed }) => closed)),
+    instances.map(() => ({ kind: 'ended' })),
+  );
+  // Perhaps with one more: the instance that is made ahead.
+  assert.ok(((await valueOf(stays, {})) as number) <= 1);
+});
+
+test('an instance that has ended leaves no limit behind', { skip }, async (t) => {
+  const waiting = new Set<number>();
+  const begun = new Set<number>();
+  const clock: Clock = {
+    ...systemClock,
+    after(delayMs, run) {
+      const timer = systemClock.after(delayMs, () => {
+        waiting.delete(delayMs);
+        run();
+      });
+      waiting.add(delayMs);
+      begun.add(delayMs);
+      return {
+        cancel() {
+          waiting.delete(delayMs);
+          timer.cancel();
+        },
+      };
+    },
+  };
+  const template = await (await openTemplates(t, clock)).boot(`export const handler = async () => process.exit(3);`);
+  const instance = template.fork();
+  assert.deepEqual(await invoke(instance), { kind: 'died', exit: { kind: 'exited', code: 3 } });
+  await instance.closed;
+  assert.deepEqual([begun.has(END_LIMIT_MS), waiting.has(END_LIMIT_MS)], [true, false]);
+});

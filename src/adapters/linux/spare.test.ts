@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { manualClock } from '../../kernel/mod.ts';
+import { KEPT_MS, QUIET_MS, Spare } from './spare.ts';
+import { openTemplates, skip, valueOf } from './templates.testing.ts';
+
+class Fake {
+  alive = true;
+  kill(): void {
+    this.alive = false;
+  }
+}
+
+function setUp() {
+  const clock = manualClock();
+  const made: Fake[] = [];
+  const make = () => {
+    made.push(new Fake());
+    return made.at(-1)!;
+  };
+  return { clock, made, spare: new Spare({ clock, make }) };
+}
+
+test('a function that one instance is enough for gets no spare one', () => {
+  const { clock, made, spare } = setUp();
+  assert.equal(spare.take(), made[0]);
+  clock.advance(QUIET_MS);
+  assert.equal(spare.made, false);
+  assert.equal(made.length, 1);
+});
+
+test('from the second instance on there is one spare, made when nobody asks', () => {
+  const { clock, made, spare } = setUp();
+  for (let taken = 0; taken < 5; taken++) {
+    spare.take();
+    clock.advance(QUIET_MS - 1);
+  }
+  assert.equal(made.length, 5);
+  clock.advance(1);
+  assert.deepEqual([made.length, spare.made], [6, true]);
+  clock.advance(QUIET_MS * 10);
+  assert.equal(made.length, 6);
+  assert.equal(spare.take(), made[5]);
+  assert.deepEqual([made.length, spare.made], [6, false]);
+  clock.advance(QUIET_MS);
+  assert.equal(spare.take(), made[6]);
+});
+
+test('a spare instance that has ended is given to nobody', () => {
+  const { clock, made, spare } = setUp();
+  for (let taken = 0; taken < 2; taken++) spare.take();
+  clock.advance(QUIET_MS);
+  made[2]!.alive = false;
+  assert.equal(spare.take(), made[3]);
+  clock.advance(QUIET_MS);
+  spare.lost(made[3]);
+  assert.equal(spare.made, true);
+  spare.lost(made[4]);
+  assert.equal(spare.made, false);
+  assert.equal(spare.take(), made[5]);
+});
+
+test('a spare instance ends when nobody asks for it, and when no more are asked for', () => {
+  const { clock, made, spare } = setUp();
+  for (let taken = 0; taken < 2; taken++) spare.take();
+  clock.advance(QUIET_MS + KEPT_MS);
+  assert.deepEqual([made[2]!.alive, spare.made], [false, false]);
+  spare.take();
+  clock.advance(QUIET_MS);
+  spare.stop();
+  assert.deepEqual([made[4]!.alive, spare.made], [false, false]);
+  spare.take();
+  clock.advance(QUIET_MS);
+  assert.equal(made.length, 6);
+});
+
+test('an instance forked ahead is like one forked when it is asked for', { skip }, async (t) => {
+  const templates = await openTemplates(t);
+  const template = await templates.boot(`
+    import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+    import { randomUUID } from 'node:crypto';
+    let served = 0;
+    export const handler = async () => {
+      const before = readdirSync('/tmp');
+      writeFileSync('/tmp/mine', '');
+      const processes = readdirSync('/proc').map(Number).filter((pid) => pid > 2);
+      return { pid: process.pid, served: ++served, before, random: Math.random(), uuid: randomUUID(), processes };
+    };`);
+  type Seen = { pid: number; served: number; before: string[]; random: number; uuid: string; processes: number[] };
+  const instances = [template.fork(), template.fork()];
+  const see = async (i: number) => (await valueOf(instances[i]!, {})) as Seen;
+  const seen = [await see(0), await see(1)];
+  let { processes } = seen[0]!;
+  while (processes.length < 3) ({ processes } = await see(0));
+  instances.push(template.fork());
+  const further = await see(2);
+  assert.ok(processes.includes(further.pid));
+  assert.deepEqual([further.served, further.before], [1, []]);
+  for (const field of ['pid', 'random', 'uuid'] as const) assert.equal(new Set([...seen, further].map((one) => one[field])).size, 3, field);
+  for (const instance of instances) instance.kill();
+  assert.deepEqual(
+    await Promise.all(instances.map(({ closed }) => closed)),
+    instances.map(() => ({ kind: 'ended' })),
+  );
+  template.close();
+  await template.closed;
+});

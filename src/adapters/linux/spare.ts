@@ -1,0 +1,68 @@
+/**
+ * An instance forked ahead: when several at a time are in use another one will often be, and to fork it takes longer than most functions
+ * run. It waits as an idle one does, nothing of the function has run in it since init, and it counts as nobody's until it is taken.
+ */
+import type { Clock, Timer } from '../../kernel/mod.ts';
+
+/** What `Spare` needs to know of an instance. */
+export type Forked = { readonly alive: boolean; kill(): void };
+
+export type SpareOptions<T extends Forked> = {
+  readonly clock: Clock;
+  readonly make: () => T;
+};
+
+/** It is made when nothing was asked for during so long: in a burst, whoever waits comes first. */
+export const QUIET_MS = 16;
+/** And ends when nobody has asked for it after so long. */
+export const KEPT_MS = 30_000;
+
+/** One at most. */
+export class Spare<T extends Forked> {
+  readonly #options: SpareOptions<T>;
+  #instance: T | undefined;
+  #timer: Timer | undefined;
+  #taken = 0;
+  #stopped = false;
+
+  constructor(options: SpareOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Whether there is one. */
+  get made(): boolean {
+    return this.#instance !== undefined;
+  }
+
+  /** The spare instance, or one made now. */
+  take(): T {
+    const spare = this.#instance;
+    this.#instance = undefined;
+    this.#timer?.cancel();
+    // A function that one instance is enough for gets no other.
+    if (++this.#taken > 1 && !this.#stopped) this.#timer = this.#options.clock.after(QUIET_MS, () => this.#make());
+    return spare?.alive ? spare : this.#options.make();
+  }
+
+  /** An instance has ended, perhaps the spare one. */
+  lost(instance: T | undefined): void {
+    if (this.#instance === instance) this.#drop();
+  }
+
+  /** No further one is made; one that is there ends. */
+  stop(): void {
+    this.#stopped = true;
+    this.#drop();
+  }
+
+  #make(): void {
+    this.#instance = this.#options.make();
+    this.#timer = this.#options.clock.after(KEPT_MS, () => this.#drop());
+  }
+
+  #drop(): void {
+    this.#timer?.cancel();
+    this.#instance?.kill();
+    this.#instance = undefined;
+  }
+}
