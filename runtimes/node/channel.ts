@@ -28,7 +28,10 @@ const BUFFER_BYTES = 64 * 1024;
 const { allocUnsafeSlow, byteLength } = Buffer;
 const prototype = Buffer.prototype as Buffer;
 const writeText = uncurry<Buffer, [string, number, number, BufferEncoding], number>(prototype.write);
-const readText = uncurry<Buffer, [BufferEncoding, number, number], string>(prototype.toString);
+/** What `toString` comes down to. */
+const readText = uncurry<Buffer, [number, number], string>(
+  (prototype as unknown as { utf8Slice(from: number, to: number): string }).utf8Slice,
+);
 const set = uncurry<Uint8Array, [Uint8Array, number], void>(Uint8Array.prototype.set);
 const slice = uncurry<Buffer, [number, number], Buffer>(prototype.subarray);
 const move = uncurry<Uint8Array, [number, number, number], Uint8Array>(Uint8Array.prototype.copyWithin);
@@ -94,7 +97,7 @@ export class Channel {
 
   /** Text of the current frame. */
   text(from: number, to: number): string {
-    return readText(this.buffer, 'utf8', from, to);
+    return readText(this.buffer, from, to);
   }
 
   /** Evented reading: takes what a socket has received; `next` then finds the frames. */

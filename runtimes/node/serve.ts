@@ -1,6 +1,7 @@
 /**
- * The invocation loop. One at a time: wait for an invocation, blocking; call the handler; answer; let the event loop turn once; wait
- * again. Between two invocations the process is frozen, and what the handler left running goes on with the next one, as on Lambda.
+ * The invocation loop. One at a time: wait for an invocation, blocking; call the handler; answer; let the event loop turn once, unless
+ * there is nothing in it; wait again. Between two invocations the process is frozen, and what the handler left running goes on with the
+ * next one, as on Lambda.
  * Several at a time: the event loop runs all the while, and each invocation has its own scope for its output.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -15,8 +16,10 @@ import { RuntimeError, toFunctionError } from './errors.ts';
 import type { FunctionError } from './errors.ts';
 import type { LoopAlive } from './idle.ts';
 import { IdleWatch } from './idle.ts';
+import { Leftovers } from './leftovers.ts';
 import type { Handler } from './load.ts';
 import { ResponseStream } from './streaming.ts';
+import { setTrace } from './trace.ts';
 import { uncurry } from './uncurry.ts';
 
 /** What init made. */
@@ -44,7 +47,7 @@ export function serve(loaded: Loaded, channel: Channel, options: ServeOptions): 
   ending.fault = (error) => server.fault(error);
   ending.idle = () => server.idle();
   if (options.concurrency > 1) void server.listen();
-  else server.next();
+  else server.begin();
 }
 
 const { parse, stringify } = JSON;
@@ -53,6 +56,8 @@ const add = uncurry<Set<Invocation>, [Invocation], unknown>(Set.prototype.add);
 const remove = uncurry<Set<Invocation>, [Invocation], boolean>(Set.prototype.delete);
 const forEach = uncurry<Set<Invocation>, [(invocation: Invocation) => void], void>(Set.prototype.forEach);
 const { resourceUsage } = process;
+/** What Node runs after each callback: microtasks, ticks, and what becomes of rejections. Not documented, and all goes without it too. */
+const drain = (process as unknown as { _tickCallback?: () => void })._tickCallback ?? (() => {});
 const ALWAYS_MEASURED = 16;
 const MEASURED_EVERY = 16;
 const { byteLength } = Buffer;
@@ -96,9 +101,14 @@ class Server {
   readonly #loaded: Loaded;
   readonly #channel: Channel;
   readonly #concurrent: boolean;
+  /** One at a time: the one. */
+  #current: Invocation | undefined;
+  /** Several at a time: all of them. */
   readonly #running = new NativeSet<Invocation>();
+  /** What follows from the invocation's end is seen to after it. */
+  #beginning = false;
+  readonly #leftovers = new Leftovers();
   readonly #watch: IdleWatch | undefined;
-  #trace: string | undefined;
   #answers = 0;
   #maxRss = 0;
 
@@ -111,11 +121,50 @@ class Server {
     }
   }
 
-  /** One at a time: waits for the next invocation and begins it. */
-  readonly next = (): void => {
-    if (!this.#channel.read()) ending.exit(0);
-    else this.#begin(undefined);
+  /** One at a time: the first invocation. Its caller is a microtask, in which nothing can be drained. */
+  begin(): void {
+    if (this.#serveOne(false)) this.#rest();
+  }
+
+  /** One at a time, from an immediate: waits for the next invocation and begins it; so on while handlers answer at once and leave nothing to the event loop. */
+  readonly #next = (): void => {
+    this.#leftovers.turned();
+    let open = true;
+    try {
+      do open = this.#serveOne(true);
+      while (open && !this.#current && this.#leftovers.none());
+    } finally {
+      // Also when user code threw: that goes on to Node, and may or may not end the process.
+      if (open) this.#rest();
+    }
   };
+
+  /** Whether there was an invocation; false: the host has closed. */
+  #serveOne(drained: boolean): boolean {
+    if (!this.#channel.read()) {
+      ending.exit(0);
+      return false;
+    }
+    this.#beginning = true;
+    try {
+      this.#begin(undefined);
+      // Most handlers need no more than this: then nothing has to watch whether the event loop runs empty.
+      if (drained) drain();
+    } finally {
+      this.#beginning = false;
+    }
+    return true;
+  }
+
+  #rest(): void {
+    if (this.#current) this.#watch?.start();
+    else this.#turn();
+  }
+
+  #turn(): void {
+    this.#leftovers.turning();
+    setImmediate(this.#next);
+  }
 
   /** Several at a time: begins invocations as they arrive. */
   async listen(): Promise<void> {
@@ -139,30 +188,29 @@ class Server {
     const { kind, stream, from, to, buffer } = this.#channel;
     if (kind !== KIND.invoke) throw new Error(`the host sent a frame of kind ${kind}`);
     const invocation = new Invocation(stream, this, scope);
-    add(this.#running, invocation);
+    if (scope) add(this.#running, invocation);
+    else this.#current = invocation;
     try {
       const eventAt = from + 4 + readUint32(buffer, from);
       const head = parse(this.#channel.text(from + 4, eventAt)) as InvokeHead;
       if (scope) scope.requestId = head.id;
       else {
         setLogScope(stream, head.id);
-        this.#setTrace(head.trace);
+        setTrace(head.trace);
       }
       const event: unknown = eventAt === to ? {} : parse(this.#channel.text(eventAt, to));
       const context = createContext(this.#loaded.facts, head, invocation);
       invocation.context = context;
       if (this.#loaded.streaming) this.#stream(invocation, event, context);
       else this.#call(invocation, event, context);
-      if (!invocation.over) this.#watch?.start();
     } catch (error) {
       this.fail(invocation, error);
     }
   }
 
   #awaitsPromise(): boolean {
-    let awaits = false;
-    forEach(this.#running, ({ async, held }) => (awaits ||= async && !held));
-    return awaits;
+    const invocation = this.#current;
+    return invocation !== undefined && invocation.async && !invocation.held;
   }
 
   #call(invocation: Invocation, event: unknown, context: Context): void {
@@ -227,17 +275,22 @@ class Server {
 
   /** The process is about to end: whatever runs ends with this error. */
   fault(error: FunctionError): void {
-    forEach(this.#running, (invocation) => this.#sendError(invocation, error, true));
+    this.#each((invocation) => this.#sendError(invocation, error, true));
   }
 
   /** The event loop is empty. Answering keeps the process going: it then waits for the next invocation. */
   idle(): void {
-    forEach(this.#running, (invocation) => {
+    this.#each((invocation) => {
       if (invocation.held) this.answer(invocation, invocation.held.result);
       else if (invocation.response?.writableEnded === false) this.fail(invocation, new Error('Response stream is not finished.'));
       else if (invocation.async) this.fail(invocation, neverSettled());
       else this.answer(invocation, null);
     });
+  }
+
+  #each(act: (invocation: Invocation) => void): void {
+    if (this.#current) act(this.#current);
+    forEach(this.#running, act);
   }
 
   #refuse(invocation: Invocation): void {
@@ -255,24 +308,22 @@ class Server {
     invocation.over = true;
     invocation.response?.seal();
     this.#channel.sendText(kind, invocation.stream, 4, this.#memoryKiB(), text);
-    remove(this.#running, invocation);
+    if (invocation.scope) {
+      remove(this.#running, invocation);
+      invocation.scope.stream = 0;
+      return;
+    }
+    this.#current = undefined;
+    setLogScope(0, undefined);
+    if (this.#beginning) return;
     this.#watch?.stop();
-    if (invocation.scope) invocation.scope.stream = 0;
-    else setLogScope(0, undefined);
-    if (!last && !this.#concurrent) setImmediate(this.next);
+    if (!last) this.#turn();
   }
 
   /** The most it has used so far, KiB. Asking costs a tenth of a short invocation: it is done for each of the first, then now and then. */
   #memoryKiB(): number {
     if (this.#answers++ < ALWAYS_MEASURED || this.#answers % MEASURED_EVERY === 0) this.#maxRss = resourceUsage().maxRSS;
     return this.#maxRss;
-  }
-
-  #setTrace(trace: string | undefined): void {
-    if (trace === this.#trace) return;
-    this.#trace = trace;
-    if (trace === undefined) delete process.env['_X_AMZN_TRACE_ID'];
-    else process.env['_X_AMZN_TRACE_ID'] = trace;
   }
 }
 

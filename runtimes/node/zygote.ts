@@ -17,6 +17,8 @@ import { architecture, SYSCALLS } from './syscalls.ts';
 import { ownRandomness } from './uniqueness.ts';
 import { rehearse } from './rehearse.ts';
 import { fitWorkers } from './workers.ts';
+import { direct } from './direct.ts';
+import { useNative } from './native.ts';
 
 const COMMANDS = 3;
 
@@ -28,6 +30,7 @@ async function main(): Promise<void> {
   setFlagsFromString('--lazy');
   ownRandomness();
   fitWorkers();
+  useNative(direct);
   await rehearse();
   collectGarbage('major');
   rememberConditions();
