@@ -28,6 +28,8 @@ export type FunctionChange = {
   readonly formerCode: readonly string[];
 };
 
+type EarlyListener = (entry: FunctionEntry) => () => void;
+
 /** What a change makes of a function. */
 export type NextFunction<R> = {
   /** Undefined: the function is deleted, with all its versions. */
@@ -36,6 +38,8 @@ export type NextFunction<R> = {
   readonly latestCode?: CodeState;
   readonly addVersions?: readonly FunctionVersion[];
   readonly removeVersions?: readonly string[];
+  /** What has to be on disk before the commit, under way. */
+  readonly storing?: Promise<unknown>;
   readonly result: (entry: FunctionEntry | undefined) => R;
 };
 
@@ -54,6 +58,7 @@ export class Functions {
   /** The current table. Read it anew for every request. */
   table: FunctionTable = EMPTY_TABLE;
   readonly #listeners = new Set<(change: FunctionChange) => void>();
+  readonly #earlyListeners = new Set<EarlyListener>();
   /** The last change of each function that is still going on. */
   readonly #running = new Map<string, Promise<unknown>>();
   /** Functions of which a commit failed: what the store has of them must be read before the next change. */
@@ -82,6 +87,15 @@ export class Functions {
   onChange(listener: (change: FunctionChange) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Calls `listener` with a function as it will be, while that is being stored: what takes time can begin. Nobody else sees it yet. What
+   * the listener returns is called when storing fails. Returns how to stop.
+   */
+  onComing(listener: EarlyListener): () => void {
+    this.#earlyListeners.add(listener);
+    return () => void this.#earlyListeners.delete(listener);
   }
 
   /** The function, or ResourceNotFoundException. `qualifier` is only for the message. */
@@ -170,10 +184,27 @@ export class Functions {
   }
 
   async #apply<R>(name: string, entry: FunctionEntry | undefined, next: NextFunction<R>): Promise<R> {
-    const revision = await this.#commit(name, writesFor(name, entry, next));
-    const changed = next.record && this.#nextEntry(next.record, revision, entry, next);
+    const coming = next.record && this.#nextEntry(next.record, entry?.revision ?? 0, entry, next);
+    const revision = await this.#store(name, entry, next, coming);
+    const changed = coming && { ...coming, revision };
     this.#show(name, changed);
     return next.result(changed);
+  }
+
+  async #store(
+    name: string,
+    entry: FunctionEntry | undefined,
+    next: NextFunction<unknown>,
+    coming: FunctionEntry | undefined,
+  ): Promise<number> {
+    const withdrawals = coming ? [...this.#earlyListeners].map((listener) => listener(coming)) : [];
+    try {
+      await next.storing;
+      return await this.#commit(name, writesFor(name, entry, next));
+    } catch (error) {
+      for (const withdraw of withdrawals) withdraw();
+      throw error;
+    }
   }
 
   #show(name: string, entry: FunctionEntry | undefined): void {

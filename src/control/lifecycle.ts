@@ -24,8 +24,8 @@ export function createFunction(functions: Functions, input: CreateFunction): Pro
     throw invalid(`The function name is longer than ${LIMITS.functionNameLength} characters. Choose a shorter one.`);
   const tags = input.tags ?? {};
   checkTags(tags);
-  const create = async (): Promise<NextFunction<FunctionView>> => {
-    const { record: code, state } = await addCode(functions, input.zip);
+  const create = async (held: HeldCode): Promise<NextFunction<FunctionView>> => {
+    const { record: code, state, storing } = await addCode(functions, held);
     const latest: VersionRecord = { version: '$LATEST', settings, code, modifiedMs: functions.clock.now(), ...newIds(functions) };
     const record: FunctionRecord = { schema: 1, name: input.name, latest, published: 0, aliases: [], urls: [], policies: [], tags };
     const published = input.publish ? publishFrom(functions, record, state) : undefined;
@@ -33,10 +33,11 @@ export function createFunction(functions: Functions, input: CreateFunction): Pro
       record: published?.record ?? record,
       latestCode: state,
       addVersions: published ? [published.version] : [],
+      storing,
       result: (entry) => ({ entry: entry!, version: published?.version ?? entry!.versions.get('$LATEST')! }),
     };
   };
-  return holdingCode(functions, input.zip, () => functions.add(input.name, create));
+  return holdingCode(functions, input.zip, (held) => functions.add(input.name, () => create(held)));
 }
 
 export type UpdateCode = {
@@ -52,10 +53,10 @@ export type UpdateCode = {
 /** Throws as `createFunction` does, and `PreconditionFailedException`, `ResourceNotFoundException`. */
 export async function updateCode(functions: Functions, input: UpdateCode): Promise<FunctionView> {
   if (input.dryRun) return previewCode(functions, input);
-  const update = async (entry: FunctionEntry): Promise<NextFunction<FunctionView>> => {
+  const update = async (entry: FunctionEntry, held: HeldCode): Promise<NextFunction<FunctionView>> => {
     checkRevision(entry, input.revisionId);
     const before = entry.record.latest;
-    const { record: code, state } = await addCode(functions, input.zip);
+    const { record: code, state, storing } = await addCode(functions, held);
     const settings = applySettings(input.name, before.settings, input.architecture ? { architecture: input.architecture } : {});
     const latest: VersionRecord = { ...before, settings, code, modifiedMs: functions.clock.now(), ...newIds(functions) };
     const record: FunctionRecord = { ...entry.record, latest };
@@ -64,10 +65,11 @@ export async function updateCode(functions: Functions, input: UpdateCode): Promi
       record: published?.record ?? record,
       latestCode: state,
       addVersions: published ? [published.version] : [],
+      storing,
       result: (now) => ({ entry: now!, version: published?.version ?? now!.versions.get('$LATEST')! }),
     };
   };
-  return holdingCode(functions, input.zip, () => functions.change(input.name, update));
+  return holdingCode(functions, input.zip, (held) => functions.change(input.name, (entry) => update(entry, held)));
 }
 
 function previewCode(functions: Functions, input: UpdateCode): FunctionView {
@@ -110,24 +112,34 @@ export function deleteFunction(functions: Functions, name: string, qualifier?: s
 }
 
 /** From before the package is stored until a version refers to it, nobody may remove it; without such a version it goes again. */
-async function holdingCode<R>(functions: Functions, zip: Uint8Array, run: () => Promise<R>): Promise<R> {
+async function holdingCode<R>(functions: Functions, zip: Uint8Array, run: (held: HeldCode) => Promise<R>): Promise<R> {
   const digest = await crypto.subtle.digest('SHA-256', zip as Uint8Array<ArrayBuffer>);
-  const release = functions.holdCode(Buffer.from(digest).toString('hex'));
+  const held: HeldCode = { zip, sha256: Buffer.from(digest).toString('hex'), storing: undefined };
+  const release = functions.holdCode(held.sha256);
   try {
-    return await run();
+    return await run(held);
   } finally {
+    // Whatever else has failed: what is still being stored can be removed only then.
+    await Promise.allSettled([held.storing]);
     await release();
   }
 }
 
-/** Stores and unpacks a package, which `holdingCode` holds. */
-async function addCode(functions: Functions, zip: Uint8Array): Promise<{ record: CodeRecord; state: CodeState }> {
+type HeldCode = { readonly zip: Uint8Array; readonly sha256: string; storing: Promise<unknown> | undefined };
+type AddedCode = { readonly record: CodeRecord; readonly state: CodeState; readonly storing: Promise<unknown> };
+
+/** Unpacks a package, which `holdingCode` holds, and stores it meanwhile. */
+async function addCode(functions: Functions, held: HeldCode): Promise<AddedCode> {
+  const { zip, sha256 } = held;
   if (zip.length > LIMITS.zipBytes) throw invalid(`The deployment package is larger than ${LIMITS.zipBytes} bytes. Make it smaller.`);
   if (storedBytes(functions) + zip.length > LIMITS.codeStorageBytes)
     throw new HearthError('CodeStorageExceededException', 'Code storage limit exceeded. Delete functions or versions that are not needed.');
-  const { sha256, bytes } = await functions.blobs.put(zip);
-  const { directory } = await functions.code.unpack(sha256);
-  return { record: { sha256, bytes }, state: { kind: 'ready', directory } };
+  const storing = functions.blobs.put(zip);
+  held.storing = storing;
+  // Heard where it is awaited; unpacking may fail before.
+  storing.catch(() => undefined);
+  const { directory } = await functions.code.unpack(sha256, zip);
+  return { record: { sha256, bytes: zip.length }, state: { kind: 'ready', directory }, storing };
 }
 
 /** What all versions of all functions take, as Lambda counts it. */

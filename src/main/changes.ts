@@ -39,14 +39,24 @@ export function followChanges(options: ChangesOptions): () => Promise<void> {
       latest.delete(name);
       return background('the log of a deleted function could not be removed', logs.delete(name));
     }
+    const deployment = prepare(entry);
+    if (deployment) latest.set(name, deployment.id);
+  };
+
+  /** Ahead of the first invocation, which then needs a fork only. How init went is that invocation's business. */
+  const prepare = (entry: FunctionEntry): Deployment | undefined => {
     const version = entry.versions.get('$LATEST');
-    if (!version || version.code.kind !== 'ready') return;
+    if (!version || version.code.kind !== 'ready') return undefined;
     const deployment = deploymentOf(entry, version);
     // Aliases, tags and URLs change nothing about what runs.
-    if (latest.get(name) === deployment.id) return;
-    latest.set(name, deployment.id);
-    // Ahead of the first invocation, which then needs a fork only. How init went is that invocation's business.
-    if (deployment.maxInstances !== 0) background('a deployment could not be prepared', engine.prepare(deployment));
+    const changes = latest.get(entry.name) !== deployment.id && deployment.maxInstances !== 0;
+    if (changes) background('a deployment could not be prepared', engine.prepare(deployment));
+    return deployment;
+  };
+
+  const coming = (entry: FunctionEntry) => {
+    prepare(entry);
+    return () => changed({ name: entry.name, entry: functions.table.byName.get(entry.name), formerCode: [] });
   };
 
   /** What ran the old code may still be about to load some of it. */
@@ -56,10 +66,10 @@ export function followChanges(options: ChangesOptions): () => Promise<void> {
     await Promise.all(releases.map((release) => release()));
   };
 
-  const stop = functions.onChange(changed);
+  const stops = [functions.onChange(changed), functions.onComing(coming)];
   background('packages that nobody needs could not be removed', functions.sweepCode());
   return async () => {
-    stop();
+    for (const stop of stops) stop();
     await Promise.all(running);
   };
 }

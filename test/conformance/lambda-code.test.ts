@@ -113,3 +113,47 @@ test('what a killed process left is removed at the next start', async (t) => {
   const used = [...functions.codeInUse()];
   assert.deepEqual(await kept(), { blobs: used, unpacked: used });
 });
+
+test('a deployment boots while it is being stored, and is let go again when that fails', async (t) => {
+  const inProcess = createInProcessEngine();
+  const heard: string[] = [];
+  const engine: Engine = {
+    ...inProcess,
+    prepare(deployment) {
+      heard.push(`prepare ${deployment.functionName}`);
+      return inProcess.prepare(deployment);
+    },
+    retire(name, keepIds) {
+      heard.push(`retire ${name}, keep ${keepIds?.size}`);
+      return inProcess.retire(name, keepIds);
+    },
+  };
+  const { functions, blobs, code, kept, stop } = await setUp(t, engine);
+  const put = blobs.put.bind(blobs);
+  const stored = Promise.withResolvers<void>();
+  blobs.put = async (bytes) => {
+    await stored.promise;
+    return put(bytes);
+  };
+  const stopHearing = functions.onComing(({ name }) => {
+    assert.equal(functions.table.byName.has(name), false);
+    // Only now: what hears of it does not wait for the package.
+    stored.resolve();
+    return () => {};
+  });
+  await createFunction(functions, { name: 'one', settings, zip: await zipOf({ 'index.js': 'one' }) });
+  assert.deepEqual(heard.splice(0), ['prepare one', 'retire one, keep 1', 'prepare one']);
+  stopHearing();
+
+  blobs.put = () => Promise.reject(new HearthError('StoreFailed', 'the disk is full'));
+  await assert.rejects(createFunction(functions, { name: 'two', settings, zip: await zipOf({ 'index.js': 'two' }) }), {
+    code: 'StoreFailed',
+  });
+  assert.deepEqual(heard.splice(0), ['prepare two', 'retire two, keep 0']);
+  await assert.rejects(updateCode(functions, { name: 'one', zip: await zipOf({ 'index.js': 'two' }) }), { code: 'StoreFailed' });
+  assert.deepEqual(heard, ['prepare one', 'retire one, keep 1']);
+  await stop();
+  await code.close();
+  const used = [...functions.codeInUse()].toSorted();
+  assert.deepEqual(await kept(), { blobs: used, unpacked: used });
+});

@@ -107,6 +107,14 @@ test('calls for one package at the same time share one unpacking, and deleting i
   assert.equal(blobs.reads, 2);
 });
 
+test('who has the package need not have stored it', async (t) => {
+  const { packages, blobs } = await setUp(t);
+  const zip = zipBytes([{ name: 'a', content: 'x' }]);
+  const { directory } = await packages.unpack(createHash('sha256').update(zip).digest('hex'), zip);
+  assert.equal(await readFile(join(directory, 'a'), 'utf8'), 'x');
+  assert.equal(blobs.reads, 0);
+});
+
 test('half-unpacked packages go at the next start, whole ones stay until the machine reboots', async (t) => {
   const { packages, blobs, directory } = await setUp(t);
   const { sha256 } = await blobs.put(zipBytes([{ name: 'a', content: 'x' }]));

@@ -14,9 +14,10 @@ import { unpackZip } from './unpack.ts';
 export interface Packages {
   /**
    * The directory with the files of the zip stored as blob `sha256`; unpacks it if need be. Several calls for one hash share the work.
+   * `zip`: that zip, from a caller that has it; then the blob need not be there yet.
    * Throws HearthError `InvalidParameterValueException` (a zip that cannot or must not be unpacked), `BlobNotFound`, `BlobDamaged`.
    */
-  unpack(sha256: string): Promise<{ readonly directory: string }>;
+  unpack(sha256: string, zip?: Uint8Array): Promise<{ readonly directory: string }>;
   /**
    * Removes the files, not the blob. No error when they are not there. The caller knows that no sandbox uses them any more. What is
    * called for the same package afterwards finds it gone, and `unpack` unpacks it anew.
@@ -66,9 +67,9 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
     return work;
   }
 
-  async function unpackInto(target: string, sha256: string): Promise<{ directory: string }> {
+  async function unpackInto(target: string, sha256: string, given: Uint8Array | undefined): Promise<{ directory: string }> {
     if (await isDirectory(target)) return { directory: target };
-    const zip = await blobs.get(sha256);
+    const zip = given ? Buffer.from(given.buffer, given.byteOffset, given.byteLength) : await blobs.get(sha256);
     const fresh = await mkdtemp(join(directory, '.new-'));
     try {
       await unpackZip(zip, fresh);
@@ -82,13 +83,13 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
   }
 
   return {
-    unpack(sha256) {
+    unpack(sha256, zip) {
       if (!/^[0-9a-f]{64}$/.test(sha256)) return Promise.reject(new HearthError('Internal', `not a SHA-256 in hexadecimal: ${sha256}`));
       return (
         turns.get(sha256)?.unpacking ??
         inTurn(
           sha256,
-          () => unpackInto(join(directory, sha256), sha256),
+          () => unpackInto(join(directory, sha256), sha256, zip),
           (unpacking) => ({ unpacking }),
         )
       );
