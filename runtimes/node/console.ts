@@ -30,18 +30,10 @@ let channel: Channel | undefined;
 let asJson = false;
 let lines: LineWriter[] = [];
 
-export function installConsole(to: Channel, environment: Readonly<Record<string, string | undefined>>): void {
+/** Writes as the environment says once `configureConsole` has read it. */
+export function installConsole(to: Channel): void {
   channel = to;
-  asJson = environment['AWS_LAMBDA_LOG_FORMAT']?.toUpperCase() === 'JSON';
-  const least = Math.max(0, LEVELS.indexOf((environment['AWS_LAMBDA_LOG_LEVEL'] ?? '').toUpperCase() as (typeof LEVELS)[number]));
-  const method = (level: Level) => (level < least ? () => {} : (...params: unknown[]) => emit(level, params));
-  const own = globalThis.console as Console & { fatal: unknown; _stdout: unknown; _stderr: unknown };
-  own.trace = method(0);
-  own.debug = method(1);
-  own.log = own.info = method(2);
-  own.warn = method(3);
-  own.error = method(4);
-  own.fatal = method(5);
+  const own = globalThis.console as Console & { _stdout: unknown; _stderr: unknown };
   const out = new LineWriter(2);
   const err = new LineWriter(4);
   lines = [out, err];
@@ -50,6 +42,19 @@ export function installConsole(to: Channel, environment: Readonly<Record<string,
   // console.table, dir and the like write to the streams that the console was made with.
   own._stdout = stdout;
   own._stderr = stderr;
+}
+
+export function configureConsole(environment: Readonly<Record<string, string | undefined>>): void {
+  asJson = environment['AWS_LAMBDA_LOG_FORMAT']?.toUpperCase() === 'JSON';
+  const least = Math.max(0, LEVELS.indexOf((environment['AWS_LAMBDA_LOG_LEVEL'] ?? '').toUpperCase() as (typeof LEVELS)[number]));
+  const method = (level: Level) => (level < least ? () => {} : (...params: unknown[]) => emit(level, params));
+  const own = globalThis.console as Console & { fatal: unknown };
+  own.trace = method(0);
+  own.debug = method(1);
+  own.log = own.info = method(2);
+  own.warn = method(3);
+  own.error = method(4);
+  own.fatal = method(5);
 }
 
 /** Names the invocation whose output follows; stream 0: none. */

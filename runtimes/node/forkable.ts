@@ -5,7 +5,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { check, libc } from './libc.ts';
 import { reviveLoop } from './rungs.ts';
-import { forkableHeap, installEverywhere } from './seccomp.ts';
+import { assemble, forkableHeap, installEverywhere } from './seccomp.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 
 const MADV_DONTFORK = 10n;
@@ -15,7 +15,7 @@ export function makeForkable(): void {
   // libuv's rings are memory that a fork shares: whoever writes into it has calls made by this process. The main loop's goes with its
   // renewal below, that of a thread of Node's stays, in this process only.
   for (const { from, bytes, name } of readMappings()) if (name.includes('io_uring')) advise(from, bytes, MADV_DONTFORK);
-  installEverywhere(forkableHeap(architecture()));
+  installEverywhere(assemble(forkableHeap(architecture())));
   // V8 has marked its heap so far, and the filter makes sure that it marks no more.
   for (const { from, bytes, name } of readMappings()) if (ANONYMOUS.test(name)) advise(from, bytes, MADV_DOFORK);
   reviveLoop();

@@ -4,7 +4,7 @@ import type { Inventory, SnapshotBlocker } from './blockers.ts';
 import { blockersSince, takeInventory } from './blockers.ts';
 import type { Channel } from './channel.ts';
 import { KIND } from './channel.ts';
-import { flushLines, installConsole, logError } from './console.ts';
+import { configureConsole, flushLines, installConsole, logError } from './console.ts';
 import { functionFacts } from './context.ts';
 import { ending, installEnding } from './ending.ts';
 import { RuntimeError, toFunctionError } from './errors.ts';
@@ -27,6 +27,8 @@ export type InitOptions = {
   readonly loopAlive?: LoopAlive;
   /** What `prepare` returned, where it was called ahead of time. */
   readonly prepared?: Prepared;
+  /** Waits until the code lies there; absent: it does. */
+  readonly awaitCode?: () => void;
 };
 
 /** What was there before init; what comes later is the function's. */
@@ -40,6 +42,7 @@ const now = performance.now.bind(performance);
 
 /** The part of init that needs no function. `channel` may still be without a descriptor of its own. */
 export function prepare(channel: Channel): Prepared {
+  installConsole(channel);
   installEnding(channel);
   installStreaming();
   process.setSourceMapsEnabled(true);
@@ -52,14 +55,15 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   if (options.exit) ending.exit = options.exit;
   if (options.environment) replaceEnvironment(options.environment);
   const environment = { ...process.env };
-  installConsole(channel, environment);
   const before = options.prepared ?? prepare(channel);
+  configureConsole(environment);
   ending.fault = (error) => channel.sendText(KIND.initError, 0, 0, 0, stringify(error));
   ending.idle = neverInitialised;
   const watch = options.loopAlive && new IdleWatch({ alive: options.loopAlive, patient: () => true, idle: neverInitialised });
   watch?.start();
   const facts = functionFacts(environment);
   const values = returnsValues(environment);
+  options.awaitCode?.();
   const startedMs = now();
   try {
     const loaded = await loadHandler(taskRoot, handler);
@@ -86,7 +90,7 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
 }
 
 /** The real environment, so that child processes, TZ and native code see it too. */
-function replaceEnvironment(environment: Readonly<Record<string, string>>): void {
+export function replaceEnvironment(environment: Readonly<Record<string, string>>): void {
   for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name];
   for (const name of Object.keys(environment)) process.env[name] = environment[name]!;
   // Node has read NODE_PATH already, when the process began.

@@ -1,6 +1,7 @@
 /** The walls of a sandbox: namespaces, its own root, no capabilities. namespaces(7), user_namespaces(7), mount_namespaces(7), capabilities(7). */
 import { existsSync, lstatSync, mkdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { check, libc, pinned } from './libc.ts';
+import { placeRehearsal } from './rehearse-init.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 
 /** Whom a sandbox's processes run as. `privileged`: they begin as root and have yet to become that user. */
@@ -25,8 +26,6 @@ const MNT_DETACH = 2;
 
 const PR_SET_DUMPABLE = 4;
 const PR_CAPBSET_DROP = 24;
-/** Beyond the highest capability of any kernel; dropping one that isn't there fails harmlessly. */
-const CAPABILITIES = 64n;
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 const TASK = '/var/task';
@@ -84,6 +83,7 @@ export function buildRoot(root: string, packages: string, user: { readonly uid: 
   for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) sameAsHost(path, inside(path));
   buildEtc(inside, user);
   buildDev(inside('/dev'));
+  placeRehearsal(root);
   writeFileSync(inside(NODE_INSIDE), '', { mode: 0o555 });
   readOnly(process.execPath, inside(NODE_INSIDE));
   check(libc.mount(packages, inside('/.packages'), 'none', MS_BIND, ''), 'bind the packages');
@@ -204,9 +204,9 @@ export function becomeUser(user: User): void {
   check(libc.setresuid(user.uid, user.uid, user.uid), 'setresuid');
 }
 
-/** Gives up the right ever to have a capability again. While capabilities are still there. */
+/** Gives up the right ever to have a capability again, also for all that descends from this process. While capabilities are still there. */
 export function emptyBoundingSet(): void {
-  for (let capability = 0n; capability < CAPABILITIES; capability++) libc.prctl(PR_CAPBSET_DROP, capability, 0n, 0n, 0n);
+  for (let capability = 0n; libc.prctl(PR_CAPBSET_DROP, capability, 0n, 0n, 0n) === 0; capability++);
 }
 
 const noCapabilities = pinned(64);

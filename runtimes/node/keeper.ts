@@ -88,8 +88,10 @@ type State = {
 function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds: readonly number[]): void {
   switch (message.do) {
     case 'init':
-      showFunction({ ...message, ...options.user });
+      // The template goes on as far as it can without the code.
       tell(options, message, fds);
+      showFunction({ ...message, ...options.user });
+      tell(options, { do: 'shown' }, []);
       becomeUser(options.user);
       enterUserNamespace(options.user);
       undumpable();

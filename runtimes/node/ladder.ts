@@ -28,6 +28,8 @@ export type KeeperMessage =
 /** Keeper -> template. */
 export type TemplateMessage =
   | TemplateOrder
+  /** The code that `init` named is there. */
+  | { readonly do: 'shown' }
   /** `pid` is dying: wait for it. */
   | { readonly do: 'reap'; readonly pid: number };
 

@@ -102,18 +102,10 @@ function socketRules(): Instruction[] {
   ];
 }
 
-/** Puts a filter before all further system calls of this thread and its descendants. Needs no privilege under no_new_privs. */
-export function install(program: readonly Instruction[]): void {
-  installWith(program, 0n);
-}
+/** A program as the kernel takes it (struct sock_fprog), to be installed any number of times. */
+export type Filter = ReturnType<typeof pinned>;
 
-/** The same for all threads of this process. */
-export function installEverywhere(program: readonly Instruction[]): void {
-  const SECCOMP_FILTER_FLAG_TSYNC = 1n;
-  installWith(program, SECCOMP_FILTER_FLAG_TSYNC);
-}
-
-function installWith(program: readonly Instruction[], flags: bigint): void {
+export function assemble(program: readonly Instruction[]): Filter {
   const { buffer, address } = pinned(16 + program.length * 8);
   buffer.writeUInt16LE(program.length, 0);
   buffer.writeBigUInt64LE(address + 16n, 8);
@@ -124,6 +116,21 @@ function installWith(program: readonly Instruction[], flags: bigint): void {
     buffer[at + 3] = jumpFalse;
     buffer.writeUInt32LE(constant >>> 0, at + 4);
   });
+  return { buffer, address };
+}
+
+/** Puts a filter before all further system calls of this thread and its descendants. Needs no privilege under no_new_privs. */
+export function install(filter: Filter): void {
+  installWith(filter, 0n);
+}
+
+/** The same for all threads of this process. */
+export function installEverywhere(filter: Filter): void {
+  const SECCOMP_FILTER_FLAG_TSYNC = 1n;
+  installWith(filter, SECCOMP_FILTER_FLAG_TSYNC);
+}
+
+function installWith({ address }: Filter, flags: bigint): void {
   check(libc.prctl(38, 1n, 0n, 0n, 0n), 'prctl PR_SET_NO_NEW_PRIVS');
   const SECCOMP_SET_MODE_FILTER = 1n;
   check(libc.syscall(BigInt(SYSCALLS.seccomp[architecture()]), SECCOMP_SET_MODE_FILTER, flags, address), 'seccomp');

@@ -11,11 +11,12 @@ import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, und
 import type { User } from './isolate.ts';
 import { limitResources } from './resources.ts';
 import { collectGarbage, fork, reviveLoop } from './rungs.ts';
-import { install, userCode } from './seccomp.ts';
+import { assemble, install, userCode } from './seccomp.ts';
 import { architecture } from './syscalls.ts';
 import { leaveGenerators, refreshRandomness } from './uniqueness.ts';
 import { Channel } from './channel.ts';
 import { initialise, prepare } from './init.ts';
+import { rehearseInit } from './rehearse-init.ts';
 import { reportInit } from './boot.ts';
 import { serve } from './serve.ts';
 
@@ -26,6 +27,8 @@ const PROCESSES = 4096;
 const NOT_YET = -1;
 /** As Lambda has it. */
 const FILES = 1024;
+/** Assembled once, in the zygote. */
+const filter = assemble(userCode(architecture()));
 
 export type TemplateOptions = {
   /** This end of the connection to the keeper. */
@@ -39,12 +42,12 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const mappedBytes = confine(options);
   const channel = new Channel(NOT_YET);
   const prepared = prepare(channel);
+  await rehearseInit(prepared);
   const first = receiveMessage(options.keeper);
   if (!first) libc._exit(0);
   const spec = first!.message as { readonly do: 'init' } & FunctionMessage;
   const [boot] = first!.fds as [number];
   limitResources({ dataBytes: mappedBytes + spec.memoryMiB * MiB, processes: PROCESSES, files: FILES });
-  process.chdir('/var/task');
   channel.swap(boot);
   const exit = (code: number) => libc._exit(code);
   const outcome = await initialise({
@@ -55,6 +58,10 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     exit,
     loopAlive,
     prepared: { ...prepared, descriptors: new Map(prepared.descriptors).set(String(boot), 'the boot channel') },
+    awaitCode() {
+      if (!receiveMessage(options.keeper)) libc._exit(0);
+      process.chdir('/var/task');
+    },
   });
   // Before the host hears of it: the keeper must know when the host asks for an instance.
   sendRecord(options.keeper, RECORD.initialised);
@@ -71,11 +78,12 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
 /** The walls around user code. Returns how many bytes of private writable memory are mapped already: most of it V8's own reservations. */
 function confine(options: TemplateOptions): number {
   replaceShared();
-  emptyBoundingSet();
+  // A user namespace has begun with a full one; as root the zygote has emptied its own.
+  if (!options.user.privileged) emptyBoundingSet();
   becomeUser(options.user);
   dropCapabilities();
   undumpable();
-  install(userCode(architecture()));
+  install(filter);
   reviveLoop();
   leaveGenerators();
   process.execPath = NODE_INSIDE;

@@ -7,7 +7,7 @@ import { check, libc } from './libc.ts';
 import { RECORD } from './ladder.ts';
 import type { BlankMessage } from './ladder.ts';
 import { receiveMessage, sendRecord, socketPair } from './messages.ts';
-import { buildRoot, leaveNamespaces, loopbackUp, undumpable } from './isolate.ts';
+import { buildRoot, emptyBoundingSet, leaveNamespaces, loopbackUp, undumpable } from './isolate.ts';
 import type { User } from './isolate.ts';
 import { collectGarbage, fork, rememberConditions } from './rungs.ts';
 import { keep } from './keeper.ts';
@@ -27,6 +27,7 @@ await main();
 async function main(): Promise<void> {
   libc.prctl(36, 1n, 0n, 0n, 0n); // PR_SET_CHILD_SUBREAPER: orphaned keepers come here
   ignoreChildren(true);
+  emptyBoundingSet();
   setFlagsFromString('--lazy');
   ownRandomness();
   fitWorkers();

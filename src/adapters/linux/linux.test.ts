@@ -321,3 +321,16 @@ function processesWith(text: string): string[] {
     }
   });
 }
+
+test('a function finds no trace of what was rehearsed before it, and no right that it could ever have', { skip }, async () => {
+  const template = await templateOf(`
+    import { createRequire } from 'node:module';
+    const cached = Object.keys(createRequire(import.meta.url).cache);
+    const bounding = /^CapBnd:\\t(.*)$/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1];
+    const { TZ, AWS_REGION, NODE_PATH } = process.env;
+    export const handler = async () => ({ cached, bounding, TZ, AWS_REGION, NODE_PATH });`);
+  const instance = template.fork();
+  assert.deepEqual(await value(instance), { cached: [], bounding: '0000000000000000' });
+  instance.kill();
+  template.close();
+});
