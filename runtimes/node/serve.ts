@@ -60,6 +60,8 @@ const { resourceUsage } = process;
 const drain = (process as unknown as { _tickCallback?: () => void })._tickCallback ?? (() => {});
 const ALWAYS_MEASURED = 16;
 const MEASURED_EVERY = 16;
+const MEASURED_AGAIN_MS = 20;
+const now = performance.now.bind(performance);
 const { byteLength } = Buffer;
 const CALLBACK_PARAMETERS = 3;
 /** Lambda's limit of 6 MB and the 100 bytes it grants on top; the host enforces its own. */
@@ -111,6 +113,7 @@ class Server {
   readonly #watch: IdleWatch | undefined;
   #answers = 0;
   #maxRss = 0;
+  #measuredMs = 0;
 
   constructor(loaded: Loaded, channel: Channel, { concurrency, loopAlive }: ServeOptions) {
     this.#loaded = loaded;
@@ -320,10 +323,12 @@ class Server {
     if (!last) this.#turn();
   }
 
-  /** The most it has used so far, KiB. Asking costs a tenth of a short invocation: it is done for each of the first, then now and then. */
+  /** The most it has used so far, KiB. Asking costs as much as a short invocation: it is done for each of the first, then now and then. */
   #memoryKiB(): number {
-    if (this.#answers++ < ALWAYS_MEASURED || this.#answers % MEASURED_EVERY === 0) this.#maxRss = resourceUsage().maxRSS;
-    return this.#maxRss;
+    const count = ++this.#answers;
+    if (count > ALWAYS_MEASURED && (count % MEASURED_EVERY !== 0 || now() - this.#measuredMs < MEASURED_AGAIN_MS)) return this.#maxRss;
+    this.#measuredMs = now();
+    return (this.#maxRss = resourceUsage().maxRSS);
   }
 }
 
