@@ -8,6 +8,7 @@ import { libc } from '../../../runtimes/node/libc.ts';
 import { socketPair } from '../../../runtimes/node/messages.ts';
 import { LinkedInstance, awaitReady, linkFd, materialiseRuntime } from '../link/mod.ts';
 import type { Ahead } from './ahead.ts';
+import { Blanks } from './blanks.ts';
 import { CLASSES, heapMiBOf } from './classes.ts';
 import { Sandbox } from './sandbox.ts';
 import { Zygote } from './zygote.ts';
@@ -23,12 +24,6 @@ export type LinuxOptions = {
   readonly ahead?: Ahead | undefined;
 };
 
-/**
- * How long after a blank sandbox was taken the next one is made: making it takes a processor for as long as the function that took it needs
- * to start.
- */
-const BLANK_REST_MS = 10;
-
 /** Users that no account has; one for each sandbox, in turn. */
 const FIRST_UID = 2_000_000_000;
 const UIDS = 1_000_000;
@@ -42,8 +37,8 @@ export class LinuxSandboxes implements Sandboxes {
   readonly #options: Settled;
   readonly #runtime: string;
   readonly #zygotes = new Map<number, Zygote>();
-  /** One blank sandbox a class is made ahead, so that a function need not wait for its walls. */
-  readonly #blanks = new Map<number, Sandbox>();
+  /** By memory class. */
+  readonly #blanks = new Map<number, Blanks<Sandbox>>();
   readonly #sandboxes = new Set<Sandbox>();
   #made = 0;
   #closed = false;
@@ -57,7 +52,7 @@ export class LinuxSandboxes implements Sandboxes {
     if (ahead) sandboxes.#adopt(ahead.zygote);
     try {
       await sandboxes.#zygote(CLASSES[0]!).ready();
-      sandboxes.#prepareBlank(CLASSES[0]!);
+      sandboxes.#blanksOf(CLASSES[0]!).prepare();
       return sandboxes;
     } catch (error) {
       await sandboxes.close();
@@ -110,6 +105,7 @@ export class LinuxSandboxes implements Sandboxes {
 
   async close(): Promise<void> {
     this.#closed = true;
+    for (const blanks of this.#blanks.values()) blanks.close();
     const ended = [...this.#sandboxes].map((sandbox) => sandbox.ended);
     for (const sandbox of this.#sandboxes) sandbox.end();
     await Promise.all(ended);
@@ -143,16 +139,16 @@ export class LinuxSandboxes implements Sandboxes {
   #takeBlank(memoryMiB: number): Sandbox {
     if (this.#closed) throw new HearthError('ShuttingDown', 'the sandboxes are closed');
     const memoryClass = CLASSES.find((mib) => mib >= memoryMiB) ?? CLASSES.at(-1)!;
-    const ready = this.#blanks.get(memoryClass);
-    this.#blanks.delete(memoryClass);
-    const sandbox = ready && !ready.closed ? ready : this.#newSandbox(memoryClass);
-    this.#options.clock.after(BLANK_REST_MS, () => this.#prepareBlank(memoryClass));
-    return sandbox;
+    return this.#blanksOf(memoryClass).take();
   }
 
-  #prepareBlank(memoryClass: number): void {
-    if (this.#closed || this.#blanks.has(memoryClass)) return;
-    this.#blanks.set(memoryClass, this.#newSandbox(memoryClass));
+  #blanksOf(memoryClass: number): Blanks<Sandbox> {
+    let blanks = this.#blanks.get(memoryClass);
+    if (!blanks) {
+      blanks = new Blanks({ clock: this.#options.clock, make: () => this.#newSandbox(memoryClass) });
+      this.#blanks.set(memoryClass, blanks);
+    }
+    return blanks;
   }
 
   #newSandbox(memoryClass: number): Sandbox {
@@ -160,10 +156,7 @@ export class LinuxSandboxes implements Sandboxes {
     const uid = FIRST_UID + (this.#made++ % UIDS);
     const sandbox = new Sandbox({ zygote: this.#zygote(memoryClass), root: join(directory, 'root'), packages, uid, clock });
     this.#sandboxes.add(sandbox);
-    void sandbox.ended.then(() => {
-      this.#sandboxes.delete(sandbox);
-      if (this.#blanks.get(memoryClass) === sandbox) this.#blanks.delete(memoryClass);
-    });
+    void sandbox.ended.then(() => this.#sandboxes.delete(sandbox));
     return sandbox;
   }
 
