@@ -105,6 +105,11 @@ export class Sandbox {
     return linkFd(near);
   }
 
+  /** Makes the first instance before anybody asks for one. */
+  forkAhead(): void {
+    this.#spare.ahead();
+  }
+
   /** A new instance; its process need not be there yet. */
   fork(): LinkedInstance {
     return this.#spare.take();

@@ -197,6 +197,8 @@ class LinuxTemplate implements Template {
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.closed = promise;
     this.#settleClosed = resolve;
+    // Who deploys a function calls it soon.
+    if (this.blockers.length === 0) sandbox.forkAhead();
     sandbox.onEmpty = () => this.#closing && sandbox.end();
     void sandbox.templateEnded.then((exit) => {
       if (this.#sandbox !== sandbox) return;

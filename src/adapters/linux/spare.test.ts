@@ -29,6 +29,23 @@ test('a function that one instance is enough for gets no spare one', () => {
   assert.equal(made.length, 1);
 });
 
+test('one made ahead is for the first who asks, and ends when nobody does', () => {
+  const { clock, made, spare } = setUp();
+  spare.ahead();
+  spare.ahead();
+  assert.equal(spare.take(), made[0]);
+  assert.equal(made.length, 1);
+  const unused = setUp();
+  unused.spare.ahead();
+  unused.clock.advance(KEPT_MS);
+  assert.deepEqual([unused.made[0]!.alive, unused.spare.made], [false, false]);
+  assert.equal(unused.spare.take(), unused.made[1]);
+  spare.stop();
+  spare.ahead();
+  assert.equal(made.length, 1);
+  clock.advance(KEPT_MS);
+});
+
 test('from the second instance on there is one spare, made when nobody asks', () => {
   const { clock, made, spare } = setUp();
   for (let taken = 0; taken < 5; taken++) {

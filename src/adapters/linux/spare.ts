@@ -1,6 +1,7 @@
 /**
- * An instance forked ahead: when several at a time are in use another one will often be, and to fork it takes longer than most functions
- * run. It waits as an idle one does, nothing of the function has run in it since init, and it counts as nobody's until it is taken.
+ * An instance forked ahead: when a function has just booted somebody will call it soon, when several instances at a time are in use another
+ * one will often be, and to fork it takes longer than most functions run. It waits as an idle one does, nothing of the function has run in
+ * it since init, and it counts as nobody's until it is taken.
  */
 import type { Clock, Timer } from '../../kernel/mod.ts';
 
@@ -32,6 +33,11 @@ export class Spare<T extends Forked> {
   /** Whether there is one. */
   get made(): boolean {
     return this.#instance !== undefined;
+  }
+
+  /** Makes one now, for the first who asks. */
+  ahead(): void {
+    if (!this.#stopped && !this.#instance) this.#make();
   }
 
   /** The spare instance, or one made now. */
