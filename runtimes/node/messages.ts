@@ -18,6 +18,7 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const EINTR = 4;
 const EAGAIN = 11;
+const ECONNRESET = 104;
 
 const MESSAGE_BYTES = 256 * 1024;
 const CONTROL_BYTES = 256;
@@ -158,7 +159,10 @@ function receive(fd: number, length: number): { count: number; fds: number[]; pi
     words[MSG_CONTROLLEN] = toBigInt(CONTROL_BYTES);
     const count = toNumber(libc.recvmsg(fd, head.buffer, MSG_CMSG_CLOEXEC));
     if (count >= 0) return { count, ...readControl() };
-    if (lastErrno() !== EINTR) check(-1, 'recvmsg');
+    const errno = lastErrno();
+    // The peer has gone without reading all that was sent to it.
+    if (errno === ECONNRESET) return { count: 0, fds: [], pid: 0 };
+    if (errno !== EINTR) check(-1, 'recvmsg');
   }
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { RECORD } from './ladder.ts';
 import type { FunctionMessage, TemplateMessage } from './ladder.ts';
 import { replaceShared } from './descriptors.ts';
-import { libc } from './libc.ts';
+import { libc, pinned } from './libc.ts';
 import { loopAlive } from './loop.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
 import type { Message } from './messages.ts';
@@ -94,6 +94,10 @@ function confine(options: TemplateOptions): number {
   return Number(/^VmData:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))![1]) * 1024;
 }
 
+const status = pinned(4);
+// By index: user code may have changed what buffers can do.
+const statusWord = new Int32Array(status.buffer.buffer);
+
 type InstanceOrder = {
   readonly id: number;
   readonly channel: number;
@@ -104,7 +108,6 @@ type InstanceOrder = {
 
 /** Waits for commands, blocking, so that nothing of the function runs between two forks; returns in each instance. */
 function forkOnCommand(keeper: number): InstanceOrder {
-  const status = Buffer.alloc(128);
   let collected = false;
   for (;;) {
     const received = receiveMessage(keeper);
@@ -119,8 +122,8 @@ function forkOnCommand(keeper: number): InstanceOrder {
       // What init left in the young generation would be copied by the first collection of every child; the first one is awaited already.
       if (!collected) collectGarbage('minor');
       collected = true;
-    } else if (order.do === 'reap' && libc.waitpid(order.pid, status, 0) === order.pid) {
-      sendRecord(keeper, RECORD.reaped, order.pid, status.readInt32LE(0));
+    } else if (order.do === 'reap' && libc.waitpid(order.pid, status.buffer, 0) === order.pid) {
+      sendRecord(keeper, RECORD.reaped, order.pid, statusWord[0]);
     }
   }
 }
