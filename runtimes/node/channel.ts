@@ -48,6 +48,8 @@ export class Channel {
   /** Called when the host is gone; it ends the process. */
   lost: () => void = () => {};
   #fd: number;
+  /** Where it reads. */
+  #events: number;
   readonly #base = allocUnsafeSlow(BUFFER_BYTES);
   buffer = this.#base;
   #start = 0;
@@ -60,15 +62,17 @@ export class Channel {
 
   constructor(fd: number) {
     this.#fd = fd;
+    this.#events = fd;
   }
 
   get fd(): number {
     return this.#fd;
   }
 
-  /** Goes on with another descriptor, and forgets what was read from the one before. */
-  swap(fd: number): void {
+  /** Goes on with other descriptors, to write to and to read from, and forgets what was read from the one before. */
+  swap(fd: number, events: number = fd): void {
     this.#fd = fd;
+    this.#events = events;
     this.buffer = this.#base;
     this.#start = this.#end = 0;
   }
@@ -204,7 +208,7 @@ export class Channel {
     this.#makeRoom(this.#expected());
     for (let naps = 0; ; naps++) {
       try {
-        const count = readSync(this.#fd, this.buffer, this.#end, this.buffer.length - this.#end, null);
+        const count = readSync(this.#events, this.buffer, this.#end, this.buffer.length - this.#end, null);
         this.#end += count;
         return count > 0;
       } catch (error) {

@@ -5,6 +5,7 @@
 import { readSync } from 'node:fs';
 import { readUint32 } from './channel.ts';
 import { check, lastErrno, libc, pinned } from './libc.ts';
+import { architecture } from './syscalls.ts';
 import { uncurry } from './uncurry.ts';
 
 const AF_UNIX = 1;
@@ -63,6 +64,18 @@ export function socketPair(): [number, number] {
 export function pipe(): [number, number] {
   check(libc.pipe2(pair.buffer, SOCK_CLOEXEC), 'pipe2');
   return [pair.buffer.readInt32LE(0), pair.buffer.readInt32LE(4)];
+}
+
+const F_SETFL = 4;
+const O_NONBLOCK = 0o4000;
+const O_DIRECT = architecture() === 'x64' ? 0o40000 : 0o200000;
+
+/** A pipe in packet mode, close-on-exec, whose writing end does not block: [reading end, writing end]. */
+export function packetPipe(): [number, number] {
+  check(libc.pipe2(pair.buffer, SOCK_CLOEXEC | O_DIRECT), 'pipe2');
+  const ends: [number, number] = [pair.buffer.readInt32LE(0), pair.buffer.readInt32LE(4)];
+  check(libc.fcntl(ends[1], F_SETFL, O_NONBLOCK | O_DIRECT), 'fcntl');
+  return ends;
 }
 
 /** Asks the kernel to attach the sender's pid to what arrives on this socket. */

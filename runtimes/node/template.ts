@@ -25,6 +25,8 @@ const MiB = 1024 * 1024;
 const PROCESSES = 4096;
 /** The channel has no descriptor before there is a function. */
 const NOT_YET = -1;
+/** Descriptors of an order to fork. */
+const WITH_EVENTS = 4;
 /** As Lambda has it. */
 const FILES = 1024;
 /** Assembled once, in the zygote. */
@@ -70,7 +72,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     const instance = forkOnCommand(options.keeper);
     becomeInstance(options.keeper, instance);
     libc.close(boot);
-    channel.swap(instance.channel);
+    channel.swap(instance.channel, instance.events);
     serve(outcome, channel, { concurrency: spec.concurrency, exit, loopAlive });
   }
 }
@@ -101,6 +103,8 @@ const statusWord = new Int32Array(status.buffer.buffer);
 type InstanceOrder = {
   readonly id: number;
   readonly channel: number;
+  /** Where its invocations come, unless by the channel. */
+  readonly events: number;
   readonly userNamespace: number;
   readonly mounts: number;
   readonly forked: boolean;
@@ -115,8 +119,13 @@ function forkOnCommand(keeper: number): InstanceOrder {
     const { message, fds } = received as Message;
     const order = message as TemplateMessage;
     if (order.do === 'fork' || order.do === 'serve') {
-      const [channel, userNamespace, mounts] = fds as [number, number, number];
-      const instance = { id: order.id, channel, userNamespace, mounts, forked: order.do === 'fork' };
+      // From the host the channel and perhaps a way for events, from the keeper two namespaces.
+      const given = fds as number[];
+      const channel = given[0]!;
+      const events = given.length === WITH_EVENTS ? given[1]! : channel;
+      const userNamespace = given[given.length - 2]!;
+      const mounts = given[given.length - 1]!;
+      const instance = { id: order.id, channel, events, userNamespace, mounts, forked: order.do === 'fork' };
       if (order.do === 'serve' || fork() === 0) return instance;
       for (const fd of fds) libc.close(fd);
       // What init left in the young generation would be copied by the first collection of every child; the first one is awaited already.

@@ -68,6 +68,11 @@ export class Host implements HostView {
     }
   }
 
+  /** Whether invocations wait for room under the limits: whoever has room must not keep it. */
+  get isShort(): boolean {
+    return this.#blocked.size > 0 || this.running >= this.maxRunning;
+  }
+
   block(pool: Pool): void {
     this.#blocked.add(pool);
   }

@@ -9,6 +9,8 @@ export class Member implements Linked<Member> {
   running = 0;
   /** The invocation that it took last: whose output it is when the instance writes and runs one at a time. */
   latest: Run | undefined;
+  /** Invocations that it has been handed ahead, in order. */
+  readonly ahead: Run[] = [];
   /** Monotonic time of its fork. */
   readonly forkedMs: number;
   /** Monotonic time at which it has ended its first invocation: what it has been given since then is warm. */

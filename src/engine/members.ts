@@ -66,11 +66,12 @@ export class Members implements Iterable<Member> {
   /** It can be had again. */
   free(member: Member, nowMs: number): void {
     if (member.running > 0) {
-      if (!member.queue) this.#spare.push(member);
+      // What became free a moment ago may be in use again.
+      if (!member.queue && member.running < this.#concurrency) this.#spare.push(member);
       return;
     }
     this.#spare.remove(member);
-    this.#idle.add(member, nowMs);
+    if (!member.queue) this.#idle.add(member, nowMs);
   }
 
   remove(member: Member): void {

@@ -74,6 +74,12 @@ export class Pace implements Line {
     this.#begunMs += nowMs + run.graceMs;
   }
 
+  /** It has not begun after all. */
+  returned(run: Run): void {
+    this.#running--;
+    this.#begunMs = this.#running === 0 ? 0 : this.#begunMs - run.startedMs - run.graceMs;
+  }
+
   /** `answered`: it came to its own end, on an instance that lives on. Others say nothing of how long an invocation takes. */
   ended(run: Run, member: Member, nowMs: number, answered: boolean): void {
     const { startedMs } = run;

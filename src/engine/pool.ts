@@ -1,7 +1,8 @@
-import { ExpiringFifo, unreachable } from '../kernel/mod.ts';
+import { ExpiringFifo } from '../kernel/mod.ts';
 import { crowded, schedule, worthWaiting } from '../policy/mod.ts';
 import type { Line, Placement, PoolView, TemplateStage } from '../policy/mod.ts';
 import type { Exit } from '../ports/mod.ts';
+import { Ahead } from './ahead.ts';
 import type { Deployment } from './deployment.ts';
 import type { DeploymentStats } from './engine.ts';
 import { Fleet } from './fleet.ts';
@@ -10,6 +11,7 @@ import type { Member } from './member.ts';
 import { OutsideLog } from './outside-log.ts';
 import { Pace } from './pace.ts';
 import { Patience } from './patience.ts';
+import { Refusals } from './refusals.ts';
 import type { Run } from './run.ts';
 import { TemplateSlot } from './template-slot.ts';
 import type { BootOutcome } from './template-slot.ts';
@@ -29,6 +31,8 @@ export class Pool implements PoolView {
   readonly #pace: Pace;
   readonly #patience: Patience;
   readonly maxInstances: number;
+  readonly #ahead: Ahead;
+  readonly #refusals: Refusals;
   #retired = false;
   #closed = false;
   #pumping = false;
@@ -39,7 +43,6 @@ export class Pool implements PoolView {
   readonly #gone = Promise.withResolvers<unknown>();
   invocations = 0;
   errors = 0;
-  throttles = 0;
 
   constructor(deployment: Deployment, host: Host) {
     const { clock, limits } = host;
@@ -66,6 +69,8 @@ export class Pool implements PoolView {
       closed: (member, exit) => this.#lost(member, exit),
     });
     this.#pace = new Pace(this.#fleet, deployment.spec.concurrency, limits.processors);
+    this.#refusals = new Refusals(deployment.spec.label);
+    this.#ahead = new Ahead(this.waiting, this.#pace, host);
   }
 
   // What schedule reads
@@ -86,7 +91,6 @@ export class Pool implements PoolView {
     return this.template.mayRetry();
   }
 
-  /** Since when its longest idle instance has been idle. */
   get restingSinceMs(): number | undefined {
     return this.#fleet.longestIdle?.dueMs;
   }
@@ -117,18 +121,11 @@ export class Pool implements PoolView {
         this.#fail(run);
         return;
       case 'refuse':
-        this.#throttle(run, 'ReservedFunctionConcurrentInvocationLimitExceeded');
-        return;
-      case 'boot':
-      case 'waitForBoot':
-      case 'waitForFunction':
-      case 'waitForAccount':
-      case 'waitForHost':
-        this.#enqueue(run);
-        this.#await(placement);
+        this.#refusals.throttle(run, true);
         return;
       default:
-        unreachable(placement);
+        this.#enqueue(run);
+        this.#await(placement);
     }
   }
 
@@ -182,9 +179,11 @@ export class Pool implements PoolView {
 
   /** Gives instances to those in line for whom it pays, and to those who have waited as long as a fork takes. */
   #think(): void {
-    if (this.waiting.size === 0) return;
+    if (this.#queued === 0) return;
     const nowMs = this.host.clock.monotonicMs();
     const { startMs } = this.#pace;
+    if (this.#ahead.recallStuck(nowMs)) this.#patience.again(startMs);
+    if (this.waiting.size === 0) return;
     this.#pace.step(nowMs);
     for (let run = this.waiting.first; run; run = this.waiting.first) {
       this.#fleet.dropDead();
@@ -213,15 +212,19 @@ export class Pool implements PoolView {
     this.host.running--;
     this.#fleet.left(member, run);
     this.#pace.ended(run, member, nowMs, health !== 'poisoned');
+    const goesOn = health !== 'poisoned' && member.ahead.length > 0;
+    if (goesOn) this.beginAhead(member, nowMs);
     // An error may be the last thing before the process ends: the news of that is let in before anyone else is sent there.
-    if (health === 'doubtful') queueMicrotask(() => this.#settleMember(member, health, nowMs));
-    else this.#settleMember(member, health, nowMs);
+    if (health === 'doubtful') queueMicrotask(() => this.#settleMember(member, health, nowMs, goesOn));
+    else this.#settleMember(member, health, nowMs, goesOn);
   }
 
-  #settleMember(member: Member, health: Health, nowMs: number): void {
+  /** `goesOn`: it has begun the next one already. */
+  #settleMember(member: Member, health: Health, nowMs: number, goesOn: boolean): void {
     if (health === 'poisoned' || !member.instance.alive) this.#fleet.dismiss(member);
-    else if (member.alive) this.#release(member, nowMs);
+    else if (member.alive && !goesOn) this.#release(member, nowMs);
     this.host.freed(this);
+    if (!this.#retired && this.#ahead.give(member, this.instances, nowMs)) this.#patience.again(this.#pace.startMs);
   }
 
   /** Serves what it has taken, then goes. Resolves when each sandbox is gone. */
@@ -241,6 +244,7 @@ export class Pool implements PoolView {
     if (this.#closed) return this.#gone.promise;
     this.#closed = true;
     this.#retired = true;
+    this.#ahead.recallAll();
     if (this.host.pools.get(this.deployment.id) === this) this.host.pools.delete(this.deployment.id);
     this.host.unblock(this);
     this.refuseWaiting();
@@ -253,11 +257,13 @@ export class Pool implements PoolView {
     return this.#gone.promise;
   }
 
+  /** Those that have not begun, wherever they wait. */
+  get #queued(): number {
+    return this.waiting.size + this.#ahead.size;
+  }
+
   refuseWaiting(): void {
-    for (let run = this.waiting.first; run; run = this.waiting.first) {
-      this.waiting.remove(run);
-      run.refuse('ShuttingDown', 'this node is shutting down and the invocation had not begun; try another node, or again later');
-    }
+    this.#refusals.shuttingDown(this.waiting);
   }
 
   endLongestIdle(): void {
@@ -267,18 +273,11 @@ export class Pool implements PoolView {
 
   stats(): DeploymentStats {
     const { idle, size, starts } = this.#fleet;
-    return {
-      deploymentId: this.deployment.id,
-      functionName: this.deployment.functionName,
-      version: this.deployment.version,
-      idle,
-      busy: size - idle,
-      queued: this.waiting.size,
-      invocations: this.invocations,
-      errors: this.errors,
-      throttles: this.throttles,
-      starts: { ...starts },
-    };
+    const { id: deploymentId, functionName, version } = this.deployment;
+    const { invocations, errors } = this;
+    const { throttles } = this.#refusals;
+    const counts = { idle, busy: size - idle, queued: this.#queued, invocations, errors, throttles };
+    return { deploymentId, functionName, version, ...counts, starts: { ...starts } };
   }
 
   // Instances
@@ -286,19 +285,46 @@ export class Pool implements PoolView {
   #place(run: Run, placement: 'warm' | 'fork', nowMs: number): void {
     const member = placement === 'warm' ? this.#fleet.warm() : this.#fleet.fork(nowMs);
     if (member) this.#start(run, member, nowMs);
-    else run.refuse('SandboxFailed', `no sandbox of ${this.deployment.spec.label} could be started; try again`);
+    else this.#refusals.notForked(run);
   }
 
   #start(run: Run, member: Member, nowMs: number): void {
+    this.#took(run, member, nowMs);
+    const initMs = this.#initMs;
+    this.#initMs = undefined;
+    run.start(member, nowMs, initMs);
+    this.outsideLog.initTail = undefined;
+  }
+
+  #took(run: Run, member: Member, nowMs: number): void {
     this.#fleet.took(member, run);
     this.#pace.began(run, member, nowMs);
     this.host.running++;
     this.invocations++;
     this.#deadlines.add(run, nowMs);
-    const initMs = this.#initMs;
-    this.#initMs = undefined;
-    run.start(member, nowMs, initMs);
-    this.outsideLog.initTail = undefined;
+  }
+
+  /** The turn of the first of those that `member` was handed ahead has come. */
+  beginAhead(member: Member, nowMs: number = this.host.clock.monotonicMs()): void {
+    const run = this.#ahead.next(member);
+    this.#took(run, member, nowMs);
+    this.#fleet.starts.warm++;
+    run.begin(member, nowMs, undefined);
+  }
+
+  /** `member` has not begun `run`, whatever it looked like, and does not have it any more. It goes back to the head of the line. */
+  returned(run: Run, member: Member): void {
+    if (!this.#ahead.remove(run, member)) {
+      this.#deadlines.remove(run);
+      this.host.running--;
+      this.invocations--;
+      this.#fleet.left(member, run);
+      this.#pace.returned(run);
+    }
+    run.takeBack();
+    this.waiting.unshift(run);
+    if (this.#closed) this.refuseWaiting();
+    else this.#patience.soon();
   }
 
   #release(member: Member, nowMs: number): void {
@@ -318,24 +344,24 @@ export class Pool implements PoolView {
     this.host.freed(this);
   }
 
-  // The template
-
   #booted(outcome: BootOutcome): void {
     if (outcome.ok) {
       this.#initMs = outcome.template.initMs;
     } else if (outcome.failure.kind === 'init') {
       this.outsideLog.initFailed(outcome.failure.failure);
     }
-    if (!outcome.ok) this.#failWaiting();
+    // All who wait now waited for this init; they share its failure.
+    for (let run = outcome.ok ? undefined : this.waiting.first; run; run = this.waiting.first) {
+      this.waiting.remove(run);
+      this.#fail(run);
+    }
     this.host.freed(this);
   }
 
-  // Waiting
-
   #enqueue(run: Run): void {
     const { queueDepth } = this.host.limits;
-    if (this.waiting.size >= queueDepth) this.#relieve();
-    if (this.waiting.size >= queueDepth) this.#throttle(run, this.#reason());
+    if (this.#queued >= queueDepth) this.#relieve();
+    if (this.#queued >= queueDepth) this.#refusals.throttle(run, this.instances >= this.maxInstances);
     else this.waiting.add(run, run.arrivedMs);
   }
 
@@ -353,36 +379,15 @@ export class Pool implements PoolView {
   }
 
   #agedOut(run: Run): void {
-    this.#throttle(run, this.#reason());
+    this.#refusals.throttle(run, this.instances >= this.maxInstances);
     if (this.waiting.size === 0) this.host.unblock(this);
     this.host.freed(this);
   }
 
-  #reason(): ThrottleReason {
-    return this.instances >= this.maxInstances ? 'ReservedFunctionConcurrentInvocationLimitExceeded' : 'ConcurrentInvocationLimitExceeded';
-  }
-
-  #throttle(run: Run, reason: ThrottleReason): void {
-    this.throttles++;
-    run.refuse('TooManyRequestsException', 'Rate Exceeded.', reason);
-  }
-
   #fail(run: Run): void {
     const failure = this.template.failure!;
-    if (failure.kind === 'init') {
-      this.invocations++;
-      run.failInit(failure.failure);
-    } else {
-      run.refuse('SandboxFailed', `no sandbox of ${this.deployment.spec.label} could be started: ${failure.message}`);
-    }
-  }
-
-  /** All who wait now waited for this init; they share its failure. */
-  #failWaiting(): void {
-    for (let run = this.waiting.first; run; run = this.waiting.first) {
-      this.waiting.remove(run);
-      this.#fail(run);
-    }
+    if (failure.kind === 'init') this.invocations++;
+    this.#refusals.notBooted(run, failure);
   }
 }
 
@@ -391,5 +396,3 @@ export type Health = 'sound' | 'doubtful' | 'poisoned';
 
 /** Timers count whole milliseconds and may fire a fraction early. */
 const TIMER_TOLERANCE_MS = 0.5;
-
-type ThrottleReason = 'ReservedFunctionConcurrentInvocationLimitExceeded' | 'ConcurrentInvocationLimitExceeded';

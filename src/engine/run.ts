@@ -32,7 +32,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   readonly #tail: LogTail | undefined;
   /** Undefined once the caller has gone. */
   #listener: EngineListener | undefined;
-  #state: 'waiting' | 'running' | 'ended' = 'waiting';
+  #state: 'waiting' | 'ahead' | 'running' | 'ended' = 'waiting';
   #member: Member | undefined;
   #flow: Flow | undefined;
   #paused = false;
@@ -68,27 +68,57 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
 
   /** Gives the event to an instance. `initMs`: when this is the first invocation after an init. */
   start(member: Member, nowMs: number, initMs: number | undefined): void {
+    this.begin(member, nowMs, initMs);
+    this.#given(member.instance.invoke(this.#invokeHead(this.#startedEpochMs), this.#invocation.event, this));
+  }
+
+  /** Hands the event to an instance that is at work; `begin` follows when its turn has come. False: it doesn't take it. */
+  handAhead(member: Member): boolean {
+    this.#state = 'ahead';
+    this.#member = member;
+    // When it will begin is not known, but it is soon: it may be told of a little less time than it has.
+    const flow = member.instance.handAhead!(this.#invokeHead(this.#pool.host.clock.now()), this.#invocation.event, this);
+    if (flow) this.#given(flow);
+    else this.takeBack();
+    return flow !== undefined;
+  }
+
+  /** What was handed ahead, or seemed to have begun, waits again. */
+  takeBack(): void {
+    this.#state = 'waiting';
+    this.#member = undefined;
+    this.#flow = undefined;
+  }
+
+  /** From now on it runs. */
+  begin(member: Member, nowMs: number, initMs: number | undefined): void {
     const { deployment, host } = this.#pool;
-    const epochMs = host.clock.now();
     this.#state = 'running';
     this.#member = member;
     this.#startedMs = nowMs;
-    this.#startedEpochMs = epochMs;
+    this.#startedEpochMs = host.clock.now();
     this.#initMs = initMs;
     this.#initLines();
-    if (host.isFollowed(deployment.functionName)) this.#begin();
-    const { trace, clientContext, identity, event } = this.#invocation;
+    if (host.isFollowed(deployment.functionName)) this.#openLog();
+  }
+
+  #invokeHead(startMs: number): InvokeHead {
+    const { deployment } = this.#pool;
+    const { trace, clientContext, identity } = this.#invocation;
     const head: { -readonly [K in keyof InvokeHead]: InvokeHead[K] } = {
       id: this.requestId,
-      deadlineMs: epochMs + deployment.timeoutMs,
+      deadlineMs: startMs + deployment.timeoutMs,
       arn: deployment.arn,
     };
     if (trace !== undefined) head.trace = trace;
     if (clientContext !== undefined) head.clientContext = clientContext;
     if (identity !== undefined) head.identity = identity;
-    const flow = member.instance.invoke(head, event, this);
+    return head;
+  }
+
+  #given(flow: Flow): void {
     // It may have ended during the call already.
-    if (!this.#running()) return;
+    if (this.#state === 'ended') return;
     this.#flow = flow;
     if (this.#paused) flow.pause();
   }
@@ -154,7 +184,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   log(text: string, level: LogLevel): void {
     if (!this.#running()) return;
     const { deployment, host } = this.#pool;
-    this.#begin();
+    this.#openLog();
     this.#write({
       functionName: deployment.functionName,
       version: deployment.version,
@@ -197,6 +227,12 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   }
 
   end(end: InvocationEnd): void {
+    if (end.kind === 'notBegun') {
+      if (this.#state === 'ahead' || this.#state === 'running') this.#pool.returned(this, this.#member!);
+      return;
+    }
+    // An instance that answers before its turn has begun before it.
+    if (this.#state === 'ahead') this.#pool.beginAhead(this.#member!);
     if (!this.#running()) return;
     switch (end.kind) {
       case 'answered':
@@ -320,14 +356,14 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     if (this.#tail && this.#pool.outsideLog.initTail) this.#tail.addAll(this.#pool.outsideLog.initTail);
   }
 
-  #begin(): void {
+  #openLog(): void {
     if (this.#begun) return;
     this.#begun = true;
     this.#line(startLine(this.requestId, this.#pool.deployment.version), this.#startedEpochMs);
   }
 
   #line(text: string, timeMs: number): void {
-    this.#begin();
+    this.#openLog();
     const { functionName, version } = this.#pool.deployment;
     this.#write({ functionName, version, timeMs, requestId: this.requestId, text });
   }

@@ -20,6 +20,17 @@ export class Fifo<T extends Linked<T>> {
     this.size++;
   }
 
+  /** Puts a member before all others. */
+  unshift(member: T): void {
+    member.previous = undefined;
+    member.next = this.first;
+    if (this.first) this.first.previous = member;
+    else this.last = member;
+    this.first = member;
+    member.queue = this;
+    this.size++;
+  }
+
   /** Does nothing when the member is not in this queue. */
   remove(member: T): void {
     if (member.queue !== this) return;
@@ -67,6 +78,12 @@ export class ExpiringFifo<T extends Linked<T>> extends Fifo<T> {
   add(member: T, nowMs: number): void {
     member.dueMs = nowMs + this.#ttlMs;
     this.push(member);
+    if (!this.#armed) this.#arm(this.#ttlMs);
+  }
+
+  /** Puts back a member that was the first, or would have become it: it is due when it was to be. */
+  override unshift(member: T): void {
+    super.unshift(member);
     if (!this.#armed) this.#arm(this.#ttlMs);
   }
 

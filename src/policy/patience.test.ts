@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { crowded, ENOUGH_PER_PROCESSOR, mostMoreAtOnce, startCostMs, worthWaiting } from './mod.ts';
+import {
+  crowded,
+  ENOUGH_PER_PROCESSOR,
+  MOST_AHEAD,
+  mostAhead,
+  mostMoreAtOnce,
+  startCostMs,
+  worthHandingAhead,
+  worthWaiting,
+} from './mod.ts';
 import type { Line } from './mod.ts';
 
 const ms = fc.double({ min: 0, max: 1_000, noNaN: true });
@@ -79,4 +88,10 @@ test('a start costs what the first invocation took longer, within bounds', () =>
   assert.equal(startCostMs(8, undefined), 8);
   assert.equal(startCostMs(8, 9), 1);
   assert.equal(startCostMs(900, 2), 50);
+});
+
+holds('only short invocations of a crowd are handed ahead, and no instance gets more than its share', (line, { waiting, busy }) => {
+  implies(worthHandingAhead(line), crowded(line) && line.serviceMs! < 2 && line.concurrency === 1);
+  const most = mostAhead(waiting, busy);
+  assert.ok(most <= MOST_AHEAD && most <= waiting && most * Math.max(1, busy) < waiting + Math.max(1, busy));
 });

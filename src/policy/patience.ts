@@ -30,6 +30,19 @@ export function crowded(work: Work): boolean {
   return Math.max(work.serviceMs, work.elapsedMs) < work.startMs;
 }
 
+/**
+ * Whether those in line are better off in the hands of an instance that is still at work, which then goes from one to the next without
+ * waiting for the host: where invocations are so short that the way between the two is a good part of what they take.
+ */
+export function worthHandingAhead(line: Line): boolean {
+  return line.concurrency === 1 && line.serviceMs !== undefined && line.serviceMs < HANDED_AHEAD_MS && crowded(line);
+}
+
+/** How many of `waiting` an instance may have in hand, so that each of those at work has its share. */
+export function mostAhead(waiting: number, busy: number): number {
+  return Math.min(MOST_AHEAD, Math.ceil(waiting / Math.max(1, busy)));
+}
+
 export type Work = {
   /** Instances that run something. */
   readonly busy: number;
@@ -68,8 +81,12 @@ export function startCostMs(firstMs: number | undefined, serviceMs: number | und
   return Math.min(MOST_MS, Math.max(LEAST_MS, firstMs - (serviceMs ?? 0)));
 }
 
-/** One to work, others on their way to or from the host, which then finds several answers when it looks. */
-export const ENOUGH_PER_PROCESSOR = 4;
+/** One to work, one on its way to or from the host. */
+export const ENOUGH_PER_PROCESSOR = 2;
+
+/** Behind longer invocations than this a wait is worse than the way is long. */
+const HANDED_AHEAD_MS = 2;
+export const MOST_AHEAD = 4;
 
 const DEFAULT_MS = 3;
 /** Below this a timer can't tell, above it nobody is kept waiting, however slow the machine. */

@@ -85,6 +85,13 @@ export interface Instance {
   onLog: ((text: string, level: LogLevel) => void) | undefined;
   /** Runs one invocation. `listener.end` is called exactly once, and nothing of it after that. */
   invoke(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow;
+  /**
+   * Hands over an invocation for when those before it have ended, one at a time and in order. Undefined, and nothing is done, where it would
+   * have no place. Absent: an instance that cannot give back what it has not begun.
+   */
+  handAhead?(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow | undefined;
+  /** Takes back what was handed ahead and is not begun: each ends as `notBegun` during the call, the last one first. */
+  recall?(): void;
   /** Ends the process at once, with all its children; running invocations end as `died`. Idempotent. */
   kill(): void;
 }
@@ -111,5 +118,7 @@ export type InvocationEnd =
   | { readonly kind: 'streamed'; readonly error?: FunctionError; readonly memoryKiB: number }
   /** The function threw or rejected; the instance goes on. */
   | { readonly kind: 'failed'; readonly error: FunctionError; readonly memoryKiB: number }
+  /** It was handed ahead, and nothing of it has run. */
+  | { readonly kind: 'notBegun' }
   /** The instance is gone. */
   | { readonly kind: 'died'; readonly exit: Exit };

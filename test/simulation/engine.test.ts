@@ -49,6 +49,13 @@ for (const seed of seeds) {
     await world.play();
     await world.drain();
   });
+
+  test(`seed ${seed}, ${seed % 2 === 0 ? 'no faults' : 'all faults'}: the same where most invocations are short, and instances are handed them ahead`, async () => {
+    const world = new World(seed, faults, true);
+    await world.play();
+    await world.drain();
+    assert.ok(world.mostQueued > 0);
+  });
 }
 
 test('one seed, one course of events', async () => {
@@ -73,11 +80,20 @@ class World {
   #revision = 0;
   readonly #failed: unknown[] = [];
   #running = 0;
+  mostQueued = 0;
+  readonly #short: boolean;
 
-  constructor(seed: number, faults: Partial<SimFaults>) {
+  constructor(seed: number, faults: Partial<SimFaults>, short = false) {
+    this.#short = short;
     this.#random = seededRandom(seed);
     this.#faulty = Object.keys(faults).length > 0;
-    this.sandboxes = new SimSandboxes({ clock: this.clock, random: seededRandom(seed + 1_000), functions: () => work, faults });
+    this.sandboxes = new SimSandboxes({
+      clock: this.clock,
+      random: seededRandom(seed + 1_000),
+      functions: () => work,
+      faults,
+      handsAhead: short,
+    });
     this.engine = createEngine({
       sandboxes: this.sandboxes,
       clock: this.clock,
@@ -120,7 +136,10 @@ class World {
     const requestId = `r${this.calls.size}`;
     const call: Call = { deployment, arrivedMs: this.clock.monotonicMs(), abandoned: false };
     this.calls.set(requestId, call);
-    const event = Buffer.from(JSON.stringify({ ms: this.#below(8) === 0 ? this.#below(1_500) : this.#below(60), kind: this.#below(10) }));
+    // Now and then one that takes long, also behind those that were short.
+    const usualMs = this.#short ? 2 : 60;
+    const ms = this.#below(this.#short ? 40 : 8) === 0 ? this.#below(1_500) : this.#below(usualMs);
+    const event = Buffer.from(JSON.stringify({ ms, kind: this.#below(10) }));
     const handle = this.engine.invoke(
       { deployment, event, requestId, logTail: this.#below(4) === 0 },
       {
@@ -195,6 +214,7 @@ class World {
     assert.equal(new Set(stats.map((each) => each.deploymentId)).size, stats.length);
     for (const { queued, idle, busy, deploymentId } of stats) {
       assert.ok(queued <= LIMITS.queueDepth, `${queued} wait`);
+      this.mostQueued = Math.max(this.mostQueued, queued);
       const { maxInstances = Infinity } = this.#known.get(deploymentId)!;
       assert.ok(idle + busy <= maxInstances, `${idle + busy} instances of ${maxInstances}`);
     }

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { LIMITS } from '../../kernel/mod.ts';
 import { FrameDecoder, FrameError } from '../../protocol/mod.ts';
 import type { FrameKind } from '../../protocol/mod.ts';
+import type { EventPipe } from './event-pipe.ts';
 
 /** Who hears what arrives on a link. */
 export interface LinkListener {
@@ -16,6 +17,8 @@ export interface LinkListener {
 export interface Link {
   listener: LinkListener;
   readonly open: boolean;
+  /** The way of invocations, where they don't go over the link itself. */
+  readonly events: EventPipe | undefined;
   /** Writes the first `length` bytes, which wait in the socket until the process at the other end reads them. `bytes` may be reused. */
   write(bytes: Buffer, length: number): void;
   pause(): void;
@@ -32,28 +35,28 @@ export interface Link {
  */
 const shared = Buffer.allocUnsafeSlow(256 * 1024);
 
-/** A link over a descriptor: one end of a Unix socket pair. The descriptor belongs to the link. */
-export function linkFd(fd: number): Link {
+/** A link over a descriptor: one end of a Unix socket pair. The descriptor, and the pipe beside it, belong to the link. */
+export function linkFd(fd: number, events?: EventPipe): Link {
   const receive = (count: number): boolean => {
     link.receive(shared.subarray(0, count));
     return true;
   };
   // `onread` is documented for connections made by address; the constructor takes it all the same.
   const options = { fd, readable: true, writable: true, onread: { buffer: shared, callback: receive } };
-  const link: SocketLink = new SocketLink(new Socket(options), fd);
+  const link: SocketLink = new SocketLink(new Socket(options), fd, events);
   return link;
 }
 
 /** A link over a socket that Node made, such as a child process's stdio. */
 export function linkSocket(socket: Socket): Link {
-  const link = new SocketLink(socket, undefined);
+  const link = new SocketLink(socket, undefined, undefined);
   socket.on('data', (bytes: Buffer) => link.receive(bytes));
   return link;
 }
 
 /** The link of a process that could not be started. */
 export function closedLink(): Link {
-  return { listener: silent, open: false, write() {}, pause() {}, resume() {}, destroy() {}, violate() {} };
+  return { listener: silent, open: false, events: undefined, write() {}, pause() {}, resume() {}, destroy() {}, violate() {} };
 }
 
 const silent: LinkListener = { onFrame() {}, onClosed() {} };
@@ -62,13 +65,15 @@ class SocketLink implements Link {
   listener: LinkListener = silent;
   readonly #socket: Socket;
   readonly #fd: number | undefined;
+  readonly events: EventPipe | undefined;
   readonly #decoder: FrameDecoder;
   #open = true;
   #violation: string | undefined;
 
-  constructor(socket: Socket, fd: number | undefined) {
+  constructor(socket: Socket, fd: number | undefined, events: EventPipe | undefined) {
     this.#socket = socket;
     this.#fd = fd;
+    this.events = events;
     this.#decoder = new FrameDecoder(LIMITS.frameBytes, (kind, stream, payload) => {
       // A frame before it may have ended the link.
       if (this.#open) this.listener.onFrame(kind, stream, payload);
@@ -128,5 +133,6 @@ class SocketLink implements Link {
     this.#open = false;
     this.#socket.destroy();
     this.listener.onClosed(this.#violation);
+    this.events?.close();
   }
 }

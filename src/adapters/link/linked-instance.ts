@@ -2,6 +2,7 @@ import type { Clock } from '../../kernel/mod.ts';
 import type { Exit, Flow, Instance, InvocationListener } from '../../ports/mod.ts';
 import { FRAME, FrameError, InvokeEncoder } from '../../protocol/mod.ts';
 import type { FrameKind, InvokeHead, LogLevel } from '../../protocol/mod.ts';
+import type { EventPipe } from './event-pipe.ts';
 import type { Link, LinkListener } from './link.ts';
 import { readExitCode, readFunctionError, readLog, readStreamHead } from './payloads.ts';
 
@@ -21,6 +22,8 @@ export type LinkedInstanceOptions = {
 const LAST_WORD_MS = 1_000;
 const MAX_STREAM_ID = 0xffff_ffff;
 const MEMORY_BYTES = 4;
+/** In a frame's head. */
+const STREAM_AT = 5;
 
 /** For all links: what is written is taken at once. */
 const encoder = new InvokeEncoder();
@@ -29,12 +32,16 @@ const encoder = new InvokeEncoder();
 export class LinkedInstance implements Instance, LinkListener {
   readonly start: Instance['start'];
   readonly closed: Promise<Exit>;
+  readonly handAhead?: Required<Instance>['handAhead'];
+  readonly recall?: Required<Instance>['recall'];
   onLog: ((text: string, level: LogLevel) => void) | undefined;
   readonly #link: Link;
   readonly #options: LinkedInstanceOptions;
   readonly #running = new Map<number, Running>();
   readonly #settleClosed: (exit: Exit) => void;
   #nextStream = 1;
+  /** Running invocations whose frames were no packets. */
+  #large = 0;
   #paused = 0;
   #booting: boolean;
   #killed = false;
@@ -54,6 +61,11 @@ export class LinkedInstance implements Instance, LinkListener {
     this.#settleClosed = resolve;
     this.#link = options.link;
     this.#link.listener = this;
+    const { events } = options.link;
+    if (events) {
+      this.handAhead = (head, event, listener) => this.#handAhead(events, head, event, listener);
+      this.recall = () => this.#recall(events);
+    }
     if (!this.#link.open) queueMicrotask(() => this.onClosed());
   }
 
@@ -76,13 +88,63 @@ export class LinkedInstance implements Instance, LinkListener {
     const stream = this.#takeStream();
     this.#running.set(stream, running);
     encoder.encode(stream, head, event);
-    this.#link.write(encoder.frame, encoder.length);
+    const { events } = this.#link;
+    if (events) {
+      if (!events.writePacket(encoder.frame, encoder.length)) {
+        running.large = true;
+        this.#large++;
+        events.write(encoder.frame, encoder.length);
+      }
+    } else this.#link.write(encoder.frame, encoder.length);
     return running;
+  }
+
+  #handAhead(events: EventPipe, head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow | undefined {
+    // Behind a frame that isn't a packet its own beginning could be taken for the end of that.
+    if (!this.alive || this.#running.size === 0 || this.#large > 0) return undefined;
+    const stream = this.#takeStream();
+    encoder.encode(stream, head, event);
+    if (!events.writePacket(encoder.frame, encoder.length)) return undefined;
+    const running = new Running(this, listener);
+    running.handed = running.ahead = true;
+    this.#running.set(stream, running);
+    return running;
+  }
+
+  #recall(events: EventPipe): void {
+    const back: Running[] = [];
+    for (const frame of events.take()) {
+      const stream = streamOf(frame);
+      const running = this.#running.get(stream);
+      if (running?.ahead) {
+        this.#running.delete(stream);
+        back.push(running);
+      } else {
+        // Its turn has come; it was only not read yet.
+        events.write(frame, frame.length);
+      }
+    }
+    for (const running of back.reverse()) running.finish({ kind: 'notBegun' });
+  }
+
+  /** The process reads nothing any more: what it was handed ahead and has not read is not lost with it. */
+  #giveBack(): void {
+    const { events } = this.#link;
+    if (!events) return;
+    const back: Running[] = [];
+    for (const frame of events.take()) {
+      const running = this.#running.get(streamOf(frame));
+      if (!running?.handed) continue;
+      this.#running.delete(streamOf(frame));
+      back.push(running);
+    }
+    for (const running of back.reverse()) running.finish({ kind: 'notBegun' });
   }
 
   kill(): void {
     if (this.#killed || this.#exit) return;
     this.#killed = true;
+    this.#giveBack();
     this.#endOnce();
     // Later, so that nobody hears of an end from within their own call.
     queueMicrotask(() => this.#link.destroy());
@@ -154,6 +216,7 @@ export class LinkedInstance implements Instance, LinkListener {
   }
 
   onClosed(violation?: string): void {
+    this.#giveBack();
     if (violation !== undefined) this.#conclude({ kind: 'violated', message: violation });
     else if (this.#killed) this.#conclude({ kind: 'ended' });
     else if (this.#reported ?? this.#announced) this.#conclude((this.#reported ?? this.#announced)!);
@@ -197,7 +260,7 @@ export class LinkedInstance implements Instance, LinkListener {
 
   #find(stream: number): Running {
     const running = this.#running.get(stream);
-    if (!running) throw new FrameError(`a frame is about invocation ${stream}, which is not running`);
+    if (!running || running.ahead) throw new FrameError(`a frame is about invocation ${stream}, which is not running`);
     return running;
   }
 
@@ -207,9 +270,19 @@ export class LinkedInstance implements Instance, LinkListener {
     if (running.streaming !== streaming)
       throw new FrameError(streaming ? 'a streamed answer has no beginning' : 'a streamed answer was answered once more');
     this.#running.delete(stream);
+    if (running.large) this.#large--;
+    if (this.#running.size > 0) this.#nextTurn();
     return running;
   }
+
+  /** With several at a time nobody is ahead. */
+  #nextTurn(): void {
+    const [next] = this.#running.values();
+    next!.ahead = false;
+  }
 }
+
+const streamOf = (frame: Buffer): number => frame.readUInt32LE(STREAM_AT);
 
 /**
  * One invocation. Holding back its answer holds back all that the process sends: with several at a time a slow reader slows its
@@ -217,6 +290,11 @@ export class LinkedInstance implements Instance, LinkListener {
  */
 class Running implements Flow {
   streaming = false;
+  /** It was handed ahead, and its turn has not come. */
+  ahead = false;
+  handed = false;
+  /** Its frame was no packet. */
+  large = false;
   readonly listener: InvocationListener;
   readonly #instance: LinkedInstance;
   #paused = false;

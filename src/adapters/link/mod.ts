@@ -1,5 +1,6 @@
 export { awaitReady } from './await-ready.ts';
 export type { AwaitReadyOptions, Ready } from './await-ready.ts';
+export { EventPipe } from './event-pipe.ts';
 export { closedLink, linkFd, linkSocket } from './link.ts';
 export type { Link, LinkListener } from './link.ts';
 export { LinkedInstance } from './linked-instance.ts';

@@ -4,9 +4,9 @@ import type { Exit, SandboxSpec } from '../../ports/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
 import { RECORD } from '../../../runtimes/node/ladder.ts';
 import type { FunctionMessage, KeeperMessage } from '../../../runtimes/node/ladder.ts';
-import { pipe, socketPair } from '../../../runtimes/node/messages.ts';
+import { packetPipe, pipe, socketPair } from '../../../runtimes/node/messages.ts';
 import type { Record } from '../../../runtimes/node/messages.ts';
-import { LinkedInstance, linkFd } from '../link/mod.ts';
+import { EventPipe, LinkedInstance, linkFd } from '../link/mod.ts';
 import type { Link } from '../link/mod.ts';
 import { Control } from './control.ts';
 import { exitOf, saysOutOfMemory } from './exits.ts';
@@ -50,6 +50,8 @@ export class Sandbox {
   readonly #settleTemplate: (exit: Exit) => void;
   #keeperPid: number | undefined;
   #nextId = 1;
+  /** Whether its instances run one invocation at a time. */
+  #sequential = true;
   #served: LinkedInstance | undefined;
   #lastWords = '';
   #outputBytes = 0;
@@ -99,6 +101,7 @@ export class Sandbox {
   /** Gives the function to a blank sandbox; the link carries the init handshake. */
   init(spec: SandboxSpec, paths: { readonly code: string; readonly layers: readonly string[] }): Link {
     const { handler, environment, memoryMiB, tmpMiB, concurrency } = spec;
+    this.#sequential = concurrency === 1;
     const message: FunctionMessage = { ...paths, handler, environment, memoryMiB, tmpMiB, concurrency };
     const [near, far] = socketPair();
     this.#send({ do: 'init', ...message }, far);
@@ -112,17 +115,20 @@ export class Sandbox {
 
   /** A new instance; its process need not be there yet. */
   fork(): LinkedInstance {
-    return this.#spare.take();
+    // While the keeper ends one it may find that all must go. A fork waits for that; one made ahead would be used, and lost.
+    return this.#limits.size > 0 ? this.#newInstance() : this.#spare.take();
   }
 
   #newInstance(): LinkedInstance {
     const [near, far] = socketPair();
+    const [reading, writing] = this.#sequential ? packetPipe() : [];
     const id = this.#nextId++;
     const end = () => this.#endInstance(id);
-    const instance = new LinkedInstance({ link: linkFd(near), start: 'fork', clock: this.#clock, reportsExit: true, end });
+    const link = linkFd(near, writing === undefined ? undefined : new EventPipe(writing));
+    const instance = new LinkedInstance({ link, start: 'fork', clock: this.#clock, reportsExit: true, end });
     instance.onLog = this.onOutput;
     this.#instances.set(id, instance);
-    this.#send({ do: 'fork', id }, far);
+    this.#send({ do: 'fork', id }, far, ...(reading === undefined ? [] : [reading]));
     return instance;
   }
 

@@ -15,7 +15,10 @@ export type SimInstanceOptions = {
   /** From `kill` until the end is known. */
   readonly exitMs: number;
   readonly concurrency: number;
+  readonly handsAhead: boolean;
   readonly handler: SimHandler;
+  /** It was handed an invocation ahead. */
+  readonly handed: () => void;
   /** The process is no more. */
   readonly ended: (instance: SimInstance) => void;
 };
@@ -25,7 +28,10 @@ export class SimInstance implements Instance {
   readonly closed: Promise<Exit>;
   onLog: ((text: string, level: LogLevel) => void) | undefined;
   readonly #options: SimInstanceOptions;
+  readonly handAhead?: Required<Instance>['handAhead'];
+  readonly recall?: Required<Instance>['recall'];
   readonly #calls = new Set<Call>();
+  readonly #ahead: Call[] = [];
   readonly #close: (exit: Exit) => void;
   #exit: Exit | undefined;
   #up = false;
@@ -36,6 +42,10 @@ export class SimInstance implements Instance {
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.closed = promise;
     this.#close = resolve;
+    if (options.handsAhead) {
+      this.handAhead = (head, event, listener) => this.#handAhead(head, event, listener);
+      this.recall = () => this.#recall();
+    }
     const fails = options.dice.happens(options.faults.forkFails);
     options.clock.after(options.startMs, () => {
       if (fails) this.end({ kind: 'ended' });
@@ -63,8 +73,21 @@ export class SimInstance implements Instance {
     return call;
   }
 
+  #handAhead(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow | undefined {
+    if (this.#exit || this.#calls.size === 0 || this.#ahead.length >= MOST_AHEAD) return undefined;
+    const call = new Call(this, this.#options.clock, head, Buffer.from(event as Uint8Array), listener);
+    this.#ahead.push(call);
+    this.#options.handed();
+    return call;
+  }
+
+  #recall(): void {
+    for (let call = this.#ahead.pop(); call; call = this.#ahead.pop()) call.finish({ kind: 'notBegun' });
+  }
+
   kill(): void {
     if (this.#exit) return;
+    this.#recall();
     const exit: Exit = { kind: 'ended' };
     this.#exit = exit;
     this.#options.ended(this);
@@ -81,10 +104,15 @@ export class SimInstance implements Instance {
   }
 
   done(call: Call): void {
-    this.#calls.delete(call);
+    if (!this.#calls.delete(call) || this.#exit) return;
+    const next = this.#ahead.shift();
+    if (!next) return;
+    this.#calls.add(next);
+    this.#options.clock.after(0, () => this.#run(next));
   }
 
   #settle(exit: Exit): void {
+    this.#recall();
     for (const call of this.#calls) call.finish({ kind: 'died', exit });
     this.#close(exit);
   }
@@ -117,6 +145,8 @@ const DEATHS: readonly Exit[] = [
   { kind: 'ended' },
 ];
 
+/** As a pipe has room for some. */
+const MOST_AHEAD = 8;
 const MEMORY_KIB = 40 * 1024;
 
 class Call implements SimCall, Flow {

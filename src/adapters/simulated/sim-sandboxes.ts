@@ -16,6 +16,8 @@ export type SimSandboxesOptions = {
   readonly forkMs?: number;
   readonly exitMs?: number;
   readonly faults?: Partial<SimFaults>;
+  /** Whether instances that run one invocation at a time can be handed others ahead. */
+  readonly handsAhead?: boolean;
 };
 
 /**
@@ -25,7 +27,7 @@ export type SimSandboxesOptions = {
 export class SimSandboxes implements Sandboxes {
   readonly driver = 'simulated';
   readonly isolated = false;
-  readonly counts = { boots: 0, booting: 0, templates: 0, forks: 0, instances: 0, mostInstances: 0 };
+  readonly counts = { boots: 0, booting: 0, templates: 0, forks: 0, handedAhead: 0, instances: 0, mostInstances: 0 };
   readonly #options: SimSandboxesOptions;
   readonly #dice: Dice;
   readonly #faults: SimFaults;
@@ -107,7 +109,9 @@ export class SimSandboxes implements Sandboxes {
           startMs: blockers.length > 0 ? bootMs + init.initMs : forkMs,
           exitMs,
           concurrency: spec.concurrency,
+          handsAhead: this.#options.handsAhead === true && spec.concurrency === 1,
           handler: init.fork(),
+          handed: () => this.counts.handedAhead++,
           ended: (ended) => {
             this.#instances.delete(ended);
             this.counts.instances--;
