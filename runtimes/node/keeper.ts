@@ -4,7 +4,7 @@
  */
 import { cpSync, lstatSync, openSync, readSync, readdirSync, writeSync } from 'node:fs';
 import { SystemCallError, check, libc, pinned } from './libc.ts';
-import { RECORD } from './ladder.ts';
+import { NEVER_BEGAN, RECORD } from './ladder.ts';
 import type { FunctionMessage, KeeperMessage, TemplateMessage } from './ladder.ts';
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
 import { becomeUser, enter, enterUserNamespace, moveMount, mountTmp, newMountNamespace, showFunction, undumpable } from './isolate.ts';
@@ -60,7 +60,7 @@ function loop(options: KeeperOptions): never {
     // A spare is made while nobody waits: after a command has been passed on.
     if (state.initialised && !state.spare && !hasInput(options.control)) state.spare = state.spares!();
     const ready = wait([options.control, options.template, children]);
-    if (ready[2]) collectOrphans(options, children);
+    if (ready[2]) collectOrphans(options, state, children);
     if (ready[1]) hear(options, state);
     if (ready[0]) {
       const received = receiveMessage(options.control);
@@ -70,8 +70,11 @@ function loop(options: KeeperOptions): never {
   }
 }
 
-/** `pid` is undefined until it has said hello; `doomed`: it is being ended, or will be as soon as it has. */
-type Living = { pid: number | undefined; doomed: boolean; readonly tmp: string };
+/**
+ * `pid` is undefined until it has said hello; `doomed`: it is being ended, or will be as soon as it has; `status`: how it ended, where its
+ * template was gone by then.
+ */
+type Living = { pid: number | undefined; doomed: boolean; status: number | undefined; readonly tmp: string };
 
 type State = {
   readonly instances: Map<number, Living>;
@@ -101,13 +104,15 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       break;
     case 'fork':
     case 'serve': {
+      // When all must go because of one, no other is to have begun.
+      if (state.ending.length > 0) collect(options, state);
       const spare = state.spare ?? state.spares!();
       state.spare = undefined;
       if (message.do === 'fork') {
         // The host asks for forks where init has left no process behind.
         if (!state.forked) clearAway(options, state);
         state.forked = true;
-        state.instances.set(message.id, { pid: undefined, doomed: false, tmp: spare.tmp });
+        state.instances.set(message.id, { pid: undefined, doomed: false, status: undefined, tmp: spare.tmp });
       }
       tell(options, message, [...fds, spare.user, spare.mounts]);
       libc.close(spare.mounts);
@@ -118,7 +123,8 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       if (!living) break;
       living.doomed = true;
       // One that has not said hello yet is ended when it does.
-      if (living.pid !== undefined) end(state, living.pid);
+      if (living.pid !== undefined) end(state, living.pid, living.status !== undefined);
+      else if (options.template === -1) conclude(options, state, message.id, NEVER_BEGAN);
       break;
     }
   }
@@ -135,16 +141,34 @@ function tell(options: KeeperOptions, message: TemplateMessage, fds: readonly nu
 }
 
 /** An instance leads its own process group. One that has ended by itself keeps its status. */
-function end(state: State, pid: number): void {
-  libc.kill(-pid, SIGKILL);
-  libc.kill(pid, SIGKILL);
+function end(state: State, pid: number, collected: boolean): void {
+  // The pid of one that was collected may be somebody else's.
+  if (!collected) {
+    libc.kill(-pid, SIGKILL);
+    libc.kill(pid, SIGKILL);
+  }
   state.ending.push(pid);
 }
 
 /** What instances have started goes with them, in their groups or out of them. One look at all processes for all that end together. */
 function collect(options: KeeperOptions, state: State): void {
   clearAway(options, state);
-  for (const pid of state.ending.splice(0)) tell(options, { do: 'reap', pid }, []);
+  for (const pid of state.ending.splice(0)) {
+    const [id, living] = instanceOf(state, pid) ?? [];
+    if (living?.status === undefined) tell(options, { do: 'reap', pid }, []);
+    else conclude(options, state, id!, living.status);
+  }
+}
+
+function instanceOf({ instances }: State, pid: number): [id: number, living: Living] | undefined {
+  for (const entry of instances) if (entry[1].pid === pid) return entry;
+  return undefined;
+}
+
+/** The host hears that an instance that was to end has ended. */
+function conclude(options: KeeperOptions, state: State, id: number, status: number): void {
+  state.instances.delete(id);
+  sendRecord(options.control, RECORD.instanceEnded, id, status);
 }
 
 /** Ends every process that is neither keeper, nor template, nor an instance that lives, nor started by one. */
@@ -164,6 +188,8 @@ function hear(options: KeeperOptions, state: State): void {
   if (!record) {
     libc.close(options.template);
     options.template = -1;
+    // Nobody is left who could say hello.
+    for (const [id, { pid, doomed }] of instances) if (pid === undefined && doomed) conclude(options, state, id, NEVER_BEGAN);
     return;
   }
   if (record.kind === RECORD.hello && record.pid !== options.templatePid) {
@@ -171,26 +197,27 @@ function hear(options: KeeperOptions, state: State): void {
     // Someone takes the place of an instance, so that it could not be ended.
     if (living?.pid !== undefined || !living) throw new Error('an instance said hello that was not expected');
     living.pid = record.pid;
-    if (living.doomed) end(state, record.pid);
+    if (living.doomed) end(state, record.pid, false);
   } else if (record.kind === RECORD.initialised && record.pid === options.templatePid) {
     state.initialised = true;
   } else if (record.kind === RECORD.reaped && record.pid === options.templatePid) {
-    for (const [id, { pid, doomed }] of instances) {
-      if (pid !== record.a || !doomed) continue;
-      instances.delete(id);
-      sendRecord(options.control, RECORD.instanceEnded, id, record.b);
-    }
+    const [id, living] = instanceOf(state, record.a) ?? [];
+    if (living?.doomed) conclude(options, state, id!, record.b);
   }
 }
 
-/** Pid 1 is the parent of all that lost theirs. */
-function collectOrphans(options: KeeperOptions, signals: number): void {
+/** Pid 1 is the parent of all that lost theirs: of instances too, when their template is gone. */
+function collectOrphans(options: KeeperOptions, state: State, signals: number): void {
   const status = Buffer.alloc(128);
   readSync(signals, Buffer.alloc(128), 0, 128, null);
   for (;;) {
     const pid = libc.waitpid(-1, status, WNOHANG);
     if (pid <= 0) return;
     if (pid === options.templatePid) sendRecord(options.control, RECORD.templateEnded, status.readInt32LE(0));
+    const [id, living] = instanceOf(state, pid) ?? [];
+    if (!living) continue;
+    living.status = status.readInt32LE(0);
+    if (living.doomed && !state.ending.includes(pid)) conclude(options, state, id!, living.status);
   }
 }
 

@@ -52,7 +52,7 @@ export const RECORD = {
   hello: 2,
   /** Template -> keeper: a = pid, b = status. */
   reaped: 3,
-  /** Keeper -> host: a = instance id, b = status. */
+  /** Keeper -> host: a = instance id, b = status, or NEVER_BEGAN. */
   instanceEnded: 4,
   /** Keeper -> host: a = status. */
   templateEnded: 5,
@@ -61,3 +61,6 @@ export const RECORD = {
   /** Zygote -> host: it takes orders. */
   ready: 6,
 } as const;
+
+/** In place of a status: the template was gone before it had forked that instance. */
+export const NEVER_BEGAN = 0xffff_ffff;

@@ -55,3 +55,24 @@ test('an instance that has ended leaves no limit behind', { skip }, async (t) =>
   await instance.closed;
   assert.deepEqual([begun.has(END_LIMIT_MS), waiting.has(END_LIMIT_MS)], [true, false]);
 });
+
+test('instances go on without their template, and end like others', { skip }, async (t) => {
+  const template = await (
+    await openTemplates(t)
+  ).boot(`
+    export const handler = async ({ end, exit }) => {
+      if (end) process.kill(process.ppid, 'SIGKILL');
+      if (exit) process.exit(3);
+      return process.pid;
+    };`);
+  const [one, two, three] = [template.fork(), template.fork(), template.fork()];
+  for (const instance of [one, two, three]) await valueOf(instance, {});
+  await valueOf(one, { end: true });
+  assert.deepEqual(await template.closed, { kind: 'signalled', signal: 'SIGKILL' });
+  const late = template.fork();
+  assert.deepEqual(await invoke(two, { exit: true }), { kind: 'died', exit: { kind: 'exited', code: 3 } });
+  one.kill();
+  assert.deepEqual(await one.closed, { kind: 'ended' });
+  assert.deepEqual(await late.closed, { kind: 'ended' });
+  assert.equal(typeof (await valueOf(three, {})), 'number');
+});

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import type { Exit } from '../../ports/mod.ts';
+import { NEVER_BEGAN } from '../../../runtimes/node/ladder.ts';
 
 /** Some signals have two names; the first is the usual one (SIGABRT before SIGIOT). */
 const NAMES = new Map(
@@ -8,8 +9,9 @@ const NAMES = new Map(
     .toReversed(),
 );
 
-/** A wait status as waitpid(2) gives it. */
+/** A wait status as waitpid(2) gives it, or NEVER_BEGAN. */
 export function exitOf(status: number): Exit {
+  if (status === NEVER_BEGAN) return { kind: 'ended' };
   const signal = status & 0x7f;
   if (signal === 0) return { kind: 'exited', code: (status >> 8) & 0xff };
   return { kind: 'signalled', signal: NAMES.get(signal) ?? `SIG${signal}` };

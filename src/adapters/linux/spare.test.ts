@@ -70,7 +70,7 @@ test('a spare instance that has ended is given to nobody', () => {
   made[2]!.alive = false;
   assert.equal(spare.take(), made[3]);
   clock.advance(QUIET_MS);
-  spare.lost(made[3]);
+  for (const other of [made[3], undefined]) spare.lost(other);
   assert.equal(spare.made, true);
   spare.lost(made[4]);
   assert.equal(spare.made, false);

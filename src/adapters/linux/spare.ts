@@ -52,7 +52,7 @@ export class Spare<T extends Forked> {
 
   /** An instance has ended, perhaps the spare one. */
   lost(instance: T | undefined): void {
-    if (this.#instance === instance) this.#drop();
+    if (instance && this.#instance === instance) this.#drop();
   }
 
   /** No further one is made; one that is there ends. */
