@@ -41,13 +41,13 @@ export function closeInherited(firstOwn: number): void {
   }
 }
 
-type Mapping = { readonly from: bigint; readonly bytes: bigint; readonly name: string };
+export type Mapping = { readonly from: bigint; readonly bytes: bigint; readonly name: string };
 
 /** V8's memory has no name, or one that a program can give. */
 const ANONYMOUS = /^(\[anon:.*)?$/;
 
 /** proc_pid_maps(5). */
-function readMappings(): Mapping[] {
+export function readMappings(): Mapping[] {
   const found = readFileSync('/proc/self/maps', 'latin1').matchAll(/^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ *(.*)$/gm);
   return Array.from(found, ([, from, to, name]) => ({
     from: BigInt(`0x${from}`),

@@ -39,6 +39,8 @@ const { functions } = ffi.dlopen('libc.so.6', {
   signalfd: { return: 'i32', arguments: ['i32', 'pointer', 'i32'] },
   sigprocmask: { return: 'i32', arguments: ['i32', 'pointer', 'pointer'] },
   signal: { return: 'pointer', arguments: ['i32', 'u64'] },
+  mmap: { return: 'i64', arguments: ['u64', 'u64', 'i32', 'i32', 'i32', 'i64'] },
+  munmap: { return: 'i32', arguments: ['u64', 'u64'] },
   memset: { return: 'pointer', arguments: ['u64', 'i32', 'u64'] },
   __errno_location: { return: 'u64', arguments: [] },
 });

@@ -12,6 +12,7 @@ import 'node:url';
 import 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import 'node:worker_threads';
+import { crowdHeap } from './layout.ts';
 import { closeInherited, endWithHost, makeForkable } from './forkable.ts';
 
 const FIRST_OWN = 4;
@@ -19,6 +20,7 @@ const FIRST_OWN = 4;
 endWithHost(Number(process.argv[2]));
 closeInherited(FIRST_OWN);
 makeForkable();
+crowdHeap();
 // What is loaded when it is first used.
 void crypto.webcrypto.getRandomValues;
 // Functions that a child would compile are compiled here, once; zygote.ts turns laziness on again for user code.

@@ -9,7 +9,7 @@ import type { BlankMessage } from './ladder.ts';
 import { receiveMessage, sendRecord, socketPair } from './messages.ts';
 import { buildRoot, emptyBoundingSet, leaveNamespaces, loopbackUp, undumpable } from './isolate.ts';
 import type { User } from './isolate.ts';
-import { collectGarbage, fork, rememberConditions } from './rungs.ts';
+import { fork, rememberConditions } from './rungs.ts';
 import { keep } from './keeper.ts';
 import { runTemplate } from './template.ts';
 import { rememberShared } from './descriptors.ts';
@@ -17,6 +17,7 @@ import { architecture, SYSCALLS } from './syscalls.ts';
 import { ownRandomness } from './uniqueness.ts';
 import { rehearse } from './rehearse.ts';
 import { fitWorkers } from './workers.ts';
+import { compactHeap } from './layout.ts';
 import { direct } from './direct.ts';
 import { useNative } from './native.ts';
 
@@ -33,7 +34,7 @@ async function main(): Promise<void> {
   fitWorkers();
   useNative(direct);
   await rehearse();
-  collectGarbage('major');
+  compactHeap();
   rememberConditions();
   rememberShared();
   sendRecord(COMMANDS, RECORD.ready);

@@ -19,6 +19,8 @@ export type ZygoteOptions = {
 const FLAGS = [
   // All of V8's work on the main thread: a forked child has no other. Its heap then needs a limit, or it grows towards the machine's memory.
   '--single-threaded',
+  // Node starts threads for V8 all the same. Each leaves its stack and its arena to every child, as mappings and page tables.
+  '--v8-pool-size=1',
   // What is compiled before a fork stays compiled in all children.
   '--no-flush-bytecode',
   '--expose-gc',
