@@ -14,6 +14,8 @@ export type Acknowledged =
   | { readonly kind: 'blob'; readonly sha256: string }
   | { readonly kind: 'deleted'; readonly key: string };
 
+const nap = new Int32Array(new SharedArrayBuffer(4));
+
 if (process.argv[2] !== undefined) await main(process.argv[2], Number(process.argv[3]));
 
 async function main(path: string, round: number): Promise<void> {
@@ -48,7 +50,15 @@ async function blobsForever(blobs: FileBlobs, round: number): Promise<never> {
   }
 }
 
-/** Straight to the pipe: a line that was said is with the parent, whatever happens to this process. */
+/** Straight to the pipe, which is waited for when it is full: a line that was said is with the parent, whatever happens to this process. */
 function say(line: Acknowledged): void {
-  writeSync(1, `${JSON.stringify(line)}\n`);
+  const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+  for (let said = 0; said < bytes.length;) {
+    try {
+      said += writeSync(1, bytes, said);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(nap, 0, 0, 1);
+    }
+  }
 }
