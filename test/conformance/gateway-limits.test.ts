@@ -64,7 +64,15 @@ test('connections over the limit are not taken', async (t) => {
 
 test('a port that is taken is said to be so, with what to do', async (t) => {
   const { port } = await start(t, { function: ok });
-  const options = { host: '127.0.0.1', port, limits: LIMITS.http, gateway: NO_GATEWAY, control: () => {}, clock: systemClock, log: silentLog };
+  const options = {
+    host: '127.0.0.1',
+    port,
+    limits: LIMITS.http,
+    gateway: NO_GATEWAY,
+    control: () => {},
+    clock: systemClock,
+    log: silentLog,
+  };
   await assert.rejects(startHttpServer(options), (error: unknown) => {
     assert.ok(error instanceof HearthError && error.code === 'AddressInUse');
     assert.match(error.message, /--port/);
