@@ -26,12 +26,12 @@ export class Ahead {
   }
 
   /** Gives an instance at work its share of those in line; not one that has answered nothing yet. False: it has none in hand. */
-  give(member: Member, busy: number, nowMs: number): boolean {
+  give(member: Member, nowMs: number): boolean {
     const { instance, ahead } = member;
     const line = this.#line;
     if (line.size === 0 || !instance.handAhead || member.running === 0 || member.warmSinceMs === undefined || !member.alive) return false;
     if (this.#host.isShort || !worthHandingAhead(this.#pace.look(line.size, nowMs))) return false;
-    const most = mostAhead(line.size + ahead.length, busy);
+    const most = mostAhead(line.size + ahead.length, this.#pace.instances);
     for (let run = line.first; run && ahead.length < most; run = line.first) {
       line.remove(run);
       ahead.push(run);

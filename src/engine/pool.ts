@@ -224,7 +224,7 @@ export class Pool implements PoolView {
     if (health === 'poisoned' || !member.instance.alive) this.#fleet.dismiss(member);
     else if (member.alive && !goesOn) this.#release(member, nowMs);
     this.host.freed(this);
-    if (!this.#retired && this.#ahead.give(member, this.instances, nowMs)) this.#patience.again(this.#pace.startMs);
+    if (!this.#retired && this.#ahead.give(member, nowMs)) this.#patience.again(this.#pace.startMs);
   }
 
   /** Serves what it has taken, then goes. Resolves when each sandbox is gone. */

@@ -38,9 +38,9 @@ export function worthHandingAhead(line: Line): boolean {
   return line.concurrency === 1 && line.serviceMs !== undefined && line.serviceMs < HANDED_AHEAD_MS && crowded(line);
 }
 
-/** How many of `waiting` an instance may have in hand, so that each of those at work has its share. */
-export function mostAhead(waiting: number, busy: number): number {
-  return Math.min(MOST_AHEAD, Math.ceil(waiting / Math.max(1, busy)));
+/** How many of `waiting` an instance may have in hand, so that each has its share. */
+export function mostAhead(waiting: number, instances: number): number {
+  return Math.min(MOST_AHEAD, Math.ceil(waiting / Math.max(1, instances)));
 }
 
 export type Work = {

@@ -142,6 +142,9 @@ function headText({ id, deadlineMs, arn, trace, clientContext, identity }: Invok
   return `${text}}`;
 }
 
+/** The stream that a whole frame is about. */
+export const streamOf = (frame: Buffer): number => frame.readUInt32LE(5);
+
 export class FrameError extends Error {
   override readonly name = 'FrameError';
 }
@@ -223,6 +226,6 @@ export class FrameDecoder {
   }
 
   #emit(frame: Buffer): void {
-    this.#onFrame(frame[4] as FrameKind, frame.readUInt32LE(5), frame.subarray(FRAME_HEAD_BYTES));
+    this.#onFrame(frame[4] as FrameKind, streamOf(frame), frame.subarray(FRAME_HEAD_BYTES));
   }
 }

@@ -4,6 +4,8 @@
  * and must never take what such a server would refuse or read otherwise (RFC 9112).
  */
 
+import { FORBIDDEN_IN_HEADER_VALUE, HEADER_NAME } from './http-headers.ts';
+
 export type PlainRequest = {
   readonly method: string;
   /** Path and query, as sent. Begins with a slash. */
@@ -39,7 +41,7 @@ export function parsePlainRequest(text: string): PlainRequest | undefined {
     const name = text.slice(at, colon);
     const value = trimmed(text, colon + 1, end);
     const meaning = meaningOf(name);
-    if (meaning === NOT_PLAIN || FORBIDDEN_IN_VALUE.test(value)) return undefined;
+    if (meaning === NOT_PLAIN || FORBIDDEN_IN_HEADER_VALUE.test(value)) return undefined;
     switch (meaning) {
       case HOST:
         if (host !== undefined) return undefined;
@@ -72,8 +74,6 @@ export function parsePlainRequest(text: string): PlainRequest | undefined {
 
 /** HEAD is not among them, whose answer has no body, nor what a function URL doesn't take. The path as RFC 3986 has it. */
 const REQUEST_LINE = /(GET|POST|PUT|PATCH|DELETE|OPTIONS) (\/[\w\-.~:/?[\]@!$&'()*+,;=%]*) HTTP\/1\.1\r\n/y;
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const LENGTH_VALUE = /^\d{1,9}$/;
 /** As many as node:http gives by default. */
 const MAX_HEADERS = 1_000;
@@ -112,7 +112,7 @@ const MAX_KNOWN_NAME = 64;
 function meaningOf(name: string): number {
   const meaning = known.get(name);
   if (meaning !== undefined) return meaning;
-  const found = NAME.test(name) ? (MEANINGS.get(name.toLowerCase()) ?? ORDINARY) : NOT_PLAIN;
+  const found = HEADER_NAME.test(name) ? (MEANINGS.get(name.toLowerCase()) ?? ORDINARY) : NOT_PLAIN;
   if (known.size >= MAX_KNOWN) known.clear();
   if (name.length <= MAX_KNOWN_NAME) known.set(name, found);
   return found;

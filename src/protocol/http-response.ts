@@ -2,6 +2,7 @@
  * What a function behind a function URL returned, as an HTTP response: payload format 2.0, with Lambda's inference: a JSON value that has
  * no `statusCode` is itself the body, with status 200 and content type application/json.
  */
+import { FORBIDDEN_IN_HEADER_VALUE, HEADER_NAME } from './http-headers.ts';
 import { nestsTooDeep } from './json.ts';
 
 export type UrlResponse = {
@@ -76,10 +77,6 @@ const CONNECTION_HEADERS = new Set([
   'upgrade',
 ]);
 
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** What node:http accepts, too: anything in Latin-1 but control characters other than the tab. */
-const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-
 /** Names as functions write them -> in lower case. Functions use few names, and each again and again. */
 const knownNames = new Map<string, string>();
 const MAX_KNOWN_NAMES = 1_000;
@@ -88,7 +85,7 @@ const MAX_KNOWN_NAME_LENGTH = 64;
 function headerName(raw: string): string | undefined {
   const known = knownNames.get(raw);
   if (known !== undefined) return known;
-  if (!NAME.test(raw)) return undefined;
+  if (!HEADER_NAME.test(raw)) return undefined;
   const name = raw.toLowerCase();
   if (raw.length > MAX_KNOWN_NAME_LENGTH) return name;
   if (knownNames.size >= MAX_KNOWN_NAMES) knownNames.clear();
@@ -111,7 +108,7 @@ function readHeaders(headers: unknown, cookies: unknown, defaultContentType: str
       const value = (headers as Readonly<Record<string, unknown>>)[raw];
       const name = headerName(raw);
       const text = typeof value === 'string' ? value : headerValue(value);
-      if (name === undefined || text === undefined || FORBIDDEN_IN_VALUE.test(text)) return undefined;
+      if (name === undefined || text === undefined || FORBIDDEN_IN_HEADER_VALUE.test(text)) return undefined;
       if (CONNECTION_HEADERS.has(name)) continue;
       typed ||= name === 'content-type';
       out.push(name, text);
@@ -121,7 +118,7 @@ function readHeaders(headers: unknown, cookies: unknown, defaultContentType: str
   if (cookies === undefined || cookies === null) return out;
   if (!Array.isArray(cookies)) return undefined;
   for (const cookie of cookies as unknown[]) {
-    if (typeof cookie !== 'string' || FORBIDDEN_IN_VALUE.test(cookie)) return undefined;
+    if (typeof cookie !== 'string' || FORBIDDEN_IN_HEADER_VALUE.test(cookie)) return undefined;
     out.push('set-cookie', cookie);
   }
   return out;

@@ -21,11 +21,13 @@ export class EventPipe {
     this.#fd = fd;
   }
 
-  /** Writes a frame, the first `length` bytes; what has no room yet goes later. */
-  write(bytes: Buffer, length: number): void {
-    if (!this.#open || this.writePacket(bytes, length)) return;
+  /** Writes a frame, the first `length` bytes; what has no room yet goes later. Whether it is a packet, which can be taken back. */
+  write(bytes: Buffer, length: number): boolean {
+    if (this.writePacket(bytes, length)) return true;
+    if (!this.#open) return false;
     this.#stream ??= this.#openStream();
     this.#stream?.write(Buffer.from(bytes.subarray(0, length)));
+    return false;
   }
 
   /** The same if it can be taken back; false: it can't, and nothing was done. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../kernel/mod.ts';
 import type { Exit, Flow, Instance, InvocationListener } from '../../ports/mod.ts';
-import { FRAME, FrameError, InvokeEncoder } from '../../protocol/mod.ts';
+import { FRAME, FrameError, InvokeEncoder, streamOf } from '../../protocol/mod.ts';
 import type { FrameKind, InvokeHead, LogLevel } from '../../protocol/mod.ts';
 import type { EventPipe } from './event-pipe.ts';
 import type { Link, LinkListener } from './link.ts';
@@ -22,8 +22,6 @@ export type LinkedInstanceOptions = {
 const LAST_WORD_MS = 1_000;
 const MAX_STREAM_ID = 0xffff_ffff;
 const MEMORY_BYTES = 4;
-/** In a frame's head. */
-const STREAM_AT = 5;
 
 /** For all links: what is written is taken at once. */
 const encoder = new InvokeEncoder();
@@ -90,10 +88,9 @@ export class LinkedInstance implements Instance, LinkListener {
     encoder.encode(stream, head, event);
     const { events } = this.#link;
     if (events) {
-      if (!events.writePacket(encoder.frame, encoder.length)) {
+      if (!events.write(encoder.frame, encoder.length)) {
         running.large = true;
         this.#large++;
-        events.write(encoder.frame, encoder.length);
       }
     } else this.#link.write(encoder.frame, encoder.length);
     return running;
@@ -111,32 +108,31 @@ export class LinkedInstance implements Instance, LinkListener {
     return running;
   }
 
+  /** What was handed ahead and has not begun comes back; one whose turn has come, and that was only not read yet, stays. */
   #recall(events: EventPipe): void {
-    const back: Running[] = [];
-    for (const frame of events.take()) {
-      const stream = streamOf(frame);
-      const running = this.#running.get(stream);
-      if (running?.ahead) {
-        this.#running.delete(stream);
-        back.push(running);
-      } else {
-        // Its turn has come; it was only not read yet.
-        events.write(frame, frame.length);
-      }
-    }
-    for (const running of back.reverse()) running.finish({ kind: 'notBegun' });
+    this.#takeBack(
+      events,
+      ({ ahead }) => ahead,
+      (frame) => events.write(frame, frame.length),
+    );
   }
 
   /** The process reads nothing any more: what it was handed ahead and has not read is not lost with it. */
   #giveBack(): void {
     const { events } = this.#link;
-    if (!events) return;
+    if (events) this.#takeBack(events, ({ handed }) => handed);
+  }
+
+  /** Ends those of the unread invocations that are `wanted` as not begun, the last one first; before that `other` gets the frames of others. */
+  #takeBack(events: EventPipe, wanted: (running: Running) => boolean, other?: (frame: Buffer) => void): void {
     const back: Running[] = [];
     for (const frame of events.take()) {
-      const running = this.#running.get(streamOf(frame));
-      if (!running?.handed) continue;
-      this.#running.delete(streamOf(frame));
-      back.push(running);
+      const stream = streamOf(frame);
+      const running = this.#running.get(stream);
+      if (running && wanted(running)) {
+        this.#running.delete(stream);
+        back.push(running);
+      } else other?.(frame);
     }
     for (const running of back.reverse()) running.finish({ kind: 'notBegun' });
   }
@@ -281,8 +277,6 @@ export class LinkedInstance implements Instance, LinkListener {
     next!.ahead = false;
   }
 }
-
-const streamOf = (frame: Buffer): number => frame.readUInt32LE(STREAM_AT);
 
 /**
  * One invocation. Holding back its answer holds back all that the process sends: with several at a time a slow reader slows its
