@@ -200,6 +200,8 @@ function hear(options: KeeperOptions, state: State): void {
     if (living.doomed) end(state, record.pid, false);
   } else if (record.kind === RECORD.initialised && record.pid === options.templatePid) {
     state.initialised = true;
+  } else if (record.kind === RECORD.notForked && record.pid === options.templatePid) {
+    if (instances.get(record.a)?.pid === undefined) conclude(options, state, record.a, NEVER_BEGAN);
   } else if (record.kind === RECORD.reaped && record.pid === options.templatePid) {
     const [id, living] = instanceOf(state, record.a) ?? [];
     if (living?.doomed) conclude(options, state, id!, record.b);

@@ -60,7 +60,9 @@ export const RECORD = {
   initialised: 7,
   /** Zygote -> host: it takes orders. */
   ready: 6,
+  /** Template -> keeper: a = the id of an instance for which the kernel had no room. */
+  notForked: 8,
 } as const;
 
-/** In place of a status: the template was gone before it had forked that instance. */
+/** In place of a status: the template could not fork that instance, or was gone before it had. */
 export const NEVER_BEGAN = 0xffff_ffff;

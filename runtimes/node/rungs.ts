@@ -25,8 +25,11 @@ export function rememberConditions(): void {
 }
 
 /** fork(2). In the child V8's condition variables are as new; call `reviveLoop` before its event loop runs. */
-export function fork(): number {
-  const pid = check(libc.fork(), 'fork');
+export const fork = (): number => check(tryFork(), 'fork');
+
+/** The same; -1 where the kernel has no room for another process. */
+export function tryFork(): number {
+  const pid = libc.fork();
   // By index: user code may have changed how arrays are walked through.
   if (pid === 0) for (let i = 0; i < conditions.length; i++) libc.memset(conditions[i]!, 0, 48n);
   return pid;

@@ -10,7 +10,7 @@ import type { Message } from './messages.ts';
 import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, undumpable, waitYourTurn } from './isolate.ts';
 import type { User } from './isolate.ts';
 import { limitResources } from './resources.ts';
-import { collectGarbage, fork, reviveLoop } from './rungs.ts';
+import { collectGarbage, reviveLoop, tryFork } from './rungs.ts';
 import { assemble, install, userCode } from './seccomp.ts';
 import { architecture } from './syscalls.ts';
 import { leaveGenerators, refreshRandomness } from './uniqueness.ts';
@@ -126,7 +126,9 @@ function forkOnCommand(keeper: number): InstanceOrder {
       const userNamespace = given[given.length - 2]!;
       const mounts = given[given.length - 1]!;
       const instance = { id: order.id, channel, events, userNamespace, mounts, forked: order.do === 'fork' };
-      if (order.do === 'serve' || fork() === 0) return instance;
+      const pid = order.do === 'serve' ? 0 : tryFork();
+      if (pid === 0) return instance;
+      if (pid === -1) sendRecord(keeper, RECORD.notForked, order.id);
       for (const fd of fds) libc.close(fd);
       // What init left in the young generation would be copied by the first collection of every child; the first one is awaited already.
       if (!collected) collectGarbage('minor');

@@ -76,3 +76,24 @@ test('instances go on without their template, and end like others', { skip }, as
   assert.deepEqual(await late.closed, { kind: 'ended' });
   assert.equal(typeof (await valueOf(three, {})), 'number');
 });
+
+test('when the kernel has no room for another process the instance ends, and the template forks the next one', { skip }, async (t) => {
+  const template = await (
+    await openTemplates(t)
+  ).boot(`
+    import { execFileSync } from 'node:child_process';
+    export const handler = async ({ processes }) => {
+      if (processes) execFileSync('/usr/bin/prlimit', ['--pid', String(process.ppid), '--nproc=' + processes]);
+      return process.pid;
+    };`);
+  const first = template.fork();
+  await valueOf(first, { processes: '1:4096' });
+  for (let i = 0; i < 3; i++) {
+    const refused = template.fork();
+    assert.deepEqual(await invoke(refused), { kind: 'died', exit: { kind: 'ended' } });
+    assert.deepEqual(await refused.closed, { kind: 'ended' });
+  }
+  await valueOf(first, { processes: '4096:4096' });
+  const second = template.fork();
+  assert.notEqual(await valueOf(second), await valueOf(first));
+});

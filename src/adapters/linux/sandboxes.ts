@@ -11,6 +11,7 @@ import type { Ahead } from './ahead.ts';
 import { Blanks } from './blanks.ts';
 import { CLASSES, heapMiBOf } from './classes.ts';
 import { Sandbox } from './sandbox.ts';
+import { Users } from './users.ts';
 import { Zygote } from './zygote.ts';
 
 export type LinuxOptions = {
@@ -24,10 +25,6 @@ export type LinuxOptions = {
   readonly ahead?: Ahead | undefined;
 };
 
-/** Users that no account has; one for each sandbox, in turn. */
-const FIRST_UID = 2_000_000_000;
-const UIDS = 1_000_000;
-
 type Settled = Required<Pick<LinuxOptions, 'directory' | 'packages' | 'clock' | 'log'>>;
 
 /** The fork ladder: zygote -> sandbox -> template -> instance. Linux with user namespaces; as root or as an ordinary user. */
@@ -40,7 +37,7 @@ export class LinuxSandboxes implements Sandboxes {
   /** By memory class. */
   readonly #blanks = new Map<number, Blanks<Sandbox>>();
   readonly #sandboxes = new Set<Sandbox>();
-  #made = 0;
+  readonly #users: Users;
   #closed = false;
 
   /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
@@ -48,7 +45,7 @@ export class LinuxSandboxes implements Sandboxes {
     const { ahead, directory, packages, clock = systemClock, log = silentLog } = options;
     await mkdir(join(directory, 'root'), { recursive: true });
     const runtime = ahead?.runtime ?? (await materialiseRuntime({ name: 'node', directory: join(directory, 'runtimes') }));
-    const sandboxes = new LinuxSandboxes({ directory, packages, clock, log }, runtime);
+    const sandboxes = new LinuxSandboxes({ directory, packages, clock, log }, runtime, await Users.claim());
     if (ahead) sandboxes.#adopt(ahead.zygote);
     try {
       await sandboxes.#zygote(CLASSES[0]!).ready();
@@ -60,9 +57,10 @@ export class LinuxSandboxes implements Sandboxes {
     }
   }
 
-  constructor(options: Settled, runtime: string) {
+  private constructor(options: Settled, runtime: string, users: Users) {
     this.#options = options;
     this.#runtime = runtime;
+    this.#users = users;
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
@@ -110,6 +108,7 @@ export class LinuxSandboxes implements Sandboxes {
     for (const sandbox of this.#sandboxes) sandbox.end();
     await Promise.all(ended);
     await Promise.all([...this.#zygotes.values()].map((zygote) => zygote.close()));
+    this.#users.close();
   }
 
   async #init(sandbox: Sandbox, spec: SandboxSpec, listener: BootListener) {
@@ -153,10 +152,13 @@ export class LinuxSandboxes implements Sandboxes {
 
   #newSandbox(memoryClass: number): Sandbox {
     const { directory, packages, clock } = this.#options;
-    const uid = FIRST_UID + (this.#made++ % UIDS);
+    const uid = this.#users.take();
     const sandbox = new Sandbox({ zygote: this.#zygote(memoryClass), root: join(directory, 'root'), packages, uid, clock });
     this.#sandboxes.add(sandbox);
-    void sandbox.ended.then(() => this.#sandboxes.delete(sandbox));
+    void sandbox.ended.then(() => {
+      this.#sandboxes.delete(sandbox);
+      this.#users.giveBack(uid);
+    });
     return sandbox;
   }
 
