@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
+import { launchAs } from './users.ts';
+import type { User } from './users.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 const BIN = join(ROOT, 'bin/hearth.mjs');
@@ -27,10 +29,14 @@ export type Platform = {
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals | null>;
 };
 
-export async function startPlatform(t: TestContext, args: readonly string[] = [], data?: string): Promise<Platform> {
+/** `user`: whom it runs as, if not as the tests themselves. */
+export async function startPlatform(t: TestContext, args: readonly string[] = [], data?: string, user?: User): Promise<Platform> {
   const directory = data ?? (await temporaryDirectory(t));
-  const child = spawn(process.execPath, [BIN, 'up', '--port', '0', '--data', directory, '--json', ...args], {
-    env: environment({}),
+  const all = [BIN, 'up', '--port', '0', '--data', directory, '--json', ...args];
+  const own = { command: process.execPath, args: all, home: process.env['HOME'] };
+  const launch = user ? await launchAs(t, user, { tree: ROOT, command: process.execPath, args: all, directory }) : own;
+  const child = spawn(launch.command, launch.args, {
+    env: environment(launch.home === undefined ? {} : { HOME: launch.home }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;

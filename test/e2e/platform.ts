@@ -15,6 +15,7 @@ import type { CreateFunctionCommandInput } from '@aws-sdk/client-lambda';
 import { zipBytes } from '../../src/adapters/packages/zip-bytes.testing.ts';
 import { startPlatform } from './cli-platform.ts';
 import type { Platform } from './cli-platform.ts';
+import type { User } from './users.ts';
 
 export const ROLE = 'arn:aws:iam::000000000000:role/any';
 
@@ -43,12 +44,12 @@ export type Isolated = {
 };
 
 /** Undefined, and the test is skipped with the reason, where this machine can't isolate functions. */
-export async function startIsolated(t: TestContext, data?: string): Promise<Isolated | undefined> {
+export async function startIsolated(t: TestContext, data?: string, user?: User): Promise<Isolated | undefined> {
   if (process.platform !== 'linux') {
     t.skip('sandboxes need Linux');
     return undefined;
   }
-  const platform = await startPlatform(t, [], data);
+  const platform = await startPlatform(t, [], data, user);
   const info = (await (await fetch(`${platform.url}/_hearth/info`)).json()) as { driver: string };
   if (info.driver !== 'linux') {
     t.skip(`this machine runs functions by the driver "${info.driver}"; "hearth doctor" says why`);

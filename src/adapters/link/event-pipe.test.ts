@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { EventPipe, LinkedInstance, linkFd } from './mod.ts';
@@ -31,12 +31,21 @@ function opened(t: TestContext) {
 
 test('each small frame is read by itself, and what was not read can be taken back', { skip }, (t) => {
   const { pipe, read, write } = opened(t);
-  for (const text of ['one', 'two', 'three']) write(text);
-  assert.equal(read(), 'one');
-  assert.deepEqual(pipe.take().map(String), ['two', 'three']);
+  for (const text of ['the first', 'the second', 'the third']) write(text);
+  assert.equal(read(), 'the first');
+  assert.deepEqual(pipe.take().map(String), ['the second', 'the third']);
   assert.deepEqual(pipe.take(), []);
   write('four');
   assert.equal(read(), 'four');
+});
+
+test('what the other end has written into it is no frame where it is too short', { skip }, (t) => {
+  const { pipe, reading, write } = opened(t);
+  const other = openSync(`/proc/self/fd/${reading}`, 'w');
+  t.after(() => closeSync(other));
+  write("the host's own");
+  writeSync(other, 'x');
+  assert.deepEqual(pipe.take().map(String), ["the host's own"]);
 });
 
 test('a frame larger than a packet, or than the pipe, arrives whole, and those after it behind it', { skip }, async (t) => {

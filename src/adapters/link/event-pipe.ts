@@ -5,10 +5,13 @@
  */
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { FRAME_HEAD_BYTES } from '../../protocol/mod.ts';
 
 /** PIPE_BUF: what is written in one piece, or not at all. */
 const PACKET_BYTES = 4096;
 const packet = Buffer.allocUnsafeSlow(PACKET_BYTES);
+/** More than a pipe holds of its own accord. */
+const MOST_PACKETS = 256;
 
 export class EventPipe {
   readonly #fd: number;
@@ -41,17 +44,20 @@ export class EventPipe {
     }
   }
 
-  /** Takes back the packets that nobody has read. */
+  /**
+   * Takes back the packets that nobody has read. Where host and function are the same user the function can write into the pipe too:
+   * so that it can't keep the host reading there is an end to it, and what is no frame is left out.
+   */
   take(): Buffer[] {
     const taken: Buffer[] = [];
     if (!this.#open) return taken;
     let fd: number | undefined;
     try {
       fd = openSync(`/proc/self/fd/${this.#fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
-      for (;;) {
+      for (let i = 0; i < MOST_PACKETS; i++) {
         const count = readSync(fd, packet, 0, PACKET_BYTES, null);
         if (count === 0) break;
-        taken.push(Buffer.from(packet.subarray(0, count)));
+        if (count >= FRAME_HEAD_BYTES) taken.push(Buffer.from(packet.subarray(0, count)));
       }
     } catch {
       // EAGAIN: there is no more.
