@@ -83,6 +83,7 @@ const sameConfiguration = (now: FunctionConfiguration, wanted: Configuration): b
   now.MemorySize === wanted.MemorySize &&
   now.Timeout === wanted.Timeout &&
   (now.EphemeralStorage?.Size ?? 512) === wanted.EphemeralStorage.Size &&
+  now.Environment?.Error === undefined &&
   isDeepStrictEqual({ ...now.Environment?.Variables }, { ...wanted.Environment.Variables });
 
 async function putUrl(client: Client, project: Project): Promise<string | undefined> {

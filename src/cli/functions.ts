@@ -4,12 +4,14 @@ import { HearthError } from '../kernel/mod.ts';
 import type { Context } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { findUrl, functionPath, getConfiguration, listFunctions, urlPath } from './lambda.ts';
-import type { UrlConfig } from './lambda.ts';
+import type { FunctionConfiguration, UrlConfig } from './lambda.ts';
 import { bytesText, tableText } from './text.ts';
 
-export async function list({ out, client }: Context): Promise<void> {
+export type ValuesOptions = { readonly showValues?: boolean };
+
+export async function list({ out, client }: Context, { showValues }: ValuesOptions): Promise<void> {
   const functions = await listFunctions(client);
-  out.result(functions, () => {
+  out.result(showValues ? functions : functions.map(withoutValues), () => {
     if (functions.length === 0) return 'No functions yet: "hearth init NAME", then "hearth deploy NAME".';
     const rows = functions.map((f) => [
       f.FunctionName,
@@ -23,10 +25,11 @@ export async function list({ out, client }: Context): Promise<void> {
   });
 }
 
-export async function get({ out, client }: Context, name: string): Promise<void> {
+export async function get({ out, client }: Context, name: string, { showValues }: ValuesOptions): Promise<void> {
   const configuration = await getConfiguration(client, name);
   const url = await findUrl(client, name);
-  out.result({ ...configuration, Url: url ?? null }, () => {
+  const shown = showValues ? configuration : withoutValues(configuration);
+  out.result({ ...shown, Url: url ?? null }, () => {
     const fields: readonly (readonly [string, string | undefined])[] = [
       ['arn', configuration.FunctionArn],
       ['state', configuration.StateReason ? `${configuration.State}: ${configuration.StateReason}` : configuration.State],
@@ -35,13 +38,26 @@ export async function get({ out, client }: Context, name: string): Promise<void>
       ['memory', `${configuration.MemorySize} MiB`],
       ['timeout', `${configuration.Timeout} s`],
       ['code', `${bytesText(configuration.CodeSize)}, SHA-256 ${configuration.CodeSha256}`],
-      ['environment', Object.keys(configuration.Environment?.Variables ?? {}).join(', ') || undefined],
+      ['environment', environmentText(configuration, showValues)],
       ['modified', configuration.LastModified],
       ['url', url && `${url.FunctionUrl} (${url.AuthType}, ${url.InvokeMode ?? 'BUFFERED'})`],
     ];
     const lines = fields.filter(([, value]) => value !== undefined).map(([key, value]) => `  ${out.paint.dim(key.padEnd(11))} ${value}`);
     return [out.paint.bold(configuration.FunctionName), ...lines].join('\n');
   });
+}
+
+/** Names in place of the variables. */
+function withoutValues({ Environment, ...configuration }: FunctionConfiguration): object {
+  if (!Environment?.Variables) return { ...configuration, ...(Environment && { Environment }) };
+  return { ...configuration, Environment: { Names: Object.keys(Environment.Variables) } };
+}
+
+function environmentText({ Environment }: FunctionConfiguration, showValues = false): string | undefined {
+  if (Environment?.Error) return `cannot be opened: ${Environment.Error.Message}`;
+  const variables = Object.entries(Environment?.Variables ?? {});
+  if (!showValues) return variables.map(([name]) => name).join(', ') || undefined;
+  return variables.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(', ') || undefined;
 }
 
 export async function remove({ out, client }: Context, name: string): Promise<void> {

@@ -3,7 +3,7 @@ import { HearthError } from '../kernel/mod.ts';
 import type { Context } from './context.ts';
 import { tableText } from './text.ts';
 
-export type KeyOptions = { readonly data?: string };
+export type KeyOptions = { readonly data?: string; readonly keyFile?: string };
 
 type KeyView = { readonly accessKeyId: string; readonly description?: string; readonly createdMs: number };
 type CreatedKey = KeyView & { readonly secretAccessKey: string };
@@ -41,10 +41,25 @@ export async function deleteKey(context: Context, accessKeyId: string, options: 
   context.out.result({ deleted: accessKeyId }, () => `${accessKeyId} deleted`);
 }
 
+/** Only where no Hearth runs: a running one has the key in use. */
+export async function rotateKey(context: Context, options: KeyOptions): Promise<void> {
+  const { rotateSealing } = await import('../main/mod.ts');
+  const { keyId, keyFile } = await rotateSealing(
+    placesOf(context, options, options.data ?? (context.environment['HEARTH_DATA'] || '.hearth')),
+  );
+  context.out.result({ keyId, keyFile }, () => `all secrets are sealed with the new key ${keyId}, which is in ${keyFile}`);
+}
+
+function placesOf(context: Context, options: KeyOptions, data: string): { readonly dataDirectory: string; readonly keyFile?: string } {
+  const keyFile = options.keyFile ?? (context.environment['HEARTH_KEY_FILE'] || undefined);
+  const dataDirectory = resolve(context.directory, data);
+  return keyFile === undefined ? { dataDirectory } : { dataDirectory, keyFile: resolve(context.directory, keyFile) };
+}
+
 async function withKeys<T>(context: Context, options: KeyOptions, run: (keys: Keys) => Promise<T>): Promise<T> {
   if (options.data === undefined) return run(remoteKeys(context));
   const { openKeys } = await import('../main/mod.ts');
-  const keys = await openKeys({ dataDirectory: resolve(context.directory, options.data) });
+  const keys = await openKeys(placesOf(context, options, options.data));
   try {
     return await run(keys);
   } finally {

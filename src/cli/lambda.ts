@@ -19,7 +19,10 @@ export type FunctionConfiguration = {
   readonly StateReason?: string;
   readonly LastUpdateStatus?: string;
   readonly LastUpdateStatusReason?: string;
-  readonly Environment?: { readonly Variables?: Readonly<Record<string, string>> };
+  readonly Environment?: {
+    readonly Variables?: Readonly<Record<string, string>>;
+    readonly Error?: { readonly ErrorCode: string; readonly Message: string };
+  };
   readonly EphemeralStorage?: { readonly Size: number };
 };
 

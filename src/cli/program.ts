@@ -5,7 +5,7 @@ import { HearthError, asHearthError } from '../kernel/mod.ts';
 import { DEFAULT_ENDPOINT, createContext } from './context.ts';
 import type { Context, GlobalOptions } from './context.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
-import type { InvokeOptions, UrlOptions } from './functions.ts';
+import type { InvokeOptions, UrlOptions, ValuesOptions } from './functions.ts';
 import type { KeyOptions } from './keys.ts';
 import type { LogsOptions } from './logs.ts';
 import { createOutput } from './output.ts';
@@ -13,7 +13,7 @@ import type { Ahead, UpOptions } from './up.ts';
 
 const EXIT_CODES_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failed} failed, ${EXIT.usage} wrong usage, ${EXIT.unreachable} no Hearth at the endpoint, ${EXIT.functionError} the invoked function failed.
-Environment: HEARTH_ENDPOINT, HEARTH_DATA, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with --auth), NO_COLOR.`;
+Environment: HEARTH_ENDPOINT, HEARTH_DATA, HEARTH_KEY_FILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with --auth), NO_COLOR.`;
 
 /** Runs one command line and sets the process's exit code. Never throws. `ahead`: for `up`. */
 export async function runProgram(args: readonly string[], ahead?: Ahead): Promise<void> {
@@ -53,6 +53,7 @@ function addPlatformVerbs(program: Command, ahead: Ahead | undefined): void {
     .option('--port <number>', 'port to listen on; 0: any free one', '4566')
     .option('--host <address>', 'address to listen on; beyond loopback only with --auth', '127.0.0.1')
     .option('--data <directory>', 'data directory (HEARTH_DATA; default .hearth)')
+    .option('--key-file <path>', 'the key that secrets are sealed with (HEARTH_KEY_FILE; default: sealing.key in the data directory)')
     .option('--auth', 'take signed requests only; see "hearth keys"')
     .addOption(new Option('--driver <name>', 'how functions are run').choices(['auto', 'linux', 'spawn']).default('auto'))
     .action(verb<UpOptions>(async (context, options) => (await import('./up.ts')).up(context, options, ahead)));
@@ -81,6 +82,7 @@ function addProjectVerbs(program: Command): void {
 
 function addFunctionVerbs(program: Command): void {
   const functions = () => import('./functions.ts');
+  const values = ['--show-values', 'also show the values of environment variables, which may be secret'] as const;
   program
     .command('invoke <name>')
     .description('call a function and print what it answers')
@@ -99,11 +101,13 @@ function addFunctionVerbs(program: Command): void {
   program
     .command('list')
     .description('list the functions')
-    .action(verb(async (context) => (await functions()).list(context)));
+    .option(...values)
+    .action(verb<ValuesOptions>(async (context, options) => (await functions()).list(context, options)));
   program
     .command('get <name>')
     .description('show a function')
-    .action(verb(async (context, _, name) => (await functions()).get(context, name)));
+    .option(...values)
+    .action(verb<ValuesOptions>(async (context, options, name) => (await functions()).get(context, name, options)));
   program
     .command('delete <name>')
     .description('delete a function, its URL and its log')
@@ -119,24 +123,36 @@ function addFunctionVerbs(program: Command): void {
 
 function addKeyVerbs(program: Command): void {
   const load = () => import('./keys.ts');
-  const keys = program.command('keys').description('access keys, for a platform that runs with --auth');
+  const keys = program
+    .command('keys')
+    .description('access keys, for a platform that runs with --auth, and the key that secrets are sealed with');
   const data = ['--data <directory>', 'work on this data directory, while no Hearth runs on it: how the first key is made'] as const;
+  const keyFile = ['--key-file <path>', 'with --data: the key that secrets are sealed with (HEARTH_KEY_FILE)'] as const;
   keys
     .command('create')
     .description('make a key; its secret is printed once')
     .option('--description <text>', 'what it is for')
     .option(...data)
+    .option(...keyFile)
     .action(verb<KeyOptions & { description?: string }>(async (context, options) => (await load()).createKey(context, options)));
   keys
     .command('list')
     .description('list the keys, without their secrets')
     .option(...data)
+    .option(...keyFile)
     .action(verb<KeyOptions>(async (context, options) => (await load()).listKeys(context, options)));
   keys
     .command('delete <id>')
     .description('delete a key; requests signed by it are refused from then on')
     .option(...data)
+    .option(...keyFile)
     .action(verb<KeyOptions>(async (context, options, id) => (await load()).deleteKey(context, id, options)));
+  keys
+    .command('rotate')
+    .description('seal all secrets with a new sealing key, while no Hearth runs on the data directory')
+    .option('--data <directory>', 'data directory (HEARTH_DATA; default .hearth)')
+    .option('--key-file <path>', 'the key file (HEARTH_KEY_FILE; default: sealing.key in the data directory)')
+    .action(verb<KeyOptions>(async (context, options) => (await load()).rotateKey(context, options)));
 }
 
 /** `argument`: the verb's one argument, '' without. A number as result is the exit code. */

@@ -10,6 +10,7 @@ export type UpOptions = {
   readonly port: string;
   readonly host: string;
   readonly data?: string;
+  readonly keyFile?: string;
   readonly auth?: boolean;
   readonly driver: 'auto' | 'linux' | 'spawn';
 };
@@ -35,9 +36,11 @@ export async function up(context: Context, options: UpOptions, begun: Ahead | un
 async function runPlatform({ out, environment, directory }: Context, options: UpOptions, begun: Ahead | undefined): Promise<void> {
   const { startStandalone, openLog } = await import('../main/mod.ts');
   const data = resolve(directory, options.data ?? (environment['HEARTH_DATA'] || '.hearth'));
+  const keyFile = options.keyFile ?? (environment['HEARTH_KEY_FILE'] || undefined);
   const ended = untilSignal();
   const hearth = await startStandalone({
     dataDirectory: data,
+    ...(keyFile !== undefined && { keyFile: resolve(directory, keyFile) }),
     host: options.host,
     port: portOf(options.port),
     auth: options.auth ?? false,

@@ -1,11 +1,14 @@
 import { HearthError, silentLog } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import type { Blobs, Store, Write } from '../ports/mod.ts';
+import type { Seal } from '../protocol/mod.ts';
 import { functionArn } from './arn.ts';
 import type { Realm } from './arn.ts';
 import type { CodeStore } from './code-store.ts';
-import { functionKey, loadFunction, loadFunctions, versionKey } from './load.ts';
+import { loadFunction, loadFunctions } from './load.ts';
+import { functionKey, versionKey } from './record-keys.ts';
 import type { FunctionRecord } from './records.ts';
+import { sealFunction, sealVersion } from './sealed-records.ts';
 import { EMPTY_TABLE, makeEntry, withEntry } from './table.ts';
 import type { CodeState, FunctionEntry, FunctionTable, FunctionVersion } from './table.ts';
 
@@ -16,6 +19,8 @@ export type FunctionsOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly realm: Realm;
+  /** Closes and opens what functions keep secret in the store. */
+  readonly seal: Seal;
   /** Hears of code that could not be removed. */
   readonly log?: Log;
 };
@@ -54,6 +59,7 @@ export class Functions {
   readonly clock: Clock;
   readonly random: Random;
   readonly realm: Realm;
+  readonly seal: Seal;
   readonly log: Log;
   /** The current table. Read it anew for every request. */
   table: FunctionTable = EMPTY_TABLE;
@@ -80,6 +86,7 @@ export class Functions {
     this.clock = options.clock;
     this.random = options.random;
     this.realm = options.realm;
+    this.seal = options.seal;
     this.log = options.log ?? silentLog;
   }
 
@@ -200,7 +207,7 @@ export class Functions {
     const withdrawals = coming ? [...this.#earlyListeners].map((listener) => listener(coming)) : [];
     try {
       await next.storing;
-      return await this.#commit(name, writesFor(name, entry, next));
+      return await this.#commit(name, writesFor(this.seal, name, entry, next));
     } catch (error) {
       for (const withdraw of withdrawals) withdraw();
       throw error;
@@ -245,7 +252,7 @@ function addCodeOf(entry: FunctionEntry | undefined, to: Set<string>): Set<strin
   return to;
 }
 
-function writesFor(name: string, entry: FunctionEntry | undefined, next: NextFunction<unknown>): Write[] {
+function writesFor(seal: Seal, name: string, entry: FunctionEntry | undefined, next: NextFunction<unknown>): Write[] {
   const expect = entry?.revision ?? 0;
   if (next.record === undefined) {
     const published = [...entry!.versions.keys()].filter((version) => version !== '$LATEST');
@@ -255,11 +262,11 @@ function writesFor(name: string, entry: FunctionEntry | undefined, next: NextFun
     ];
   }
   return [
-    { kind: 'put', key: functionKey(name), value: next.record, expect },
+    { kind: 'put', key: functionKey(name), value: sealFunction(seal, next.record), expect },
     ...(next.addVersions ?? []).map(({ record }): Write => ({
       kind: 'put',
       key: versionKey(name, record.version),
-      value: record,
+      value: sealVersion(seal, name, record),
       expect: 0,
     })),
     ...(next.removeVersions ?? []).map((version): Write => ({ kind: 'delete', key: versionKey(name, version) })),

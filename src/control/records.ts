@@ -1,4 +1,7 @@
-/** What the store holds of functions: `functions/NAME` is a FunctionRecord, `versions/NAME/0000000001` a VersionRecord. */
+/**
+ * What is recorded of functions. The store has a FunctionRecord as `functions/NAME`, a VersionRecord as `versions/NAME/0000000001`, with the
+ * environments sealed: sealed-records.ts.
+ */
 export type FunctionRecord = {
   readonly schema: 1;
   readonly name: string;
@@ -42,6 +45,8 @@ export type FunctionSettings = {
   readonly tmpMiB: number;
   /** Absent: none was ever given. Lambda tells that apart from an empty one. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** In place of it, as it is stored, when that does not open: the function can't run until it gets another. */
+  readonly lockedEnvironment?: string;
   readonly tracing: 'Active' | 'PassThrough';
   readonly architecture: Architecture;
   readonly logging: LoggingSettings;

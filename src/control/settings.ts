@@ -4,7 +4,7 @@ import type { Architecture, FunctionSettings, LoggingSettings } from './records.
 
 /** What a request gives of the settings; what it leaves out stays as it is, or gets its default. */
 export type SettingsInput = {
-  readonly [K in Exclude<keyof FunctionSettings, 'logging' | 'architecture'>]?: FunctionSettings[K];
+  readonly [K in Exclude<keyof FunctionSettings, 'lockedEnvironment' | 'logging' | 'architecture'>]?: FunctionSettings[K];
 } & {
   readonly logging?: Partial<LoggingSettings>;
   readonly architecture?: Architecture;
@@ -45,7 +45,7 @@ export function applySettings(name: string, before: FunctionSettings | undefined
     timeoutSeconds: input.timeoutSeconds ?? before?.timeoutSeconds ?? LIMITS.timeoutSeconds.default,
     memoryMiB: input.memoryMiB ?? before?.memoryMiB ?? LIMITS.memoryMiB.default,
     tmpMiB: input.tmpMiB ?? before?.tmpMiB ?? LIMITS.tmpMiB.default,
-    ...(environment && { environment }),
+    ...(environment ? { environment } : before?.lockedEnvironment !== undefined && { lockedEnvironment: before.lockedEnvironment }),
     tracing: input.tracing ?? before?.tracing ?? 'PassThrough',
     architecture: input.architecture ?? before?.architecture ?? 'x86_64',
     logging: applyLogging(name, before?.logging, input.logging),

@@ -1,5 +1,6 @@
 import { HearthError } from '../kernel/mod.ts';
 import type { Functions } from './functions.ts';
+import { LOCKED_ENVIRONMENT } from './locked.ts';
 import type { FunctionRecord } from './records.ts';
 import type { CodeState, FunctionEntry, FunctionVersion, FunctionView } from './table.ts';
 
@@ -40,6 +41,7 @@ export function publishFrom(
   code: CodeState,
   description = before.latest.settings.description,
 ): { record: FunctionRecord; version: FunctionVersion } {
+  if (before.latest.settings.lockedEnvironment !== undefined) throw new HearthError('KMSAccessDeniedException', LOCKED_ENVIRONMENT);
   const number = before.published + 1;
   const version = {
     ...before.latest,

@@ -30,6 +30,7 @@ export const CATALOGUE = {
   PolicyLengthExceededException: entry(400, 'caller', false, 'The resource policy of a function is over the limit.'),
   InvalidZipFileException: entry(502, 'caller', false, 'The deployment package cannot be unpacked.'),
   TooManyRequestsException: entry(429, 'caller', true, 'Too many requests wait or run already.'),
+  KMSAccessDeniedException: entry(502, 'platform', false, 'The environment variables of a function cannot be opened.'),
   ResourceNotReadyException: entry(502, 'platform', true, 'The function is not ready to be invoked.'),
   ServiceException: entry(500, 'platform', true, 'The platform failed.'),
   // Authentication at the door
@@ -50,6 +51,7 @@ export const CATALOGUE = {
   BlobDamaged: entry(500, 'platform', false, 'A stored blob does not have the content its name says.'),
   DataDirectoryLocked: entry(0, 'operator', false, 'Another process uses this data directory.'),
   DataDirectoryUnusable: entry(0, 'operator', false, 'The data directory cannot be created, written or understood.'),
+  SealingKeyUnusable: entry(0, 'operator', false, 'The key that secrets are sealed with is missing, damaged or another one.'),
   ListenRefused: entry(0, 'operator', false, 'Listening beyond loopback needs --auth.'),
   AddressInUse: entry(0, 'operator', false, 'The port is taken.'),
   Unreachable: entry(0, 'operator', true, 'No Hearth answers at the endpoint.'),

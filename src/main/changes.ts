@@ -46,7 +46,7 @@ export function followChanges(options: ChangesOptions): () => Promise<void> {
   /** Ahead of the first invocation, which then needs a fork only. How init went is that invocation's business. */
   const prepare = (entry: FunctionEntry): Deployment | undefined => {
     const version = entry.versions.get('$LATEST');
-    if (!version || version.code.kind !== 'ready') return undefined;
+    if (!version || version.code.kind !== 'ready' || version.record.settings.lockedEnvironment !== undefined) return undefined;
     const deployment = deploymentOf(entry, version);
     // Aliases, tags and URLs change nothing about what runs.
     const changes = latest.get(entry.name) !== deployment.id && deployment.maxInstances !== 0;

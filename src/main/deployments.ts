@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FunctionEntry, FunctionVersion, Realm, VersionRecord } from '../control/mod.ts';
-import { functionArn } from '../control/mod.ts';
+import { LOCKED_ENVIRONMENT, functionArn } from '../control/mod.ts';
 import type { Deployment } from '../engine/mod.ts';
 import { HearthError, LIMITS } from '../kernel/mod.ts';
 
@@ -29,11 +29,15 @@ export function createDeployments(context: DeploymentContext): (entry: FunctionE
   };
 }
 
-/** A function version as the data plane runs it. Throws HearthError `ResourceNotReadyException` when its code is not there. */
+/**
+ * A function version as the data plane runs it. Throws HearthError `ResourceNotReadyException` when its code is not there,
+ * `KMSAccessDeniedException` when its environment does not open.
+ */
 export function toDeployment(entry: FunctionEntry, version: FunctionVersion, context: DeploymentContext): Deployment {
   const { record, code } = version;
   if (code.kind === 'failed')
     throw new HearthError('ResourceNotReadyException', `The code of ${entry.name}:${record.version} is not there: ${code.reason}`);
+  if (record.settings.lockedEnvironment !== undefined) throw new HearthError('KMSAccessDeniedException', LOCKED_ENVIRONMENT);
   const reserved = entry.record.reservedConcurrency;
   return {
     id: deploymentIdOf(entry, record),

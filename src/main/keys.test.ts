@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -20,9 +21,41 @@ test('keys are there again at the next opening, sealed with a key file of their 
   );
   await second.close();
   assert.equal((await stat(join(dataDirectory, 'sealing.key'))).mode & 0o777, 0o600);
+});
 
-  await writeFile(join(dataDirectory, 'sealing.key'), Buffer.alloc(32, 1));
-  await assert.rejects(openKeys({ dataDirectory }), { code: 'DataDirectoryUnusable' });
-  await writeFile(join(dataDirectory, 'sealing.key'), 'short');
-  await assert.rejects(openKeys({ dataDirectory }), { code: 'DataDirectoryUnusable' });
+test('a key that is lost, damaged or another one is refused, and nothing changes; put back it opens', async (t) => {
+  const dataDirectory = join(await mkdtemp(join(tmpdir(), 'hearth-keys-')), 'data');
+  t.after(() => rm(join(dataDirectory, '..'), { recursive: true, force: true }));
+  const file = join(dataDirectory, 'sealing.key');
+  const elsewhere = join(dataDirectory, '..', 'elsewhere.key');
+  const made = await openKeys({ dataDirectory });
+  const { accessKeyId } = await made.create();
+  await made.close();
+  const kept = await readFile(file);
+  const before = await readFile(join(dataDirectory, 'store.db'));
+
+  for (const content of [
+    Buffer.alloc(32, 1),
+    Buffer.from('short'),
+    Buffer.alloc(0),
+    Buffer.from(`${Buffer.alloc(32).toString('base64')}\n`),
+  ]) {
+    await writeFile(file, content);
+    await assert.rejects(openKeys({ dataDirectory }), { code: 'SealingKeyUnusable' });
+    assert.deepEqual(await readFile(file), content);
+  }
+  await rm(file);
+  await assert.rejects(openKeys({ dataDirectory }), { code: 'SealingKeyUnusable', message: /HEARTH_KEY_FILE/ });
+  await assert.rejects(openKeys({ dataDirectory, keyFile: elsewhere }), { code: 'SealingKeyUnusable' });
+  assert.deepEqual([existsSync(file), existsSync(elsewhere)], [false, false], 'no other key is made');
+  assert.deepEqual(await readFile(join(dataDirectory, 'store.db')), before);
+
+  await writeFile(elsewhere, kept);
+  const opened = await openKeys({ dataDirectory, keyFile: elsewhere });
+  assert.deepEqual(
+    opened.list().map((key) => key.accessKeyId),
+    [accessKeyId],
+  );
+  await opened.close();
+  assert.equal(existsSync(file), false);
 });

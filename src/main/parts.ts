@@ -3,12 +3,12 @@ import { FileBlobs, FileFunctionLogs, openDataDirectory } from '../adapters/file
 import { openPackages } from '../adapters/packages/mod.ts';
 import type { Packages } from '../adapters/packages/mod.ts';
 import { SqliteStore } from '../adapters/sqlite/mod.ts';
-import type { Clock, Log, Random } from '../kernel/mod.ts';
+import type { Clock, Log } from '../kernel/mod.ts';
 import type { Blobs, FunctionLogs, Sandboxes, Store } from '../ports/mod.ts';
 import type { Ahead } from './ahead.ts';
 import { openSandboxes } from './drivers.ts';
 import type { Driver } from './drivers.ts';
-import { readSealingKey } from './sealing-key.ts';
+import { readSealingKeys, sealingKeyFile } from './sealing-key.ts';
 
 export type Parts = {
   readonly dataDirectory: string;
@@ -16,16 +16,19 @@ export type Parts = {
   readonly logs: FunctionLogs;
   readonly blobs: Blobs;
   readonly packages: Packages;
-  readonly sealingKey: Uint8Array;
+  readonly keyFile: string;
+  /** What is in the key file; undefined: it is not there. */
+  readonly sealingKeys: readonly Uint8Array[] | undefined;
   /** Takes longest: processes are started, and tried out. Never rejects unheard. */
   readonly sandboxes: Promise<Sandboxes>;
 };
 
 export type PartsOptions = {
   readonly dataDirectory: string;
+  /** Where the sealing key is, if not in the data directory. */
+  readonly keyFile?: string;
   readonly driver: Driver;
   readonly clock: Clock;
-  readonly random: Random;
   readonly log: Log;
   readonly ahead?: Ahead | undefined;
   /** Called when all is under way: from then on others work, and this thread has time. */
@@ -34,7 +37,7 @@ export type PartsOptions = {
 
 /** What is opened is closed by `opened`, also what was opened before a failure. */
 export async function openParts(options: PartsOptions, opened: AsyncDisposableStack): Promise<Parts> {
-  const { clock, random, log } = options;
+  const { clock, log } = options;
   const data = opened.adopt(await openDataDirectory({ path: options.dataDirectory }), (directory) => directory.close());
   const blobs = await FileBlobs.open({ directory: data.blobs });
   const packages = opened.adopt(await openPackages({ directory: data.code, blobs }), (open) => open.close());
@@ -50,10 +53,11 @@ export async function openParts(options: PartsOptions, opened: AsyncDisposableSt
       await logs.flush();
       await logs.close();
     });
-  const opening = settled(openStore(), openLogs(), readSealingKey(data.path, random));
+  const keyFile = sealingKeyFile(data.path, options.keyFile);
+  const opening = settled(openStore(), openLogs(), readSealingKeys(keyFile));
   options.begun?.();
-  const [store, logs, sealingKey] = await opening;
-  return { dataDirectory: data.path, store, logs, blobs, packages, sealingKey, sandboxes: warned(sandboxes, log) };
+  const [store, logs, sealingKeys] = await opening;
+  return { dataDirectory: data.path, store, logs, blobs, packages, keyFile, sealingKeys, sandboxes: warned(sandboxes, log) };
 }
 
 /** As Promise.all, but waits for the others when one fails: what they open has to be known to be closed again. */

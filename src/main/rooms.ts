@@ -17,6 +17,7 @@ import { followChanges } from './changes.ts';
 import { createControlHttp } from './control-http.ts';
 import { createDeployments } from './deployments.ts';
 import type { Parts } from './parts.ts';
+import { openSeal } from './sealing.ts';
 import { createUrlRoutes } from './url-routes.ts';
 
 export type RoomsOptions = {
@@ -42,10 +43,11 @@ export type Rooms = {
 
 export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableStack): Promise<Rooms> {
   const { parts, realm, auth, clock, random, log } = options;
-  const { store, logs, blobs, packages, sealingKey } = parts;
+  const { store, logs, blobs, packages, keyFile } = parts;
   const startedMs = clock.now();
-  const functions = await Functions.open({ store, blobs, code: packages, clock, random, realm, log });
-  const keys = await openAccessKeys({ store, random, clock, sealingKey });
+  const seal = await openSeal({ store, keyFile, keys: parts.sealingKeys, random });
+  const functions = await Functions.open({ store, blobs, code: packages, clock, random, realm, seal, log });
+  const keys = await openAccessKeys({ store, random, clock, seal });
   if (auth && keys.list().length === 0) warnNoKeys(log, parts.dataDirectory);
 
   const sandboxes = await parts.sandboxes;

@@ -13,6 +13,8 @@ import type { Rooms } from './rooms.ts';
 
 export type StandaloneOptions = {
   readonly dataDirectory: string;
+  /** Where the sealing key is; default: in the data directory. */
+  readonly keyFile?: string;
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -43,7 +45,7 @@ export interface Standalone {
 
 /**
  * Resolves once it answers. Throws HearthError `ListenRefused`, `AddressInUse`, `DataDirectoryLocked`, `DataDirectoryUnusable`,
- * `SandboxFailed` (a driver was asked for that does not work here), `BadUsage`; nothing is left open then.
+ * `SealingKeyUnusable`, `SandboxFailed` (a driver was asked for that does not work here), `BadUsage`; nothing is left open then.
  */
 export async function startStandalone(options: StandaloneOptions): Promise<Standalone> {
   checkListen(options);
@@ -67,7 +69,7 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
   // Loaded only then: meanwhile the first sandbox and the store come up, in a process and a thread of their own.
   let loading: Promise<typeof import('./rooms.ts')> | undefined;
   const begun = () => void (loading = import('./rooms.ts'));
-  const parts = await openParts({ ...options, clock, random, begun }, opened);
+  const parts = await openParts({ ...options, clock, begun }, opened);
   const server = await startHttpServer({
     host,
     port,

@@ -16,6 +16,8 @@ export interface Store {
    * expects (nothing is changed), `StoreFailed` when the disk refuses.
    */
   commit(writes: readonly Write[]): Promise<number>;
+  /** Removes what was overwritten or deleted before from wherever the store keeps it. Slow; commits wait. Throws HearthError `StoreFailed`. */
+  scrub(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -7,3 +7,4 @@ export * from './sigv4-parse.ts';
 export * from './sigv4-sign.ts';
 export * from './sigv4.ts';
 export * from './event-stream.ts';
+export * from './sealed.ts';

@@ -12,10 +12,12 @@ import type { Engine } from '../../src/engine/mod.ts';
 import { HearthError, silentLog, systemClock, systemRandom } from '../../src/kernel/mod.ts';
 import { followChanges } from '../../src/main/changes.ts';
 import { createDeployments } from '../../src/main/deployments.ts';
+import { createSeal } from '../../src/protocol/mod.ts';
 import { createInProcessEngine } from './lambda/in-process-engine.ts';
 import { ROLE, zipOf } from './lambda/fixture.ts';
 
 const REALM = { region: 'us-east-1', accountId: '000000000000' };
+const seal = createSeal([systemRandom.bytes(32)], systemRandom);
 const settings = { runtime: 'nodejs24.x', handler: 'index.handler', role: ROLE };
 
 async function setUp(t: TestContext, engine: Engine = createInProcessEngine()) {
@@ -25,7 +27,7 @@ async function setUp(t: TestContext, engine: Engine = createInProcessEngine()) {
   const blobs = await SimBlobs.open({ disk });
   const code = await openPackages({ directory, blobs });
   const store = await SimStore.open();
-  const functions = await Functions.open({ store, blobs, code, clock: systemClock, random: systemRandom, realm: REALM });
+  const functions = await Functions.open({ store, blobs, code, clock: systemClock, random: systemRandom, realm: REALM, seal });
   const deploymentOf = createDeployments({ realm: REALM, credentials: { accessKeyId: '', secretAccessKey: '', sessionToken: '' } });
   const stop = followChanges({ functions, engine, logs: await SimFunctionLogs.open(), deploymentOf, log: silentLog });
   const kept = async () => {

@@ -20,9 +20,11 @@ import {
 } from '../../src/control/mod.ts';
 import type { FunctionChange } from '../../src/control/mod.ts';
 import { HearthError, systemClock, systemRandom } from '../../src/kernel/mod.ts';
+import { createSeal } from '../../src/protocol/mod.ts';
 import { ROLE, SOURCE, zipOf } from './lambda/fixture.ts';
 
 const REALM = { region: 'us-east-1', accountId: '000000000000' };
+const seal = createSeal([systemRandom.bytes(32)], systemRandom);
 const settings = { runtime: 'nodejs22.x', handler: 'index.echo', role: ROLE };
 type Disks = { readonly store: SimStoreDisk; readonly blobs: SimBlobsDisk };
 
@@ -36,7 +38,7 @@ async function start(t: TestContext, disks: Disks, fault?: SimStoreOptions['faul
   const code = await openPackages({ directory, blobs });
   t.after(() => code.close());
   const store = await SimStore.open({ disk: disks.store, ...(fault && { fault }) });
-  return Functions.open({ store, blobs, code, clock: systemClock, random: systemRandom, realm: REALM });
+  return Functions.open({ store, blobs, code, clock: systemClock, random: systemRandom, realm: REALM, seal });
 }
 
 const isCode = (code: string) => (error: unknown) => error instanceof HearthError && error.code === code;

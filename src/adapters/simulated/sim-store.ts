@@ -58,6 +58,10 @@ export class SimStore implements Store {
     return revision;
   }
 
+  async scrub(): Promise<void> {
+    this.#assertOpen();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
   }

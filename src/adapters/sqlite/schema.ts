@@ -10,6 +10,8 @@ export const MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE TABLE counters (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
    INSERT INTO counters (name, value) VALUES ('revision', 0);`,
+  // No other schema: from here on records hold environments sealed, and a Hearth that looks for plain ones must not open them.
+  '',
 ];
 
 /** Marks the file as ours ("Hrth"), so that another program's database is not taken for an empty store. */

@@ -89,6 +89,19 @@ export class SqliteStore implements Store {
     });
   }
 
+  async scrub(): Promise<void> {
+    this.#assertOpen();
+    while (this.#pump) await this.#pump;
+    const scrubbing = this.#writer.scrub();
+    // What is committed meanwhile waits for the writer.
+    const over = async () => {
+      await Promise.allSettled([scrubbing]);
+      await this.#writeGroups();
+    };
+    this.#pump = over();
+    await scrubbing;
+  }
+
   /** Writes what waits, then closes the file. */
   close(): Promise<void> {
     this.#closed ??= (async () => {

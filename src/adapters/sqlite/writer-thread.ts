@@ -9,6 +9,8 @@ import type { WriterReply, WriterRequest } from './writer.ts';
 export type WriterThread = {
   /** Rejects with HearthError `StoreFailed` when the thread is gone. */
   commit(commits: readonly (readonly EncodedWrite[])[]): Promise<readonly CommitResult[]>;
+  /** Rejects with HearthError `StoreFailed`. */
+  scrub(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -26,6 +28,12 @@ export async function startWriter(path: string, script: URL = WRITER_SCRIPT): Pr
       if (reply.kind !== 'results')
         throw new HearthError('StoreFailed', `the store's writer thread answered a commit with "${reply.kind}"`);
       return reply.results;
+    },
+    async scrub() {
+      const reply = await ask({ kind: 'scrub' });
+      if (reply.kind === 'scrubbed') return;
+      const why = reply.kind === 'unscrubbed' ? reply.message : `the writer thread answered with "${reply.kind}"`;
+      throw new HearthError('StoreFailed', `what was stored before could not be removed from the store's files: ${why}`);
     },
     async close() {
       try {

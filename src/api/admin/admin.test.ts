@@ -10,6 +10,7 @@ import type { TestContext } from 'node:test';
 import { manualClock, seededRandom } from '../../kernel/mod.ts';
 import { SimStore } from '../../adapters/simulated/mod.ts';
 import { entriesOf } from '../../ports/mod.ts';
+import { createSeal } from '../../protocol/mod.ts';
 import type { FunctionLogs, LogEntry } from '../../ports/mod.ts';
 import { openAccessKeys } from '../door/mod.ts';
 import { createAdminApi } from './mod.ts';
@@ -97,7 +98,7 @@ const entry = (text: string, requestId: string): LogEntry => ({ functionName: 'h
 async function setUp(t: TestContext) {
   const clock = manualClock(START_MS);
   const store = await SimStore.open();
-  const keys = await openAccessKeys({ store, random: seededRandom(1), clock, sealingKey: new Uint8Array(32) });
+  const keys = await openAccessKeys({ store, random: seededRandom(1), clock, seal: createSeal([new Uint8Array(32)], seededRandom(1)) });
   const logs = memoryLogs();
   const state = { ready: true };
   const admin = createAdminApi({

@@ -1,11 +1,11 @@
 /**
  * Who may come in when authentication is on: access keys as AWS has them. Checking a signature needs the secret itself, so secrets are
- * stored sealed (AES-256-GCM) under a key that lies outside the database: a copied database alone opens no door.
+ * stored sealed under a key that lies outside the database: a copied database alone opens no door.
  */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { HearthError } from '../../kernel/mod.ts';
 import type { Clock, Random } from '../../kernel/mod.ts';
-import type { Store } from '../../ports/mod.ts';
+import type { Store, Write } from '../../ports/mod.ts';
+import type { Seal } from '../../protocol/mod.ts';
 
 export interface AccessKeys {
   /** From memory: no store access for a request. */
@@ -24,28 +24,28 @@ export type AccessKeysOptions = {
   readonly store: Store;
   readonly random: Random;
   readonly clock: Clock;
-  /** 32 bytes. */
-  readonly sealingKey: Uint8Array;
+  readonly seal: Seal;
 };
 
 type KeyRecord = {
   readonly schema: 1;
   readonly description: string;
   readonly createdMs: number;
-  /** Base64: nonce, tag, ciphertext. */ readonly sealed: string;
+  readonly sealed: string;
 };
 type KnownKey = AccessKey & { readonly secret: string };
 
+const PREFIX = 'keys/';
 const MAX_KEYS = 500;
 
-/** Reads all keys. Throws `DataDirectoryUnusable` when the sealing key is not the one they were sealed with. */
+/** Reads all keys. Throws `DataDirectoryUnusable` when one of them does not open. */
 export async function openAccessKeys(options: AccessKeysOptions): Promise<AccessKeys> {
-  const { store, random, clock, sealingKey } = options;
+  const { store, random, clock, seal } = options;
   const known = new Map<string, KnownKey>();
-  for (const { key, value } of await store.list<KeyRecord>('keys/', { limit: MAX_KEYS })) {
-    const accessKeyId = key.slice('keys/'.length);
+  for (const { key, value } of await store.list<KeyRecord>(PREFIX, { limit: MAX_KEYS })) {
+    const accessKeyId = key.slice(PREFIX.length);
     const { description, createdMs } = value;
-    known.set(accessKeyId, { accessKeyId, description, createdMs, secret: unseal(sealingKey, accessKeyId, value.sealed) });
+    known.set(accessKeyId, { accessKeyId, description, createdMs, secret: unseal(seal, accessKeyId, value.sealed) });
   }
   return {
     secretOf: (accessKeyId) => known.get(accessKeyId)?.secret,
@@ -63,45 +63,47 @@ export async function openAccessKeys(options: AccessKeysOptions): Promise<Access
         schema: 1,
         description,
         createdMs: shown.createdMs,
-        sealed: seal(sealingKey, accessKeyId, secret, random),
+        sealed: seal.seal(secret, accessKeyId),
       };
-      await store.commit([{ kind: 'put', key: `keys/${accessKeyId}`, value, expect: 0 }]);
+      await store.commit([{ kind: 'put', key: `${PREFIX}${accessKeyId}`, value, expect: 0 }]);
       known.set(accessKeyId, { ...shown, secret });
       return { ...shown, secretAccessKey: secret };
     },
     async delete(accessKeyId) {
       if (!known.has(accessKeyId)) return false;
-      await store.commit([{ kind: 'delete', key: `keys/${accessKeyId}` }]);
+      await store.commit([{ kind: 'delete', key: `${PREFIX}${accessKeyId}` }]);
       known.delete(accessKeyId);
       return true;
     },
   };
 }
 
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-
-function seal(sealingKey: Uint8Array, accessKeyId: string, secret: string, random: Random): string {
-  const nonce = random.bytes(NONCE_BYTES);
-  // The id is authenticated with it: a record moved to another id doesn't open.
-  const cipher = createCipheriv('aes-256-gcm', sealingKey, nonce, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(accessKeyId));
-  const sealed = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final()]);
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
+/** Whether there is anything that only the sealing key opens. */
+export async function hasSealedKeys(store: Store): Promise<boolean> {
+  return (await store.list(PREFIX, { limit: 1 })).length > 0;
 }
 
-function unseal(sealingKey: Uint8Array, accessKeyId: string, text: string): string {
-  const bytes = Buffer.from(text, 'base64');
-  try {
-    const decipher = createDecipheriv('aes-256-gcm', sealingKey, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-    decipher.setAAD(Buffer.from(accessKeyId)).setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-    return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString();
-  } catch (cause) {
-    throw new HearthError(
-      'DataDirectoryUnusable',
-      `The access key ${accessKeyId} cannot be opened: the key file in the data directory is not the one it was sealed with. Restore that file from where the data came from.`,
-      { cause },
-    );
+/** What has to be written so that every secret is sealed with the key that seals now. Undefined: one of them does not open. */
+export async function resealAccessKeys(store: Store, seal: Seal): Promise<Write[] | undefined> {
+  const writes: Write[] = [];
+  for (const { key, value, revision } of await store.list<KeyRecord>(PREFIX, { limit: MAX_KEYS })) {
+    if (seal.isCurrent(value.sealed)) continue;
+    const accessKeyId = key.slice(PREFIX.length);
+    const secret = seal.open(value.sealed, accessKeyId);
+    if (secret === undefined) return undefined;
+    writes.push({ kind: 'put', key, value: { ...value, sealed: seal.seal(secret, accessKeyId) }, expect: revision });
   }
+  return writes;
+}
+
+/** The id is authenticated with the secret: a record moved to another id doesn't open. */
+function unseal(seal: Seal, accessKeyId: string, sealed: string): string {
+  const secret = seal.open(sealed, accessKeyId);
+  if (secret !== undefined) return secret;
+  throw new HearthError(
+    'DataDirectoryUnusable',
+    `The access key ${accessKeyId} cannot be opened: its record was changed, or comes from another data directory. Restore the store from a backup.`,
+  );
 }
 
 function base32(bytes: Uint8Array): string {

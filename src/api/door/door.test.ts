@@ -2,20 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HearthError, manualClock, seededRandom } from '../../kernel/mod.ts';
 import type { ErrorCode } from '../../kernel/mod.ts';
-import { signRequest, signature, signingKey, writeTimestamp } from '../../protocol/mod.ts';
+import { createSeal, signRequest, signature, signingKey, writeTimestamp } from '../../protocol/mod.ts';
 import { SimStore } from '../../adapters/simulated/mod.ts';
 import { checkListen, createDoor, openAccessKeys } from './mod.ts';
 import { replayGuard } from './replay.ts';
 
 const START_MS = 1_700_000_000_000;
-const sealingKey = seededRandom(1).bytes(32);
+const seal = createSeal([seededRandom(1).bytes(32)], seededRandom(1));
 const code = (expected: ErrorCode) => (error: unknown) => error instanceof HearthError && error.code === expected;
 
 async function open(auth = true) {
   const clock = manualClock(START_MS);
   const random = seededRandom(2);
   const store = await SimStore.open();
-  const keys = await openAccessKeys({ store, random, clock, sealingKey });
+  const keys = await openAccessKeys({ store, random, clock, seal });
   const key = await keys.create({ description: 'mine' });
   return { clock, store, keys, key, door: createDoor({ auth, keys, clock, region: 'us-east-1' }) };
 }
@@ -146,15 +146,19 @@ test('access keys survive a new start, sealed; with another sealing key they do 
   const { store, keys, key, clock } = await open();
   const stored = await store.get<{ sealed: string }>(`keys/${key.accessKeyId}`);
   assert.ok(stored && !JSON.stringify(stored.value).includes(key.secretAccessKey));
-  const options = { store, random: seededRandom(3), clock };
-  const reopened = await openAccessKeys({ ...options, sealingKey });
+  const random = seededRandom(3);
+  const options = { store, random, clock };
+  const reopened = await openAccessKeys({ ...options, seal });
   assert.equal(reopened.secretOf(key.accessKeyId), key.secretAccessKey);
   assert.deepEqual(reopened.list(), [{ accessKeyId: key.accessKeyId, description: 'mine', createdMs: START_MS }]);
-  await assert.rejects(openAccessKeys({ ...options, sealingKey: seededRandom(9).bytes(32) }), code('DataDirectoryUnusable'));
+  await assert.rejects(
+    openAccessKeys({ ...options, seal: createSeal([seededRandom(9).bytes(32)], random) }),
+    code('DataDirectoryUnusable'),
+  );
   assert.equal(await keys.delete(key.accessKeyId), true);
   assert.equal(await keys.delete(key.accessKeyId), false);
   assert.equal(keys.secretOf(key.accessKeyId), undefined);
-  assert.deepEqual((await openAccessKeys({ ...options, sealingKey })).list(), []);
+  assert.deepEqual((await openAccessKeys({ ...options, seal })).list(), []);
 });
 
 test('a deleted key is refused at once', async () => {

@@ -1,5 +1,6 @@
 /** What operations answer with, in the service model's shapes. */
-import type { AliasRecord, Cors, FunctionEntry, FunctionVersion, UrlEntry } from '../../control/mod.ts';
+import { LOCKED_ENVIRONMENT } from '../../control/mod.ts';
+import type { AliasRecord, Cors, FunctionEntry, FunctionSettings, FunctionVersion, UrlEntry } from '../../control/mod.ts';
 
 export type ConfigurationView = {
   /** What the ARN ends with; undefined: the function's own. */
@@ -23,10 +24,10 @@ export function configurationOf(entry: FunctionEntry, { record, code }: Function
     LastModified: lambdaTime(record.modifiedMs),
     CodeSha256: base64Hash(record.code.sha256),
     Version: record.version,
-    ...(settings.environment && { Environment: { Variables: settings.environment } }),
+    ...environmentView(settings),
     TracingConfig: { Mode: settings.tracing },
     RevisionId: record.revisionId,
-    ...(!view.listed && states(code)),
+    ...(!view.listed && states(code, settings)),
     PackageType: 'Zip',
     Architectures: [settings.architecture],
     EphemeralStorage: { Size: settings.tmpMiB },
@@ -40,8 +41,19 @@ export function configurationOf(entry: FunctionEntry, { record, code }: Function
   };
 }
 
+/** In place of values that can't be read there is what is wrong, as where Lambda may not use the key. */
+function environmentView({ environment, lockedEnvironment }: FunctionSettings): object {
+  if (lockedEnvironment !== undefined)
+    return { Environment: { Error: { ErrorCode: 'AccessDeniedException', Message: LOCKED_ENVIRONMENT } } };
+  return environment ? { Environment: { Variables: environment } } : {};
+}
+
 /** A change is answered when it is in force: nothing is ever Pending or InProgress. */
-function states(code: FunctionVersion['code']): object {
+function states(code: FunctionVersion['code'], { lockedEnvironment }: FunctionSettings): object {
+  if (code.kind === 'ready' && lockedEnvironment !== undefined) {
+    const reason = { StateReason: LOCKED_ENVIRONMENT, StateReasonCode: 'KMSKeyAccessDenied' };
+    return { State: 'Failed', ...reason, LastUpdateStatus: 'Successful' };
+  }
   switch (code.kind) {
     case 'ready':
       return { State: 'Active', LastUpdateStatus: 'Successful' };

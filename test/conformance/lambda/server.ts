@@ -8,6 +8,7 @@ import { SimBlobs, SimStore } from '../../../src/adapters/simulated/mod.ts';
 import { createLambdaApi } from '../../../src/api/lambda/mod.ts';
 import { Functions } from '../../../src/control/mod.ts';
 import { silentLog, systemClock, systemRandom } from '../../../src/kernel/mod.ts';
+import { createSeal } from '../../../src/protocol/mod.ts';
 import { createDeployments } from '../../../src/main/deployments.ts';
 import { createInProcessEngine } from './in-process-engine.ts';
 
@@ -24,7 +25,9 @@ async function startInProcess(): Promise<ServerUnderTest> {
   const blobs = await SimBlobs.open();
   const code = await openPackages({ directory, blobs });
   const realm = { region: 'us-east-1', accountId: '000000000000' };
-  const functions = await Functions.open({ store: await SimStore.open(), blobs, code, clock: systemClock, random: systemRandom, realm });
+  const store = await SimStore.open();
+  const seal = createSeal([systemRandom.bytes(32)], systemRandom);
+  const functions = await Functions.open({ store, blobs, code, clock: systemClock, random: systemRandom, realm, seal });
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test', sessionToken: '' };
   const listener = createLambdaApi({
     functions,
