@@ -13,6 +13,7 @@ export const HEAD_BYTES = 9;
 export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 export const KIND = {
   invoke: 0x01,
+  invokeForm: 0x02,
   ready: 0x10,
   initError: 0x11,
   response: 0x20,
@@ -31,6 +32,12 @@ const writeText = uncurry<Buffer, [string, number, number, BufferEncoding], numb
 /** What `toString` comes down to. */
 const readText = uncurry<Buffer, [number, number], string>(
   (prototype as unknown as { utf8Slice(from: number, to: number): string }).utf8Slice,
+);
+const readLatin1 = uncurry<Buffer, [number, number], string>(
+  (prototype as unknown as { latin1Slice(from: number, to: number): string }).latin1Slice,
+);
+const readBase64 = uncurry<Buffer, [number, number], string>(
+  (prototype as unknown as { base64Slice(from: number, to: number): string }).base64Slice,
 );
 const set = uncurry<Uint8Array, [Uint8Array, number], void>(Uint8Array.prototype.set);
 const slice = uncurry<Buffer, [number, number], Buffer>(prototype.subarray);
@@ -102,6 +109,14 @@ export class Channel {
   /** Text of the current frame. */
   text(from: number, to: number): string {
     return readText(this.buffer, from, to);
+  }
+
+  latin1(from: number, to: number): string {
+    return readLatin1(this.buffer, from, to);
+  }
+
+  base64(from: number, to: number): string {
+    return readBase64(this.buffer, from, to);
   }
 
   /** Evented reading: takes what a socket has received; `next` then finds the frames. */

@@ -73,19 +73,38 @@ function sendAndReceive(): void {
   libc.close(other);
 }
 
-/** As the engine sends them. */
+const ID = '00000000-0000-4000-8000-000000000000';
+const DEADLINE = '1000000000000';
+const ARN = 'arn:aws:lambda';
+const TRACE = 'Root=1-00000000-000000000000000000000000';
+
+/** As the engine sends them: of each three invocations one with a trace, one without, one as a form. */
 function invokeFrame(stream: number): Buffer {
-  const trace = 'Root=1-00000000-000000000000000000000000';
-  const head = Buffer.from(
-    JSON.stringify({ id: '00000000-0000-4000-8000-000000000000', deadlineMs: 1e12, arn: 'arn:aws:lambda', ...(stream % 2 && { trace }) }),
-  );
-  const event = Buffer.from('{"name":"Ada","list":[1,2,3]}');
-  const frame = Buffer.alloc(HEAD_BYTES + 4 + head.length + event.length);
+  if (stream % 3 === 0) return formFrame(stream);
+  const trace = stream % 3 === 1 ? `,"trace":"${TRACE}"` : '';
+  const head = Buffer.from(`{"id":"${ID}","deadlineMs":${DEADLINE},"arn":"${ARN}"${trace}}`);
+  return frameOf(KIND.invoke, stream, [head.length], head, Buffer.from('{"name":"Ada","list":[1,2,3]}'));
+}
+
+function formFrame(stream: number): Buffer {
+  const event = { name: '', list: [1, 2, 3], body: '', a: { b: { text: '', number: 0 } } };
+  const blanks = [
+    [['name'], 'text'],
+    [['a', 'b', 'text'], 'text'],
+    [['a', 'b', 'number'], 'number'],
+  ];
+  const form = Buffer.from(JSON.stringify({ event, blanks, body: 'text' }));
+  const texts = Buffer.from(`${[ID, DEADLINE, ARN, TRACE, 'Ada', 'text', '1'].join('\n')}\n`);
+  return frameOf(KIND.invokeForm, stream, [1, form.length, texts.length], form, texts, Buffer.from('body'));
+}
+
+/** A frame whose payload begins with numbers, u32 each. */
+function frameOf(kind: number, stream: number, numbers: readonly number[], ...parts: readonly Buffer[]): Buffer {
+  const head = Buffer.alloc(HEAD_BYTES + 4 * numbers.length);
+  const frame = Buffer.concat([head, ...parts]);
   frame.writeUInt32LE(frame.length - HEAD_BYTES, 0);
-  frame[4] = KIND.invoke;
+  frame[4] = kind;
   frame.writeUInt32LE(stream, 5);
-  frame.writeUInt32LE(head.length, HEAD_BYTES);
-  frame.set(head, HEAD_BYTES + 4);
-  frame.set(event, HEAD_BYTES + 4 + head.length);
+  numbers.forEach((number, i) => frame.writeUInt32LE(number, HEAD_BYTES + 4 * i));
   return frame;
 }

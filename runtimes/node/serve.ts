@@ -14,6 +14,7 @@ import { createContext } from './context.ts';
 import { ending } from './ending.ts';
 import { RuntimeError, toFunctionError } from './errors.ts';
 import type { FunctionError } from './errors.ts';
+import { Forms } from './forms.ts';
 import type { LoopAlive } from './idle.ts';
 import { IdleWatch } from './idle.ts';
 import { Leftovers } from './leftovers.ts';
@@ -110,6 +111,7 @@ class Server {
   /** What follows from the invocation's end is seen to after it. */
   #beginning = false;
   readonly #leftovers = new Leftovers();
+  readonly #forms = new Forms();
   readonly #watch: IdleWatch | undefined;
   #answers = 0;
   #maxRss = 0;
@@ -189,19 +191,27 @@ class Server {
 
   #begin(scope: LogScope | undefined): void {
     const { kind, stream, from, to, buffer } = this.#channel;
-    if (kind !== KIND.invoke) throw new Error(`the host sent a frame of kind ${kind}`);
+    if (kind !== KIND.invoke && kind !== KIND.invokeForm) throw new Error(`the host sent a frame of kind ${kind}`);
     const invocation = new Invocation(stream, this, scope);
     if (scope) add(this.#running, invocation);
     else this.#current = invocation;
     try {
-      const eventAt = from + 4 + readUint32(buffer, from);
-      const head = parse(this.#channel.text(from + 4, eventAt)) as InvokeHead;
+      let head: InvokeHead;
+      let event: unknown;
+      let eventAt = to;
+      if (kind === KIND.invokeForm) ({ head, event } = this.#forms.read(this.#channel));
+      else {
+        eventAt = from + 4 + readUint32(buffer, from);
+        head = parse(this.#channel.text(from + 4, eventAt)) as InvokeHead;
+        event = {};
+      }
       if (scope) scope.requestId = head.id;
       else {
         setLogScope(stream, head.id);
         setTrace(head.trace);
       }
-      const event: unknown = eventAt === to ? {} : parse(this.#channel.text(eventAt, to));
+      // What is wrong with an event is told in the invocation's own log.
+      if (eventAt < to) event = parse(this.#channel.text(eventAt, to));
       const context = createContext(this.#loaded.facts, head, invocation);
       invocation.context = context;
       if (this.#loaded.streaming) this.#stream(invocation, event, context);

@@ -2,6 +2,8 @@ import { LIMITS, silentLog } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import { entriesOf } from '../ports/mod.ts';
 import type { InvocationReport, Sandboxes } from '../ports/mod.ts';
+import { FormEvent } from '../protocol/mod.ts';
+import type { EncodableEvent } from '../protocol/mod.ts';
 import type { Deployment } from './deployment.ts';
 import type { Engine, EngineListener, EngineLog, Invocation, InvocationHandle, PrepareResult } from './engine.ts';
 import { initError } from './errors.ts';
@@ -77,7 +79,8 @@ export function createEngine(options: EngineOptions): Engine {
   };
 }
 
-function isTooLarge(event: string | Uint8Array): boolean {
+function isTooLarge(event: EncodableEvent): boolean {
+  if (event instanceof FormEvent) return event.mostBytes > LIMITS.payloadBytes && isTooLarge(event.toJson());
   // A character takes at most three bytes per UTF-16 unit: most events need no counting.
   if (event.length * 3 <= LIMITS.payloadBytes) return false;
   return (typeof event === 'string' ? Buffer.byteLength(event) : event.length) > LIMITS.payloadBytes;

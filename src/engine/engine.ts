@@ -1,4 +1,4 @@
-import type { FunctionError, LogLevel, StreamHead } from '../protocol/mod.ts';
+import type { EncodableEvent, FunctionError, LogLevel, StreamHead } from '../protocol/mod.ts';
 import type { Deployment } from './deployment.ts';
 
 /** The data plane: gives an event to an instance of a deployment and the answer to a listener. */
@@ -22,8 +22,8 @@ export interface Engine {
 
 export type Invocation = {
   readonly deployment: Deployment;
-  /** JSON, as text or in UTF-8. The caller has checked its size; the engine checks it again. */
-  readonly event: string | Uint8Array;
+  /** The caller has checked its size; the engine checks it again. */
+  readonly event: EncodableEvent;
   /** Given by the caller when it has promised one already; otherwise the engine makes a UUID. */
   readonly requestId?: string;
   readonly trace?: string;

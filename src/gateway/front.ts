@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import { ExpiringFifo, Fifo } from '../kernel/mod.ts';
 import type { Clock, Linked } from '../kernel/mod.ts';
 import { parsePlainRequest } from '../protocol/mod.ts';
-import type { PlainRequest } from '../protocol/mod.ts';
+import type { PlainHead, PlainRequest } from '../protocol/mod.ts';
 import type { Gateway, PlainClient } from './gateway.ts';
 import { isBodiless, plainAddress } from './reply.ts';
 
@@ -122,6 +122,8 @@ export class Front {
 /** What does not come within this time, a first request or the rest of a body, is waited for by the HTTP server, and so is a larger body. */
 const AWAITED_MS = 1_000;
 const MAX_BODY_BYTES = 64 * 1024;
+/** Of a body, for as long as a connection lasts, beside what is remembered of the headers before it. */
+const MAX_KEPT_BYTES = 1024;
 
 /** Members may leave meanwhile. */
 function each(list: Fifo<Connection>, act: (connection: Connection) => void): void {
@@ -144,6 +146,8 @@ class Connection implements PlainClient, Linked<Connection> {
   /** What has arrived and waits: for the rest of a body, or for the answer before it. */
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
+  /** What came with the last request. */
+  #head: PlainHead | undefined;
   /** The request whose body is being waited for. */
   #request: PlainRequest | undefined;
   #onGone: (() => void) | undefined;
@@ -256,13 +260,16 @@ class Connection implements PlainClient, Linked<Connection> {
 
   /** A request that begins with `chunk`. */
   #read(chunk: Buffer): void {
-    const request = parsePlainRequest(chunk.toString('latin1'));
-    if (!request || request.bodyAt > this.#front.headerBytes || request.bodyBytes > MAX_BODY_BYTES) {
+    const request = parsePlainRequest(chunk.toString('latin1'), this.#head);
+    const bodyBytes = request?.head.bodyBytes ?? 0;
+    if (!request || request.bodyAt > this.#front.headerBytes || bodyBytes > MAX_BODY_BYTES) {
       this.#keep(chunk);
-      this.leave();
-    } else if (chunk.length === request.bodyAt + request.bodyBytes) {
-      this.#serve(request, chunk);
-    } else {
+      return this.leave();
+    }
+    // What is kept of a text keeps all of it.
+    this.#head = chunk.length - request.bodyAt <= MAX_KEPT_BYTES ? request.head : undefined;
+    if (chunk.length === request.bodyAt + bodyBytes) this.#serve(request, chunk);
+    else {
       this.#request = request;
       this.#keep(chunk);
       this.queue?.remove(this);
@@ -271,7 +278,7 @@ class Connection implements PlainClient, Linked<Connection> {
   }
 
   #continue(request: PlainRequest): void {
-    const missing = request.bodyAt + request.bodyBytes - this.#waitingBytes;
+    const missing = request.bodyAt + request.head.bodyBytes - this.#waitingBytes;
     if (missing > 0) return;
     this.#request = undefined;
     // More than one request: whoever sends ahead is served by the HTTP server.
@@ -283,7 +290,7 @@ class Connection implements PlainClient, Linked<Connection> {
     this.queue?.remove(this);
     this.#front.engage(this);
     this.#busy = true;
-    if (this.#front.serve(request, request.bodyBytes === 0 ? undefined : bytes.subarray(request.bodyAt), this)) return;
+    if (this.#front.serve(request, request.head.bodyBytes === 0 ? undefined : bytes.subarray(request.bodyAt), this)) return;
     this.#busy = false;
     this.#keep(bytes);
     this.leave();

@@ -81,8 +81,9 @@ class UrlGateway implements Gateway {
   }
 
   servePlain(request: PlainRequest, body: Buffer | undefined, client: PlainClient): boolean {
-    const address = urlAddress(request.host, request.target);
-    if (!address || request.bodyBytes > this.#options.limits.payloadBytes) return false;
+    const { head } = request;
+    const address = urlAddress(head.host, request.target);
+    if (!address || head.bodyBytes > this.#options.limits.payloadBytes) return false;
     let route: UrlRoute | undefined;
     try {
       route = this.#options.routes.byUrlId(address.urlId);
@@ -90,14 +91,15 @@ class UrlGateway implements Gateway {
       // Whoever serves it next finds out the same, and says so.
       return false;
     }
-    if (!route || route.invokeMode !== 'BUFFERED' || route.authType !== 'NONE' || (route.cors && request.origin)) return false;
+    if (!route || route.invokeMode !== 'BUFFERED' || route.authType !== 'NONE' || (route.cors && head.origin)) return false;
     this.#invoke(route, address, {
       method: request.method,
-      rawHeaders: request.rawHeaders,
+      head,
+      rawHeaders: head.rawHeaders,
       httpVersion: '1.1',
       sourceIp: client.sourceIp,
       port: client.port,
-      trace: request.trace,
+      trace: head.trace,
       cors: NO_HEADERS,
       body,
       caller: undefined,
@@ -139,6 +141,7 @@ class UrlGateway implements Gateway {
     const timeMs = clock.now();
     const trace = call.trace ?? traceId(timeMs, requestId);
     const event = this.#encoder.encode(this.#shape(urlId, call.caller), {
+      head: call.head,
       method: call.method,
       path,
       query,
@@ -183,7 +186,7 @@ class UrlGateway implements Gateway {
 type OverHttp = { readonly request: IncomingMessage; readonly response: ServerResponse; readonly reply: Reply };
 
 /** A request that may come in. */
-type Call = Pick<UrlRequest, 'method' | 'rawHeaders' | 'httpVersion' | 'sourceIp' | 'port'> & {
+type Call = Pick<UrlRequest, 'head' | 'method' | 'rawHeaders' | 'httpVersion' | 'sourceIp' | 'port'> & {
   readonly trace: string | undefined;
   readonly cors: readonly string[];
   readonly body: Buffer | undefined;
@@ -196,6 +199,7 @@ type Call = Pick<UrlRequest, 'method' | 'rawHeaders' | 'httpVersion' | 'sourceIp
 function callOver({ request, response, reply }: OverHttp, cors: readonly string[], body: Buffer | undefined, caller?: string): Call {
   const trace = request.headers['x-amzn-trace-id'];
   return {
+    head: undefined,
     method: request.method ?? 'GET',
     rawHeaders: request.rawHeaders,
     httpVersion: request.httpVersion,

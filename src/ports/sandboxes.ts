@@ -1,4 +1,4 @@
-import type { FunctionError, InvokeHead, LogLevel, SnapshotBlocker, StreamHead } from '../protocol/mod.ts';
+import type { EncodableEvent, FunctionError, InvokeHead, LogLevel, SnapshotBlocker, StreamHead } from '../protocol/mod.ts';
 
 /** What must be run: all that a sandbox is given. Immutable; one spec, one kind of sandbox. */
 export type SandboxSpec = {
@@ -84,12 +84,12 @@ export interface Instance {
   /** Output outside of any invocation, and that of child processes. */
   onLog: ((text: string, level: LogLevel) => void) | undefined;
   /** Runs one invocation. `listener.end` is called exactly once, and nothing of it after that. */
-  invoke(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow;
+  invoke(head: InvokeHead, event: EncodableEvent, listener: InvocationListener): Flow;
   /**
    * Hands over an invocation for when those before it have ended, one at a time and in order. Undefined, and nothing is done, where it would
    * have no place. Absent: an instance that cannot give back what it has not begun.
    */
-  handAhead?(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow | undefined;
+  handAhead?(head: InvokeHead, event: EncodableEvent, listener: InvocationListener): Flow | undefined;
   /** Takes back what was handed ahead and is not begun: each ends as `notBegun` during the call, the last one first. */
   recall?(): void;
   /** Ends the process at once, with all its children; running invocations end as `died`. Idempotent. */

@@ -1,3 +1,5 @@
+import { FormEvent } from './event-form.ts';
+import type { EncodableEvent } from './event-form.ts';
 import { quoted } from './json.ts';
 
 /**
@@ -17,6 +19,12 @@ export const FRAME = {
   // host -> sandbox
   /** u32 length of the head, the head (JSON, InvokeHead), then the event's bytes. */
   invoke: 0x01,
+  /**
+   * An invocation whose event is a form that is filled in (event-form.ts). Payload: u32 id of the form, u32 length of the form, u32 length of
+   * the texts; the form as JSON, for who does not know that id; the texts, in Latin-1 and each ended by a newline: request id, deadline, ARN,
+   * trace or nothing, then one for each blank; the body's bytes.
+   */
+  invokeForm: 0x02,
   // sandbox -> host
   /** Init is done. Payload: JSON (ReadyPayload). */
   ready: 0x10,
@@ -104,17 +112,39 @@ export function writeFrameHead(target: Buffer, kind: FrameKind, stream: number, 
   target.writeUInt32LE(stream, 5);
 }
 
-/**
- * Puts the frames of invocations together, all but large ones in one buffer: a frame is valid until the next one is encoded. The event is
- * JSON, as text or in UTF-8.
- */
+/** Puts the frames of invocations together, all but large ones in one buffer: a frame is valid until the next one is encoded. */
 export class InvokeEncoder {
   readonly #own = Buffer.allocUnsafeSlow(64 * 1024);
   /** The frame is the first `length` bytes. */
   frame = this.#own;
   length = 0;
 
-  encode(stream: number, head: InvokeHead, event: string | Uint8Array): void {
+  encode(stream: number, head: InvokeHead, event: EncodableEvent): void {
+    // A form's invocation has no place for what only some clients send.
+    if (!(event instanceof FormEvent)) this.#encodeJson(stream, head, event);
+    else if (head.clientContext !== undefined || head.identity !== undefined) this.#encodeJson(stream, head, event.toJson());
+    else this.#encodeForm(stream, head, event);
+  }
+
+  #encodeForm(stream: number, { id, deadlineMs, arn, trace }: InvokeHead, { form, texts, body }: FormEvent): void {
+    const text = `${id}\n${deadlineMs}\n${arn}\n${trace ?? ''}\n${texts}`;
+    const formBytes = form.bytes.length;
+    const textAt = FORM_AT + formBytes;
+    const bodyAt = textAt + text.length;
+    const length = body === undefined ? bodyAt : bodyAt + body.length;
+    const frame = length <= this.#own.length ? this.#own : Buffer.allocUnsafe(length);
+    writeFrameHead(frame, FRAME.invokeForm, stream, length - FRAME_HEAD_BYTES);
+    frame.writeUInt32LE(form.id, FRAME_HEAD_BYTES);
+    frame.writeUInt32LE(formBytes, FRAME_HEAD_BYTES + 4);
+    frame.writeUInt32LE(text.length, FRAME_HEAD_BYTES + 8);
+    frame.set(form.bytes, FORM_AT);
+    frame.write(text, textAt, 'latin1');
+    if (body !== undefined) frame.set(body, bodyAt);
+    this.frame = frame;
+    this.length = length;
+  }
+
+  #encodeJson(stream: number, head: InvokeHead, event: string | Uint8Array): void {
     const text = headText(head);
     // Characters take three bytes at most.
     const most = EVENT_AT + (text.length + event.length) * 3;
@@ -132,6 +162,7 @@ export class InvokeEncoder {
 }
 
 const EVENT_AT = FRAME_HEAD_BYTES + 4;
+const FORM_AT = FRAME_HEAD_BYTES + 12;
 
 /** JSON, put together by hand: there is one for every invocation. */
 function headText({ id, deadlineMs, arn, trace, clientContext, identity }: InvokeHead): string {

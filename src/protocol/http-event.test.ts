@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { FormEvent, jsonOf } from './event-form.ts';
 import { urlEventEncoder, urlEventShape } from './http-event.ts';
 import type { UrlRequest } from './http-event.ts';
+import { parsePlainRequest } from './http-request.ts';
+import type { PlainHead } from './http-request.ts';
 
 const shape = urlEventShape({ urlId: 'abc', domainName: 'abc.lambda-url.us-east-1.localhost' });
 const encoder = urlEventEncoder();
@@ -32,7 +35,7 @@ function event(request: Partial<UrlRequest>): Event {
     trace: 'Root=1-62fdefd3-1e5a14477f1ac5860602b53b',
     ...request,
   };
-  return JSON.parse(encoder.encode(shape, whole)) as Event;
+  return JSON.parse(jsonOf(encoder.encode(shape, whole))) as Event;
 }
 
 test('a plain request becomes the event that Lambda documents, field for field', () => {
@@ -121,7 +124,7 @@ test('with an IAM caller the event says who that is', () => {
     timeMs: 0,
     trace: 't',
   };
-  const got = JSON.parse(encoder.encode(iam, request)) as Event;
+  const got = JSON.parse(jsonOf(encoder.encode(iam, request))) as Event;
   assert.equal(got.requestContext.authorizer?.iam.accessKey, 'AKIAX');
   assert.equal(got.requestContext.accountId, '000000000000');
 });
@@ -156,4 +159,55 @@ test('whatever is sent, the event is valid JSON and holds every byte of it', () 
 test('many header names do not make it forget which came twice', () => {
   for (let i = 0; i < 3_000; i++) event({ rawHeaders: [`x-${i}`, 'v'] });
   assert.equal(event({ rawHeaders: ['X-2999', '1', 'x-2999', '2'] }).headers['x-2999'], '1,2');
+});
+
+test('a client that repeats itself fills in a form, and the event is the same', () => {
+  const header = fc.constantFrom(
+    'user-agent: x',
+    'Cookie: a=b; c=d',
+    'content-type: text/plain',
+    'X-Forwarded-For: 1.2.3.4',
+    'x-q: \xe4"\\',
+  );
+  const ownTrace = fc.constantFrom('', 'x-amzn-trace-id: Root=1\r\n');
+  const target = fc.constantFrom('/', '/a%20b', '/?x=1', '/p?a=%F0%9F%98%80&b=%E4', '/p?a=1&a=2&b');
+  const body = fc.oneof(fc.constant(''), fc.string({ unit: 'binary', maxLength: 20 }), fc.constant('\xff\xfe'));
+  let filled = 0;
+  fc.assert(
+    fc.property(fc.uniqueArray(header), ownTrace, fc.array(fc.tuple(target, body), { minLength: 2 }), (headers, trace, requests) => {
+      let head: PlainHead | undefined;
+      for (const [target, text] of requests) {
+        const bytes = Buffer.from(text);
+        const length = bytes.length === 0 ? '' : `content-length: ${bytes.length}\r\n`;
+        const lines = headers.map((line) => `${line}\r\n`).join('');
+        const plain = parsePlainRequest(`POST ${target} HTTP/1.1\r\nHost: h\r\n${lines}${trace}${length}\r\n`, head)!;
+        head = plain.head;
+        const mark = target.indexOf('?');
+        const request: UrlRequest = {
+          head,
+          method: plain.method,
+          path: mark < 0 ? target : target.slice(0, mark),
+          query: mark < 0 ? '' : target.slice(mark + 1),
+          rawHeaders: head.rawHeaders,
+          httpVersion: '1.1',
+          sourceIp: '127.0.0.1',
+          port: 4566,
+          requestId: 'a8c8169b-02fb-4762-8419-1fbbd4f7b336',
+          timeMs: 1_660_809_171_317,
+          trace: head.trace ?? 'Root=2',
+          body: bytes.length === 0 ? undefined : bytes,
+        };
+        const encoded = encoder.encode(shape, request);
+        if (encoded instanceof FormEvent) {
+          filled++;
+          assert.ok(encoded.mostBytes >= Buffer.byteLength(encoded.toJson()));
+        }
+        const { head: _, ...alone } = request;
+        const plainly = encoder.encode(shape, alone);
+        assert.equal(typeof plainly, 'string');
+        assert.equal(JSON.stringify(JSON.parse(jsonOf(encoded))), JSON.stringify(JSON.parse(plainly as string)));
+      }
+    }),
+  );
+  assert.ok(filled > 50, `only ${filled} were filled in`);
 });

@@ -6,8 +6,13 @@
  * value. The order of the fields is the one that Lambda has.
  */
 import { isUtf8 } from 'node:buffer';
+import { EventForm, FormEvent } from './event-form.ts';
+import type { Blank, BodyKind } from './event-form.ts';
+import type { PlainHead } from './http-request.ts';
 
 export type UrlRequest = {
+  /** Of a plain request that came over a connection of its own: `rawHeaders`, `sourceIp`, `port` and `httpVersion` are the same for all that share it. */
+  readonly head?: PlainHead | undefined;
   readonly method: string;
   /** As sent, percent-encoded, without the query. Begins with a slash. */
   readonly path: string;
@@ -36,41 +41,88 @@ export type IamCaller = { readonly accessKey: string; readonly accountId: string
 
 /** Events are made by one encoder, which remembers header names and the current second. */
 export interface UrlEventEncoder {
-  encode(shape: UrlEventShape, request: UrlRequest): string;
+  /** As JSON, or, for a client that repeats itself, as a form that is filled in. */
+  encode(shape: UrlEventShape, request: UrlRequest): string | FormEvent;
 }
 
-export function urlEventEncoder(): UrlEventEncoder {
-  const names = new HeaderNames();
-  let second = -1;
-  let secondText = '';
-  const timeText = (timeMs: number) => {
+export const urlEventEncoder = (): UrlEventEncoder => new Encoder();
+
+class Encoder implements UrlEventEncoder {
+  readonly #names = new HeaderNames();
+  #second = -1;
+  #secondText = '';
+
+  encode(shape: UrlEventShape, request: UrlRequest): string | FormEvent {
+    return (request.head?.repeated && this.#fill(shape, request.head, request)) || this.#json(shape, request);
+  }
+
+  #json(shape: UrlEventShape, request: UrlRequest): string {
+    const heads = encodeHeaders(this.#names, request);
+    const path = JSON.stringify(request.path);
+    const query = request.query;
+    let text = `{"version":"2.0","routeKey":"$default","rawPath":${path},"rawQueryString":${query === '' ? '""' : JSON.stringify(query)},`;
+    if (heads.cookies !== '') text += `"cookies":${heads.cookies},`;
+    text += `"headers":{${heads.fields}},`;
+    if (query !== '') text += `"queryStringParameters":${queryParameters(query)},`;
+    text +=
+      `${shape.beforeHttp}"http":{"method":"${request.method}","path":${path},"protocol":"HTTP/${request.httpVersion}",` +
+      `"sourceIp":"${request.sourceIp}","userAgent":${heads.userAgent}},"requestId":"${request.requestId}","routeKey":"$default",` +
+      `"stage":"$default","time":"${this.#timeText(request.timeMs)}","timeEpoch":${request.timeMs}},`;
+    const { body } = request;
+    if (body === undefined || body.length === 0) return `${text}"isBase64Encoded":false}`;
+    if (isTextual(heads) && isUtf8(body)) return `${text}"body":${JSON.stringify(body.toString())},"isBase64Encoded":false}`;
+    return `${text}"body":"${body.toString('base64')}","isBase64Encoded":true}`;
+  }
+
+  /** Undefined: this one does not go into a form. */
+  #fill(shape: UrlEventShape, head: PlainHead, request: UrlRequest): FormEvent | undefined {
+    const { method, path, query, trace, requestId, timeMs, body } = request;
+    const hasQuery = query !== '';
+    let known = head.form;
+    if (known?.shape !== shape || known.hasQuery !== hasQuery) known = head.form = this.#form(shape, hasQuery, head, request);
+    const { form } = known;
+    if (form.body === 'text' && !isUtf8(body!)) return undefined;
+    const parameters = hasQuery ? queryParameters(query) : '';
+    if (NOT_LATIN1.test(parameters)) return undefined;
+    let texts = `${method}\n${path}\n${path}\n`;
+    if (hasQuery) texts += `${query}\n${parameters}\n`;
+    if (head.trace === undefined) texts += `${trace}\n`;
+    texts += `${requestId}\n${this.#timeText(timeMs)}\n${timeMs}\n`;
+    return new FormEvent(form, texts, form.body === 'none' ? undefined : body);
+  }
+
+  #form(shape: UrlEventShape, hasQuery: boolean, head: PlainHead, request: UrlRequest): NonNullable<PlainHead['form']> {
+    // What kind of body it has is seen by the event that a body becomes.
+    const body = head.bodyBytes === 0 ? undefined : Buffer.from('x');
+    const json = this.#json(shape, { ...request, query: hasQuery ? 'x' : '', body });
+    const bodyKind: BodyKind = body === undefined ? 'none' : json.endsWith(TEXT_BODY) ? 'text' : 'base64';
+    const blanks: Blank[] = [
+      { path: ['requestContext', 'http', 'method'], as: 'text' },
+      { path: ['requestContext', 'http', 'path'], as: 'text' },
+      { path: ['rawPath'], as: 'text' },
+    ];
+    if (hasQuery) blanks.push({ path: ['rawQueryString'], as: 'text' }, { path: ['queryStringParameters'], as: 'json' });
+    if (head.trace === undefined) blanks.push({ path: ['headers', 'x-amzn-trace-id'], as: 'text' });
+    blanks.push(
+      { path: ['requestContext', 'requestId'], as: 'text' },
+      { path: ['requestContext', 'time'], as: 'text' },
+      { path: ['requestContext', 'timeEpoch'], as: 'number' },
+    );
+    return { shape, hasQuery, form: new EventForm(json, blanks, bodyKind) };
+  }
+
+  #timeText(timeMs: number): string {
     const now = Math.floor(timeMs / 1000);
-    if (now !== second) {
-      second = now;
-      secondText = clfTime(timeMs);
+    if (now !== this.#second) {
+      this.#second = now;
+      this.#secondText = clfTime(timeMs);
     }
-    return secondText;
-  };
-  return {
-    encode(shape, request) {
-      const heads = encodeHeaders(names, request);
-      const path = JSON.stringify(request.path);
-      const query = request.query;
-      let text = `{"version":"2.0","routeKey":"$default","rawPath":${path},"rawQueryString":${query === '' ? '""' : JSON.stringify(query)},`;
-      if (heads.cookies !== '') text += `"cookies":${heads.cookies},`;
-      text += `"headers":{${heads.fields}},`;
-      if (query !== '') text += `"queryStringParameters":${queryParameters(query)},`;
-      text +=
-        `${shape.beforeHttp}"http":{"method":"${request.method}","path":${path},"protocol":"HTTP/${request.httpVersion}",` +
-        `"sourceIp":"${request.sourceIp}","userAgent":${heads.userAgent}},"requestId":"${request.requestId}","routeKey":"$default",` +
-        `"stage":"$default","time":"${timeText(request.timeMs)}","timeEpoch":${request.timeMs}},`;
-      const { body } = request;
-      if (body === undefined || body.length === 0) return `${text}"isBase64Encoded":false}`;
-      if (isTextual(heads) && isUtf8(body)) return `${text}"body":${JSON.stringify(body.toString())},"isBase64Encoded":false}`;
-      return `${text}"body":"${body.toString('base64')}","isBase64Encoded":true}`;
-    },
-  };
+    return this.#secondText;
+  }
 }
+
+const NOT_LATIN1 = /[^\0-\xff]/;
+const TEXT_BODY = '"body":"x","isBase64Encoded":false}';
 
 /** What all events of one function URL have in common. `caller`: as whom, otherwise anonymously. */
 export function urlEventShape({ urlId, domainName, caller }: UrlOwner): UrlEventShape {

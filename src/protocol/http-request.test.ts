@@ -10,9 +10,10 @@ const HEAD = 'GET /a/b?x=1&y=%20 HTTP/1.1\r\nHost: h.example\r\n';
 
 test('a plain request is read as node:http reads it', () => {
   const text = `${HEAD}User-Agent:  curl/8 \t\r\nX-Amzn-Trace-Id: Root=1\r\nOrigin: o\r\nX-Empty:\r\nContent-Length: 2\r\n\r\nhi`;
-  assert.deepEqual(parsePlainRequest(text), {
-    method: 'GET',
-    target: '/a/b?x=1&y=%20',
+  const { head, ...request } = parsePlainRequest(text)!;
+  assert.deepEqual(request, { method: 'GET', target: '/a/b?x=1&y=%20', bodyAt: text.length - 2 });
+  assert.deepEqual(head, {
+    block: text.slice(text.indexOf('Host'), -2),
     rawHeaders: [
       'Host',
       'h.example',
@@ -30,11 +31,27 @@ test('a plain request is read as node:http reads it', () => {
     host: 'h.example',
     trace: 'Root=1',
     origin: true,
-    bodyAt: text.length - 2,
     bodyBytes: 2,
+    repeated: false,
+    form: undefined,
   });
   const short = `${HEAD}Content-Length: 20\r\n\r\nhi`;
-  assert.deepEqual([parsePlainRequest(short)!.bodyAt, parsePlainRequest(short)!.bodyBytes], [short.length - 2, 20]);
+  assert.deepEqual([parsePlainRequest(short)!.bodyAt, parsePlainRequest(short)!.head.bodyBytes], [short.length - 2, 20]);
+});
+
+test('the same headers once more are known by their bytes', () => {
+  const first = parsePlainRequest(`${HEAD}X: y\r\n\r\n`)!.head;
+  const again = parsePlainRequest(`POST /other HTTP/1.1\r\nHost: h.example\r\nX: y\r\n\r\n`, first)!;
+  assert.equal(again.head, first);
+  assert.equal(first.repeated, true);
+  assert.deepEqual([again.method, again.target], ['POST', '/other']);
+  for (const other of ['X: z', 'X: y\r\nZ: a', 'x: y']) {
+    const { head } = parsePlainRequest(`${HEAD}${other}\r\n\r\n`, first)!;
+    assert.notEqual(head, first, other);
+    assert.equal(head.repeated, false);
+  }
+  // What comes after them still makes it more than one request.
+  assert.equal(parsePlainRequest(`${HEAD}X: y\r\n\r\nG`, first), undefined);
 });
 
 const NOT_PLAIN: Readonly<Record<string, string>> = {
@@ -143,9 +160,10 @@ test('whatever is taken as plain is one request for node:http, too, and the same
     fc.asyncProperty(requests, async (text) => {
       const bytes = Buffer.from(text, 'latin1');
       const plain = parsePlainRequest(bytes.toString('latin1'));
-      if (!plain || bytes.length !== plain.bodyAt + plain.bodyBytes) return;
+      if (!plain || bytes.length !== plain.bodyAt + plain.head.bodyBytes) return;
       taken++;
-      const { method, target, rawHeaders } = plain;
+      const { method, target } = plain;
+      const { rawHeaders } = plain.head;
       assert.deepEqual(await byNode(bytes), {
         seen: [{ method, target, rawHeaders, body: bytes.toString('latin1', plain.bodyAt) }],
         content: true,

@@ -4,35 +4,61 @@
  * and must never take what such a server would refuse or read otherwise (RFC 9112).
  */
 
+import type { EventForm } from './event-form.ts';
 import { FORBIDDEN_IN_HEADER_VALUE, HEADER_NAME } from './http-headers.ts';
 
 export type PlainRequest = {
   readonly method: string;
   /** Path and query, as sent. Begins with a slash. */
   readonly target: string;
+  readonly head: PlainHead;
+  /** Where the body begins, in bytes. */
+  readonly bodyAt: number;
+};
+
+/** All headers of a request. Clients send the same ones again and again: then it is the same object. */
+export type PlainHead = {
+  /** As they were sent, with the empty line after them. */
+  readonly block: string;
   /** Names and values in turn, as node:http gives them. */
   readonly rawHeaders: readonly string[];
   readonly host: string;
   /** The value of `x-amzn-trace-id`. */
   readonly trace: string | undefined;
   readonly origin: boolean;
-  /** Where the body begins, in bytes. */
-  readonly bodyAt: number;
   /** What content-length says; 0 without one. Part of it may still have to come. */
   readonly bodyBytes: number;
+  /** It came with another request before. */
+  repeated: boolean;
+  /** The form of events that such requests become at the function URL of `shape`. */
+  form: { readonly shape: object; readonly hasQuery: boolean; readonly form: EventForm } | undefined;
 };
 
-/** `text`: what has arrived, a character for each byte. Undefined: not plain, its head is not whole, or more than one request. */
-export function parsePlainRequest(text: string): PlainRequest | undefined {
+/**
+ * `text`: what has arrived, a character for each byte; `before`: what the client sent with its last request. Undefined: not plain, its head
+ * is not whole, or more than one request.
+ */
+export function parsePlainRequest(text: string, before?: PlainHead): PlainRequest | undefined {
   REQUEST_LINE.lastIndex = 0;
   const line = REQUEST_LINE.exec(text);
   if (!line) return undefined;
+  const headersAt = REQUEST_LINE.lastIndex;
+  let head = before;
+  // The same bytes up to the empty line are the same headers.
+  if (head && text.startsWith(head.block, headersAt)) head.repeated = true;
+  else head = parseHead(text, headersAt);
+  if (!head) return undefined;
+  const bodyAt = headersAt + head.block.length;
+  return text.length > bodyAt + head.bodyBytes ? undefined : { method: line[1]!, target: line[2]!, head, bodyAt };
+}
+
+function parseHead(text: string, headersAt: number): PlainHead | undefined {
   const rawHeaders: string[] = [];
   let host: string | undefined;
   let trace: string | undefined;
   let length: string | undefined;
   let origin = false;
-  let at = REQUEST_LINE.lastIndex;
+  let at = headersAt;
   for (;;) {
     const end = text.indexOf('\r\n', at);
     if (end === at) break;
@@ -66,10 +92,9 @@ export function parsePlainRequest(text: string): PlainRequest | undefined {
     rawHeaders.push(name, value);
     at = end + 2;
   }
-  const bodyAt = at + 2;
-  const bodyBytes = length === undefined ? 0 : Number(length);
-  if (host === undefined || text.length > bodyAt + bodyBytes) return undefined;
-  return { method: line[1]!, target: line[2]!, rawHeaders, host, trace, origin, bodyAt, bodyBytes };
+  if (host === undefined) return undefined;
+  const block = text.slice(headersAt, at + 2);
+  return { block, rawHeaders, host, trace, origin, bodyBytes: length === undefined ? 0 : Number(length), repeated: false, form: undefined };
 }
 
 /** HEAD is not among them, whose answer has no body, nor what a function URL doesn't take. The path as RFC 3986 has it. */

@@ -1,3 +1,4 @@
+export * from './event-form.ts';
 export * from './frames.ts';
 export * from './http-event.ts';
 export * from './http-request.ts';

@@ -6,6 +6,7 @@ import { createGateway } from '../../src/gateway/mod.ts';
 import type { GatewayOptions, UrlRoute } from '../../src/gateway/mod.ts';
 import type { Deployment, Engine, EngineListener, Invocation } from '../../src/engine/mod.ts';
 import { LIMITS, silentLog, systemClock, systemRandom } from '../../src/kernel/mod.ts';
+import { jsonOf } from '../../src/protocol/mod.ts';
 import { startHttpServer } from '../../src/main/http-server.ts';
 import type { HttpServerOptions } from '../../src/main/http-server.ts';
 
@@ -50,7 +51,7 @@ export async function start(t: TestContext, setup: Setup) {
   const engine: Pick<Engine, 'invoke'> = {
     invoke(invocation, listener) {
       const did: string[] = [];
-      const event = JSON.parse(Buffer.from(invocation.event).toString()) as UrlEvent;
+      const event = JSON.parse(jsonOf(invocation.event)) as UrlEvent;
       const call = { invocation, event, listener, did };
       calls.push(call);
       setup.function(call);

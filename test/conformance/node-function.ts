@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { silentLog, systemClock, systemRandom } from '../../src/kernel/mod.ts';
 import type { Exit, Flow, Instance, InvocationEnd, SandboxSpec, Template } from '../../src/ports/mod.ts';
+import { FormEvent } from '../../src/protocol/mod.ts';
 import type { FunctionError, InvokeHead, StreamHead } from '../../src/protocol/mod.ts';
 import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
 
@@ -143,7 +144,8 @@ export function invoke(instance: Instance, event: unknown = {}, head: Partial<In
   let streamHead: StreamHead | undefined;
   const id = systemRandom.uuid();
   const arn = 'arn:aws:lambda:us-east-1:000000000000:function:test';
-  const flow = instance.invoke({ id, arn, deadlineMs: systemClock.now() + 3_000, ...head }, Buffer.from(JSON.stringify(event)), {
+  const encoded = event instanceof FormEvent ? event : Buffer.from(JSON.stringify(event));
+  const flow = instance.invoke({ id, arn, deadlineMs: systemClock.now() + 3_000, ...head }, encoded, {
     log(text) {
       logs.push(text);
       invoked.onLog();

@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/mod.ts';
 import type { Exit, Flow, Instance, InvocationListener } from '../../ports/mod.ts';
 import { FRAME, FrameError, InvokeEncoder, streamOf } from '../../protocol/mod.ts';
-import type { FrameKind, InvokeHead, LogLevel } from '../../protocol/mod.ts';
+import type { EncodableEvent, FrameKind, InvokeHead, LogLevel } from '../../protocol/mod.ts';
 import type { EventPipe } from './event-pipe.ts';
 import type { Link, LinkListener } from './link.ts';
 import { readExitCode, readFunctionError, readLog, readStreamHead } from './payloads.ts';
@@ -76,7 +76,7 @@ export class LinkedInstance implements Instance, LinkListener {
     return this.#running.size > 0;
   }
 
-  invoke(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow {
+  invoke(head: InvokeHead, event: EncodableEvent, listener: InvocationListener): Flow {
     const running = new Running(this, listener);
     const exit = this.#exit;
     if (exit) {
@@ -96,7 +96,7 @@ export class LinkedInstance implements Instance, LinkListener {
     return running;
   }
 
-  #handAhead(events: EventPipe, head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow | undefined {
+  #handAhead(events: EventPipe, head: InvokeHead, event: EncodableEvent, listener: InvocationListener): Flow | undefined {
     // Behind a frame that isn't a packet its own beginning could be taken for the end of that.
     if (!this.alive || this.#running.size === 0 || this.#large > 0) return undefined;
     const stream = this.#takeStream();
@@ -207,6 +207,7 @@ export class LinkedInstance implements Instance, LinkListener {
         this.#announced ??= { kind: 'exited', code: 1 };
         return;
       case FRAME.invoke:
+      case FRAME.invokeForm:
         throw new FrameError('an instance sent an invocation');
     }
   }

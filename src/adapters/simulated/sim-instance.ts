@@ -1,7 +1,8 @@
 import { assert } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
 import type { Exit, Flow, Instance, InvocationEnd, InvocationListener } from '../../ports/mod.ts';
-import type { InvokeHead, LogLevel, StreamHead, FunctionError } from '../../protocol/mod.ts';
+import { jsonOf } from '../../protocol/mod.ts';
+import type { EncodableEvent, InvokeHead, LogLevel, StreamHead, FunctionError } from '../../protocol/mod.ts';
 import type { Dice, SimFaults } from './sim-faults.ts';
 import { simError } from './sim-function.ts';
 import type { SimCall, SimHandler } from './sim-function.ts';
@@ -59,9 +60,9 @@ export class SimInstance implements Instance {
     return this.#exit === undefined;
   }
 
-  invoke(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow {
+  invoke(head: InvokeHead, event: EncodableEvent, listener: InvocationListener): Flow {
     const { clock, concurrency } = this.#options;
-    const call = new Call(this, clock, head, Buffer.from(event as Uint8Array), listener);
+    const call = new Call(this, clock, head, Buffer.from(jsonOf(event)), listener);
     if (this.#exit) {
       const exit = this.#exit;
       clock.after(0, () => call.finish({ kind: 'died', exit }));
@@ -73,9 +74,9 @@ export class SimInstance implements Instance {
     return call;
   }
 
-  #handAhead(head: InvokeHead, event: string | Uint8Array, listener: InvocationListener): Flow | undefined {
+  #handAhead(head: InvokeHead, event: EncodableEvent, listener: InvocationListener): Flow | undefined {
     if (this.#exit || this.#calls.size === 0 || this.#ahead.length >= MOST_AHEAD) return undefined;
-    const call = new Call(this, this.#options.clock, head, Buffer.from(event as Uint8Array), listener);
+    const call = new Call(this, this.#options.clock, head, Buffer.from(jsonOf(event)), listener);
     this.#ahead.push(call);
     this.#options.handed();
     return call;

@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import type { Deployment, Engine, EngineListener, Invocation } from '../../../src/engine/mod.ts';
+import { jsonOf } from '../../../src/protocol/mod.ts';
 import type { FunctionError } from '../../../src/protocol/mod.ts';
 
 type Handler = ((event: unknown, ...rest: unknown[]) => unknown) & { streaming?: true };
@@ -39,7 +40,7 @@ async function run(invocation: Invocation, requestId: string, listener: EngineLi
   }
   try {
     const handler = await load(deployment);
-    const event: unknown = JSON.parse(Buffer.from(invocation.event).toString());
+    const event: unknown = JSON.parse(jsonOf(invocation.event));
     if (handler.streaming) {
       await stream(handler, event, listener);
       listener.end({ kind: 'streamed', ...logTail });
