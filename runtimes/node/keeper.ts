@@ -9,6 +9,7 @@ import type { FunctionMessage, KeeperMessage, TemplateMessage } from './ladder.t
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
 import { becomeUser, enter, enterUserNamespace, moveMount, mountTmp, newMountNamespace, showFunction, undumpable } from './isolate.ts';
 import type { User } from './isolate.ts';
+import { collectGarbage } from './rungs.ts';
 import { endStrays, tmpDevice } from './strays.ts';
 
 export type KeeperOptions = {
@@ -27,6 +28,12 @@ type Spare = { readonly user: number; readonly mounts: number; readonly tmp: str
 const SIGKILL = 9;
 /** So many are not kept waiting for more. */
 const ENDED_AT_ONCE = 64;
+/**
+ * After so many orders garbage is collected while nobody waits: V8 by itself lets it grow by megabytes first. What was alive at two
+ * collections is garbage only to a full one, which copies all of the heap that was shared till then: that is for keepers that work much.
+ */
+const COLLECTED_AFTER = 64;
+const FULL_COLLECTION_EVERY = 64;
 const WNOHANG = 1;
 const POLLIN = 1;
 const POLLHUP = 16;
@@ -49,6 +56,8 @@ function loop(options: KeeperOptions): never {
   const state: State = {
     instances: new Map(),
     ending: [],
+    orders: 0,
+    collections: 0,
     initialised: false,
     forked: false,
     initTmp: '',
@@ -59,6 +68,10 @@ function loop(options: KeeperOptions): never {
     if (state.ending.length >= ENDED_AT_ONCE || (state.ending.length > 0 && !hasInput(options.control))) collect(options, state);
     // A spare is made while nobody waits: after a command has been passed on.
     if (state.initialised && !state.spare && !hasInput(options.control)) state.spare = state.spares!();
+    if (state.orders >= COLLECTED_AFTER && !hasInput(options.control)) {
+      collectGarbage(++state.collections % FULL_COLLECTION_EVERY === 0 ? 'major' : 'minor');
+      state.orders = 0;
+    }
     const ready = wait([options.control, options.template, children]);
     if (ready[2]) collectOrphans(options, state, children);
     if (ready[1]) hear(options, state);
@@ -66,6 +79,7 @@ function loop(options: KeeperOptions): never {
       const received = receiveMessage(options.control);
       if (!received) libc._exit(0);
       obey(options, state, received!.message as KeeperMessage, received!.fds);
+      state.orders++;
     }
   }
 }
@@ -80,6 +94,9 @@ type State = {
   readonly instances: Map<number, Living>;
   /** Instances that were killed, and whose processes are yet to be looked for. */
   readonly ending: number[];
+  /** Since garbage was collected last. */
+  orders: number;
+  collections: number;
   initialised: boolean;
   forked: boolean;
   /** The device of the template's /tmp. */

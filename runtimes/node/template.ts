@@ -27,6 +27,7 @@ const PROCESSES = 4096;
 const NOT_YET = -1;
 /** Descriptors of an order to fork. */
 const WITH_EVENTS = 4;
+const COLLECTED_AFTER = 64;
 /** As Lambda has it. */
 const FILES = 1024;
 /** Assembled once, in the zygote. */
@@ -112,7 +113,7 @@ type InstanceOrder = {
 
 /** Waits for commands, blocking, so that nothing of the function runs between two forks; returns in each instance. */
 function forkOnCommand(keeper: number): InstanceOrder {
-  let collected = false;
+  let forks = 0;
   for (;;) {
     const received = receiveMessage(keeper);
     if (!received) libc._exit(0);
@@ -131,8 +132,8 @@ function forkOnCommand(keeper: number): InstanceOrder {
       if (pid === -1) sendRecord(keeper, RECORD.notForked, order.id);
       for (const fd of fds) libc.close(fd);
       // What init left in the young generation would be copied by the first collection of every child; the first one is awaited already.
-      if (!collected) collectGarbage('minor');
-      collected = true;
+      // Later it is what forking leaves, which V8 by itself would let grow.
+      if (forks++ % COLLECTED_AFTER === 0) collectGarbage('minor');
     } else if (order.do === 'reap' && libc.waitpid(order.pid, status.buffer, 0) === order.pid) {
       sendRecord(keeper, RECORD.reaped, order.pid, statusWord[0]);
     }

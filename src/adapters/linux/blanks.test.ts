@@ -6,11 +6,13 @@ import { Blanks, REST_MS, ROW_MS } from './blanks.ts';
 function setUp() {
   const clock = manualClock();
   const made: { closed: boolean }[] = [];
+  let refused = false;
   const make = () => {
+    if (refused) throw new Error('no descriptors');
     made.push({ closed: false });
     return made.at(-1)!;
   };
-  return { clock, made, blanks: new Blanks({ clock, make }) };
+  return { clock, made, refuse: (refuse: boolean) => void (refused = refuse), blanks: new Blanks({ clock, make }) };
 }
 
 test('one is there ahead, and the next when the function that took it had time to start', () => {
@@ -49,4 +51,16 @@ test('one that has ended is given to nobody, and none is made any more once they
   blanks.close();
   clock.advance(REST_MS);
   assert.equal(made.length, 2);
+});
+
+test('one that could not be made ahead is made when it is asked for', () => {
+  const { clock, made, refuse, blanks } = setUp();
+  blanks.prepare();
+  blanks.take();
+  refuse(true);
+  clock.advance(REST_MS);
+  assert.throws(() => blanks.take(), /no descriptors/);
+  refuse(false);
+  clock.advance(REST_MS);
+  assert.ok(made.includes(blanks.take()));
 });

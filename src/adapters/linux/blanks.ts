@@ -30,7 +30,7 @@ export class Blanks<T extends Blank> {
     const nowMs = clock.monotonicMs();
     this.#wanted = nowMs - this.#lastTakenMs < ROW_MS ? 2 : 1;
     this.#lastTakenMs = nowMs;
-    clock.after(REST_MS, () => this.prepare());
+    clock.after(REST_MS, () => this.#prepareQuietly());
     this.#dropClosed();
     return this.#ready.shift() ?? make();
   }
@@ -38,6 +38,14 @@ export class Blanks<T extends Blank> {
   prepare(): void {
     this.#dropClosed();
     while (!this.#closed && this.#ready.length < this.#wanted) this.#ready.push(this.#options.make());
+  }
+
+  #prepareQuietly(): void {
+    try {
+      this.prepare();
+    } catch {
+      // Descriptors or processes have run out: the next one is made when it is needed, and whoever needs it hears of it.
+    }
   }
 
   /** None is made any more. Those that are there are their maker's to end. */

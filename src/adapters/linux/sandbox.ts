@@ -4,6 +4,7 @@ import type { Exit, SandboxSpec } from '../../ports/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
 import { RECORD } from '../../../runtimes/node/ladder.ts';
 import type { FunctionMessage, KeeperMessage } from '../../../runtimes/node/ladder.ts';
+import { libc } from '../../../runtimes/node/libc.ts';
 import { packetPipe, pipe, socketPair } from '../../../runtimes/node/messages.ts';
 import type { Record } from '../../../runtimes/node/messages.ts';
 import { EventPipe, LinkedInstance, linkFd } from '../link/mod.ts';
@@ -64,24 +65,35 @@ export class Sandbox {
     this.templateEnded = template.promise;
     this.ended = ended.promise;
     this.#settleTemplate = template.resolve;
-    this.#control = new Control({
-      onRecord: (record) => this.#hear(record),
-      onClosed: () => {
-        this.#output.destroy();
-        this.#spare.stop();
-        for (const limit of this.#limits.values()) limit.cancel();
-        this.#limits.clear();
-        this.#settleTemplate({ kind: 'ended' });
-        this.#served?.reportExit({ kind: 'ended' });
-        for (const instance of this.#instances.values()) instance.reportExit({ kind: 'ended' });
-        ended.resolve();
-      },
-    });
     const [reading, writing] = pipe();
     this.#output = new Socket({ fd: reading, readable: true, writable: false });
     this.#output.on('data', (chunk: Buffer) => this.#write(chunk));
     this.#output.on('error', () => this.#output.destroy());
+    try {
+      this.#control = new Control({
+        onRecord: (record) => this.#hear(record),
+        onClosed: () => {
+          this.#gone();
+          ended.resolve();
+        },
+      });
+    } catch (error) {
+      // There are no more descriptors: those that are there already are given back.
+      this.#output.destroy();
+      libc.close(writing);
+      throw error;
+    }
     options.zygote.order({ root: options.root, packages: options.packages, uid: options.uid }, this.#control.far, writing);
+  }
+
+  #gone(): void {
+    this.#output.destroy();
+    this.#spare.stop();
+    for (const limit of this.#limits.values()) limit.cancel();
+    this.#limits.clear();
+    this.#settleTemplate({ kind: 'ended' });
+    this.#served?.reportExit({ kind: 'ended' });
+    for (const instance of this.#instances.values()) instance.reportExit({ kind: 'ended' });
   }
 
   get closed(): boolean {
@@ -120,8 +132,7 @@ export class Sandbox {
   }
 
   #newInstance(): LinkedInstance {
-    const [near, far] = socketPair();
-    const [reading, writing] = this.#sequential ? packetPipe() : [];
+    const { near, far, reading, writing } = openEnds(this.#sequential);
     const id = this.#nextId++;
     const end = () => this.#endInstance(id);
     const link = linkFd(near, writing === undefined ? undefined : new EventPipe(writing));
@@ -206,6 +217,22 @@ export class Sandbox {
     const text = chunk.toString();
     this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS_BYTES);
     this.onOutput(text.endsWith('\n') ? text.slice(0, -1) : text, 'INFO');
+  }
+}
+
+type Ends = { readonly near: number; readonly far: number; readonly reading?: number; readonly writing?: number };
+
+/** An instance's connection and, where it runs one invocation at a time, the pipe for those. Both or, where there are no more descriptors, neither. */
+function openEnds(sequential: boolean): Ends {
+  const [near, far] = socketPair();
+  if (!sequential) return { near, far };
+  try {
+    const [reading, writing] = packetPipe();
+    return { near, far, reading, writing };
+  } catch (error) {
+    libc.close(near);
+    libc.close(far);
+    throw error;
   }
 }
 

@@ -14,11 +14,13 @@ class Fake {
 function setUp() {
   const clock = manualClock();
   const made: Fake[] = [];
+  let refused = false;
   const make = () => {
+    if (refused) throw new Error('no descriptors');
     made.push(new Fake());
     return made.at(-1)!;
   };
-  return { clock, made, spare: new Spare({ clock, make }) };
+  return { clock, made, refuse: (refuse: boolean) => void (refused = refuse), spare: new Spare({ clock, make }) };
 }
 
 test('a function that one instance is enough for gets no spare one', () => {
@@ -27,6 +29,17 @@ test('a function that one instance is enough for gets no spare one', () => {
   clock.advance(QUIET_MS);
   assert.equal(spare.made, false);
   assert.equal(made.length, 1);
+});
+
+test('one that could not be made ahead is made when it is asked for', () => {
+  const { clock, made, refuse, spare } = setUp();
+  for (let i = 0; i < 2; i++) spare.take();
+  refuse(true);
+  clock.advance(QUIET_MS);
+  assert.equal(spare.made, false);
+  assert.throws(() => spare.take(), /no descriptors/);
+  refuse(false);
+  assert.equal(spare.take(), made[2]);
 });
 
 test('one made ahead is for the first who asks, and ends when nobody does', () => {

@@ -62,7 +62,12 @@ export class Spare<T extends Forked> {
   }
 
   #make(): void {
-    this.#instance = this.#options.make();
+    try {
+      this.#instance = this.#options.make();
+    } catch {
+      // Descriptors have run out: the next one is made when it is needed, and whoever needs it hears of it.
+      return;
+    }
     this.#timer = this.#options.clock.after(KEPT_MS, () => this.#drop());
   }
 
