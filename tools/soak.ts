@@ -85,7 +85,9 @@ async function soak(what: Soak, count: number, family: Family, run: (from: numbe
 
 function print(what: Soak, { done, holdings }: Series): void {
   const half = done.length >> 1;
-  console.log(`${'what'.padEnd(28)}${['first', 'half', 'last', `growth per ${PER[what].toLocaleString('en')}`].map((head) => head.padStart(18)).join('')}`);
+  console.log(
+    `${'what'.padEnd(28)}${['first', 'half', 'last', `growth per ${PER[what].toLocaleString('en')}`].map((head) => head.padStart(18)).join('')}`,
+  );
   for (const name of Object.keys(holdings[0]!)) {
     const values = holdings.map((holding) => holding[name] ?? NaN);
     const growth = slope(done.slice(half), values.slice(half)) * PER[what];
