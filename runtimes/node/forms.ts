@@ -60,7 +60,7 @@ export class Forms {
     const copies: Values[] = [];
     for (let i = 0; i < parts.length; i++) {
       const { source, isList, into, key } = parts[i]!;
-      const copy = isList ? (copyList(source as unknown as unknown[]) as unknown as Values) : { ...source };
+      const copy = isList ? (copyList(source as unknown as unknown[]) as unknown as Values) : copyAt(i, source);
       copies[i] = copy;
       if (into !== ROOT) copies[into]![key] = copy;
     }
@@ -89,6 +89,25 @@ export class Forms {
     const form = readForm(parse(channel.text(from, to)) as Described);
     set(this.#known, id, form);
     return form;
+  }
+}
+
+/**
+ * In a place of its own in the code for each of the first parts: V8 copies quickly where it has seen few shapes. Those of function URLs are
+ * the event, its headers, its request context, and what that says of HTTP.
+ */
+function copyAt(index: number, source: Values): Values {
+  switch (index) {
+    case 0:
+      return { ...source };
+    case 1:
+      return { ...source };
+    case 2:
+      return { ...source };
+    case 3:
+      return { ...source };
+    default:
+      return { ...source };
   }
 }
 

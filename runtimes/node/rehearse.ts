@@ -87,15 +87,35 @@ function invokeFrame(stream: number): Buffer {
 }
 
 function formFrame(stream: number): Buffer {
-  const event = { name: '', list: [1, 2, 3], body: '', a: { b: { text: '', number: 0 } } };
+  // As function URLs have it.
+  const event = {
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: '/',
+    rawQueryString: '',
+    headers: { host: 'localhost', 'x-amzn-trace-id': '' },
+    requestContext: {
+      accountId: 'anonymous',
+      apiId: 'id',
+      domainName: 'localhost',
+      domainPrefix: 'id',
+      http: { method: '', path: '', protocol: 'HTTP/1.1', sourceIp: '127.0.0.1', userAgent: '' },
+      requestId: '',
+      routeKey: '$default',
+      stage: '$default',
+      time: '',
+      timeEpoch: 0,
+    },
+    isBase64Encoded: false,
+  };
   const blanks = [
-    [['name'], 'text'],
-    [['a', 'b', 'text'], 'text'],
-    [['a', 'b', 'number'], 'number'],
+    [['requestContext', 'http', 'method'], 'text'],
+    [['rawPath'], 'text'],
+    [['requestContext', 'timeEpoch'], 'number'],
   ];
-  const form = Buffer.from(JSON.stringify({ event, blanks, body: 'text' }));
-  const texts = Buffer.from(`${[ID, DEADLINE, ARN, TRACE, 'Ada', 'text', '1'].join('\n')}\n`);
-  return frameOf(KIND.invokeForm, stream, [1, form.length, texts.length], form, texts, Buffer.from('body'));
+  const form = Buffer.from(JSON.stringify({ event, blanks, body: 'none' }));
+  const texts = Buffer.from(`${[ID, DEADLINE, ARN, TRACE, 'GET', '/', '1'].join('\n')}\n`);
+  return frameOf(KIND.invokeForm, stream, [1, form.length, texts.length], form, texts);
 }
 
 /** A frame whose payload begins with numbers, u32 each. */

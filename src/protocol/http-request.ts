@@ -45,7 +45,7 @@ export function parsePlainRequest(text: string, before?: PlainHead): PlainReques
   const headersAt = REQUEST_LINE.lastIndex;
   let head = before;
   // The same bytes up to the empty line are the same headers.
-  if (head && text.startsWith(head.block, headersAt)) head.repeated = true;
+  if (head && text.slice(headersAt, headersAt + head.block.length) === head.block) head.repeated = true;
   else head = parseHead(text, headersAt);
   if (!head) return undefined;
   const bodyAt = headersAt + head.block.length;
