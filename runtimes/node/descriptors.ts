@@ -2,7 +2,7 @@
  * The zygote's event loops have descriptors, and a fork shares what they refer to: with the zygote, and through it with every other
  * sandbox. What functions get in their place looks alike and belongs to their sandbox alone.
  */
-import { readdirSync, readlinkSync } from 'node:fs';
+import { openSync, readdirSync, readlinkSync } from 'node:fs';
 import { check, libc } from './libc.ts';
 import { pipe } from './messages.ts';
 
@@ -11,6 +11,7 @@ const NONBLOCK = 0o4000;
 const F_GETFL = 3;
 const F_SETFL = 4;
 const ACCESS_MODE = 3;
+const INPUT = 0;
 const FIRST_OWN = 4;
 
 /** Descriptor -> what it refers to. */
@@ -20,8 +21,8 @@ let ofZygote: Descriptors = new Map();
 
 /** In the zygote, before its first fork. Throws when it holds what `replaceShared` has no replacement for. */
 export function rememberShared(): void {
-  // The first four are its output and its orders, which no sandbox keeps.
-  ofZygote = new Map([...listDescriptors()].filter(([fd, target]) => fd >= FIRST_OWN && target !== '/dev/null'));
+  // Between them are its output and its orders, which no sandbox keeps.
+  ofZygote = new Map([...listDescriptors()].filter(([fd]) => fd === INPUT || fd >= FIRST_OWN));
   for (const [fd, target] of ofZygote) {
     if (!replacements.some(({ pattern }) => pattern.test(target)))
       throw new Error(`descriptor ${fd} (${target}) would be shared by all functions`);
@@ -49,6 +50,8 @@ const replacements: readonly { readonly pattern: RegExp; readonly make: Make }[]
   { pattern: /^anon_inode:\[eventfd\]$/, make: () => check(libc.eventfd(0, CLOEXEC | NONBLOCK), 'eventfd') },
   // Its memory is not there in a child, and nothing uses it: the thread that does is not there either.
   { pattern: /^anon_inode:\[io_uring\]$/, make: () => check(libc.eventfd(0, CLOEXEC | NONBLOCK), 'eventfd') },
+  // Nothing can be read from it; its flags and locks would be everybody's.
+  { pattern: /^\/dev\/null$/, make: () => openSync('/dev/null', 'r+') },
   { pattern: /^pipe:/, make: pipeEnd },
 ];
 

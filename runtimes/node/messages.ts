@@ -146,9 +146,13 @@ export function receiveMessage(fd: number): Message | undefined {
 
 export type Record = { readonly kind: number; readonly a: number; readonly b: number; readonly c: number; readonly pid: number };
 
-/** Waits for one record; `pid` is the sender's, told by the kernel, where `receiveCredentials` was asked for. Undefined at the end. */
+/**
+ * Waits for one record; `pid` is the sender's, told by the kernel, where `receiveCredentials` was asked for. Undefined at the end. No record
+ * has descriptors: those that untrusted code sends along are closed.
+ */
 export function receiveRecord(fd: number): Record | undefined {
-  const { count, pid } = receive(fd, RECORD_BYTES);
+  const { count, fds, pid } = receive(fd, RECORD_BYTES);
+  for (let i = 0; i < fds.length; i++) libc.close(fds[i]!);
   if (count === 0) return undefined;
   for (let got = count; got < RECORD_BYTES;) got += readMore(fd, got, RECORD_BYTES - got);
   return decodeRecord(data.buffer, 0, pid);
