@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { forkableHeap, userCode } from './seccomp.ts';
 import type { Instruction } from './seccomp.ts';
-import { AUDIT_ARCH, DENIED, HIGHEST_KNOWN, SYSCALLS } from './syscalls.ts';
+import { ABSENT, AUDIT_ARCH, DENIED, HIGHEST_KNOWN, IGNORED, SYSCALLS } from './syscalls.ts';
 import type { Architecture } from './syscalls.ts';
 
 const ALLOW = 0x7fff0000;
@@ -10,6 +10,7 @@ const KILL = 0x80000000;
 const refused = (errno: number) => 0x00050000 | errno;
 const EPERM = refused(1);
 const ENOSYS = refused(38);
+const EPROTONOSUPPORT = refused(93);
 const EAFNOSUPPORT = refused(97);
 
 type Call = { readonly number: number; readonly arch?: number; readonly args?: readonly number[] };
@@ -43,11 +44,14 @@ for (const arch of ['x64', 'arm64'] as const) {
   test(`${arch}: every denied call is refused`, () => {
     for (const [name, numbers] of Object.entries(DENIED))
       if (numbers[arch] >= 0) assert.equal(answer({ number: numbers[arch] }), EPERM, name);
+    for (const [name, numbers] of Object.entries(ABSENT)) assert.equal(answer({ number: numbers[arch] }), ENOSYS, name);
+    for (const [name, numbers] of Object.entries(IGNORED)) assert.equal(answer({ number: numbers[arch] }), refused(0), name);
   });
 
   test(`${arch}: ordinary calls pass`, () => {
-    const denied = new Set<number>(Object.values(DENIED).map((numbers) => numbers[arch]));
-    const special = new Set<number>([SYSCALLS.clone[arch], SYSCALLS.clone3[arch], SYSCALLS.socket[arch]]);
+    const denied = new Set<number>(Object.values({ ...DENIED, ...ABSENT, ...IGNORED }).map((numbers) => numbers[arch]));
+    const { clone, clone3, socket, socketpair } = SYSCALLS;
+    const special = new Set<number>([clone, clone3, socket, socketpair].map((numbers) => numbers[arch]));
     for (let number = 0; number <= HIGHEST_KNOWN; number++) {
       if (!denied.has(number) && !special.has(number)) assert.equal(answer({ number }), ALLOW, `call ${number}`);
     }
@@ -76,14 +80,54 @@ for (const arch of ['x64', 'arm64'] as const) {
 
   test(`${arch}: sockets of the usual families, none raw`, () => {
     const number = SYSCALLS.socket[arch];
-    const [stream, datagram, raw, packet, cloexec] = [1, 2, 3, 10, 0o2000000];
+    const [stream, datagram, raw, sequence, packet, cloexec] = [1, 2, 3, 5, 10, 0o2000000];
     for (const family of [1, 2, 10]) {
-      for (const type of [stream, datagram]) assert.equal(answer({ number, args: [family, type | cloexec] }), ALLOW);
+      for (const type of [stream, datagram, sequence]) assert.equal(answer({ number, args: [family, type | cloexec] }), ALLOW);
       for (const type of [raw, packet]) assert.equal(answer({ number, args: [family, type | cloexec] }), EPERM);
     }
     assert.equal(answer({ number, args: [16, raw | cloexec] }), ALLOW);
     // AF_PACKET, AF_ALG, AF_VSOCK, AF_BLUETOOTH
     for (const family of [17, 38, 40, 31]) assert.equal(answer({ number, args: [family, raw] }), EAFNOSUPPORT);
+    const pair = SYSCALLS.socketpair[arch];
+    assert.equal(answer({ number: pair, args: [1, stream | cloexec] }), ALLOW);
+    // AF_INET, AF_TIPC
+    for (const family of [2, 30]) assert.equal(answer({ number: pair, args: [family, stream] }), EAFNOSUPPORT);
+  });
+
+  test(`${arch}: sockets of the usual protocols, none for which the kernel would load a module`, () => {
+    const number = SYSCALLS.socket[arch];
+    for (const family of [2, 10]) {
+      for (const [type, protocol] of [
+        [1, 6],
+        [2, 17],
+        [2, 1],
+        [2, 58],
+      ]) {
+        assert.equal(answer({ number, args: [family, type!, protocol!] }), ALLOW);
+      }
+      // DCCP, SCTP, UDP-Lite, MPTCP
+      for (const protocol of [33, 132, 136, 262]) assert.equal(answer({ number, args: [family, 1, protocol] }), EPROTONOSUPPORT);
+    }
+    // Netlink: of sockets, of the firewall, of devices that come and go, generic
+    for (const protocol of [4, 12, 15, 16]) assert.equal(answer({ number, args: [16, 3, protocol] }), EPROTONOSUPPORT);
+  });
+
+  test(`${arch}: files may be watched for changes, not for who reads them, and nobody is made to wait for a file`, () => {
+    const watch = SYSCALLS.inotify_add_watch[arch];
+    // What libuv asks for: IN_ATTRIB, IN_CREATE, IN_MODIFY, IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO.
+    assert.equal(answer({ number: watch, args: [3, 0, 0xfc6] }), ALLOW);
+    for (const reading of [0x01, 0x10, 0x20, 0xfff]) assert.equal(answer({ number: watch, args: [3, 0, reading] }), EPERM);
+    const number = SYSCALLS.fcntl[arch];
+    // F_GETFL, F_SETFL, F_SETLK, F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_OFD_SETLK
+    for (const command of [3, 4, 6, 1030, 1031, 37]) assert.equal(answer({ number, args: [1, command] }), ALLOW);
+    // F_SETLEASE, F_NOTIFY, F_SETDELEG
+    for (const command of [1024, 1026, 1040]) assert.equal(answer({ number, args: [1, command] }), EPERM);
+  });
+
+  test(`${arch}: a process asks for and sets its own limits only`, () => {
+    const number = SYSCALLS.prlimit64[arch];
+    assert.equal(answer({ number, args: [0, 7] }), ALLOW);
+    for (const pid of [1, 2, 4711]) assert.equal(answer({ number, args: [pid, 7] }), EPERM);
   });
 
   test(`${arch}: the zygote's filter swallows MADV_DONTFORK, knows no io_uring, and leaves the rest alone`, () => {

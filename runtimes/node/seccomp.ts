@@ -1,6 +1,6 @@
 /** Seccomp filters in classic BPF (linux/seccomp.h, linux/filter.h). The programs are pure functions of the architecture. */
 import { check, libc, pinned } from './libc.ts';
-import { AUDIT_ARCH, DENIED, HIGHEST_KNOWN, SYSCALLS, architecture } from './syscalls.ts';
+import { ABSENT, AUDIT_ARCH, DENIED, HIGHEST_KNOWN, IGNORED, SYSCALLS, architecture } from './syscalls.ts';
 import type { Architecture } from './syscalls.ts';
 
 /** op, jump if true, jump if false, constant. Jumps count instructions to skip. */
@@ -10,6 +10,7 @@ const LOAD = 0x20;
 const IF_EQUAL = 0x15;
 const IF_ABOVE = 0x25;
 const IF_ANY_BIT = 0x45;
+const AND = 0x54;
 const RETURN = 0x06;
 
 const NUMBER = 0;
@@ -20,18 +21,32 @@ const argument = (i: number) => 16 + 8 * i;
 const ALLOW = 0x7fff0000;
 const KILL_PROCESS = 0x80000000;
 const errno = (number: number) => 0x00050000 | number;
+const SUCCESS = 0;
 const EPERM = 1;
 const ENOSYS = 38;
+const EPROTONOSUPPORT = 93;
 const EAFNOSUPPORT = 97;
 
 const MADV_DONTFORK = 10;
 /** CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
 const CLONE_NAMESPACES = 0x00000080 | 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000;
-/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK (glibc lists interfaces through it). */
-const SOCKET_FAMILIES = [1, 2, 10, 16];
+const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const AF_NETLINK = 16;
+const NETLINK_ROUTE = 0;
 const SOCK_TYPE_MASK = 0xf;
-const SOCK_RAW = 3;
-const SOCK_PACKET = 10;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const SOCK_SEQPACKET = 5;
+/** The usual one of the type, TCP, UDP, and echo requests (ICMP, ICMPv6). */
+const INTERNET_PROTOCOLS = [0, 6, 17, 1, 58];
+/** IN_ACCESS, IN_CLOSE_NOWRITE, IN_OPEN: who else reads a file that all sandboxes and the host share. */
+const READING_EVENTS = 0x01 | 0x10 | 0x20;
+/** F_SETLEASE, F_NOTIFY, F_SETDELEG: they make others that open a shared file wait, or tell of them. */
+const FILE_COMMANDS = [1024, 1026, 1040];
+/** As a pid: limits of others, instances of the same sandbox, are not to be changed. */
+const ITSELF = 0;
 
 /**
  * For the zygote. Answers madvise(MADV_DONTFORK) with success and does nothing: V8 marks its heap so, and a forked child would have none.
@@ -52,7 +67,6 @@ export function forkableHeap(arch: Architecture): Instruction[] {
 
 /** The filter under which user code runs. */
 export function userCode(arch: Architecture): Instruction[] {
-  const allow: Instruction = [RETURN, 0, 0, ALLOW];
   return [
     [LOAD, 0, 0, ARCH],
     [IF_EQUAL, 1, 0, AUDIT_ARCH[arch]],
@@ -60,46 +74,67 @@ export function userCode(arch: Architecture): Instruction[] {
     [LOAD, 0, 0, NUMBER],
     // Also the x32 calls of x86-64: they have bit 30 set.
     [IF_ABOVE, 0, 1, HIGHEST_KNOWN],
-    [RETURN, 0, 0, errno(ENOSYS)],
+    answer(ENOSYS),
     // The C library falls back to clone, whose flags can be seen; those of clone3 are behind a pointer.
-    [IF_EQUAL, 0, 1, SYSCALLS.clone3[arch]],
-    [RETURN, 0, 0, errno(ENOSYS)],
-    ...Object.values(DENIED).flatMap((numbers): Instruction[] =>
-      numbers[arch] < 0
-        ? []
-        : [
-            [IF_EQUAL, 0, 1, numbers[arch]],
-            [RETURN, 0, 0, errno(EPERM)],
-          ],
-    ),
-    [IF_EQUAL, 0, 4, SYSCALLS.clone[arch]],
-    [LOAD, 0, 0, argument(0)],
-    [IF_ANY_BIT, 0, 1, CLONE_NAMESPACES],
-    [RETURN, 0, 0, errno(EPERM)],
-    allow,
-    [IF_EQUAL, 1, 0, SYSCALLS.socket[arch]],
-    allow,
-    ...socketRules(),
+    ...when(SYSCALLS.clone3[arch], [answer(ENOSYS)]),
+    ...Object.values(DENIED).flatMap((numbers) => when(numbers[arch], [answer(EPERM)])),
+    ...Object.values(ABSENT).flatMap((numbers) => when(numbers[arch], [answer(ENOSYS)])),
+    ...Object.values(IGNORED).flatMap((numbers) => when(numbers[arch], [answer(SUCCESS)])),
+    ...when(SYSCALLS.clone[arch], noBitOf(0, CLONE_NAMESPACES, EPERM)),
+    ...when(SYSCALLS.inotify_add_watch[arch], noBitOf(2, READING_EVENTS, EPERM)),
+    ...when(SYSCALLS.fcntl[arch], noneOf(1, FILE_COMMANDS, EPERM)),
+    ...when(SYSCALLS.prlimit64[arch], oneOf(0, [ITSELF], EPERM)),
+    ...when(SYSCALLS.socketpair[arch], oneOf(0, [AF_UNIX], EAFNOSUPPORT)),
+    ...when(SYSCALLS.socket[arch], socketRules()),
+    ALLOWED,
   ];
 }
 
-/** Only the families and types that functions need; no raw and no packet sockets. */
+/** Only the families, types and protocols that functions need: no raw and no packet sockets, nothing that makes the kernel load a module. */
 function socketRules(): Instruction[] {
-  const last = SOCKET_FAMILIES.length - 1;
   return [
     [LOAD, 0, 0, argument(0)],
-    ...SOCKET_FAMILIES.map((family, i): Instruction => [IF_EQUAL, last - i + 1, 0, family]),
-    [RETURN, 0, 0, errno(EAFNOSUPPORT)],
-    [LOAD, 0, 0, argument(0)],
-    // NETLINK is always raw, and harmless in a network namespace of one's own without capabilities.
-    [IF_EQUAL, 4, 0, 16],
+    // Harmless in a network namespace of one's own without capabilities; glibc lists interfaces through it.
+    ...when(AF_NETLINK, oneOf(2, [NETLINK_ROUTE], EPROTONOSUPPORT)),
+    [IF_EQUAL, 3, 0, AF_UNIX],
+    [IF_EQUAL, 2, 0, AF_INET],
+    [IF_EQUAL, 1, 0, AF_INET6],
+    answer(EAFNOSUPPORT),
     [LOAD, 0, 0, argument(1)],
-    [0x54, 0, 0, SOCK_TYPE_MASK], // A &= constant
-    [IF_EQUAL, 2, 0, SOCK_RAW],
-    [IF_EQUAL, 1, 0, SOCK_PACKET],
-    [RETURN, 0, 0, ALLOW],
-    [RETURN, 0, 0, errno(EPERM)],
+    [AND, 0, 0, SOCK_TYPE_MASK],
+    [IF_EQUAL, 3, 0, SOCK_STREAM],
+    [IF_EQUAL, 2, 0, SOCK_DGRAM],
+    [IF_EQUAL, 1, 0, SOCK_SEQPACKET],
+    answer(EPERM),
+    [LOAD, 0, 0, argument(0)],
+    ...when(AF_UNIX, [ALLOWED]),
+    ...oneOf(2, INTERNET_PROTOCOLS, EPROTONOSUPPORT),
   ];
+}
+
+const ALLOWED: Instruction = [RETURN, 0, 0, ALLOW];
+const answer = (code: number): Instruction => [RETURN, 0, 0, errno(code)];
+
+/** `rules`, each way through which ends in an answer, where the accumulator is `value`. NONE: there is no such call. */
+function when(value: number, rules: readonly Instruction[]): readonly Instruction[] {
+  return value < 0 ? [] : [[IF_EQUAL, 0, rules.length, value], ...rules];
+}
+
+function oneOf(i: number, values: readonly number[], code: number): readonly Instruction[] {
+  return [...select(i, values), answer(code), ALLOWED];
+}
+
+function noneOf(i: number, values: readonly number[], code: number): readonly Instruction[] {
+  return [...select(i, values), ALLOWED, answer(code)];
+}
+
+/** Goes on with the second instruction behind it where argument `i` is one of `values`, with the first where it isn't. */
+function select(i: number, values: readonly number[]): readonly Instruction[] {
+  return [[LOAD, 0, 0, argument(i)], ...values.map((value, at): Instruction => [IF_EQUAL, values.length - at, 0, value])];
+}
+
+function noBitOf(i: number, bits: number, code: number): readonly Instruction[] {
+  return [[LOAD, 0, 0, argument(i)], [IF_ANY_BIT, 0, 1, bits], answer(code), ALLOWED];
 }
 
 /** A program as the kernel takes it (struct sock_fprog), to be installed any number of times. */

@@ -8,7 +8,11 @@ const NONE = -1;
 
 export const SYSCALLS = {
   madvise: both(28, 233),
+  fcntl: both(72, 25),
+  inotify_add_watch: both(254, 27),
+  prlimit64: both(302, 261),
   socket: both(41, 198),
+  socketpair: both(53, 199),
   clone: both(56, 220),
   clone3: same(435),
   capset: both(126, 91),
@@ -17,6 +21,8 @@ export const SYSCALLS = {
   seccomp: both(317, 277),
   io_uring_setup: same(425),
   pidfd_open: same(434),
+  landlock_create_ruleset: same(444),
+  landlock_restrict_self: same(446),
 } as const satisfies Record<string, Numbers>;
 
 /** Calls that no function has a use for and that reach into the kernel's or a neighbour's affairs. They answer EPERM. */
@@ -91,6 +97,21 @@ export const DENIED = {
   ustat: both(136, NONE),
   sysfs: both(139, NONE),
   _sysctl: both(156, NONE),
+} as const satisfies Record<string, Numbers>;
+
+/** Calls that are not there for functions (ENOSYS): what they make outlives the instance that made it, or tells of others. */
+export const ABSENT = {
+  shmget: both(29, 194),
+  semget: both(64, 190),
+  msgget: both(68, 186),
+  cachestat: same(451),
+  listns: same(470),
+} as const satisfies Record<string, Numbers>;
+
+/** Calls that succeed and do nothing: they would write all of the machine's files to its disks, and a function has none there. */
+export const IGNORED = {
+  sync: both(162, 81),
+  syncfs: both(306, 267),
 } as const satisfies Record<string, Numbers>;
 
 /** The highest call known when this table was made; what comes later is not there for a function (ENOSYS). */

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
+import type { Instance } from '../../ports/mod.ts';
 import { END_LIMIT_MS } from './sandbox.ts';
-import { invoke, openTemplates, skip, valueOf } from './templates.testing.ts';
+import { invoke, openTemplates, skip, templatePidOf, valueOf } from './templates.testing.ts';
 
 const TOGETHER = 100;
 
@@ -60,14 +61,13 @@ test('instances go on without their template, and end like others', { skip }, as
   const template = await (
     await openTemplates(t)
   ).boot(`
-    export const handler = async ({ end, exit }) => {
-      if (end) process.kill(process.ppid, 'SIGKILL');
+    export const handler = async ({ exit }) => {
       if (exit) process.exit(3);
       return process.pid;
     };`);
   const [one, two, three] = [template.fork(), template.fork(), template.fork()];
-  for (const instance of [one, two, three]) await valueOf(instance, {});
-  await valueOf(one, { end: true });
+  for (const instance of [two, three]) await valueOf(instance, {});
+  process.kill(templatePidOf((await valueOf(one, {})) as number), 'SIGKILL');
   assert.deepEqual(await template.closed, { kind: 'signalled', signal: 'SIGKILL' });
   const late = template.fork();
   assert.deepEqual(await invoke(two, { exit: true }), { kind: 'died', exit: { kind: 'exited', code: 3 } });
@@ -81,19 +81,26 @@ test('when the kernel has no room for another process the instance ends, and the
   const template = await (
     await openTemplates(t)
   ).boot(`
-    import { execFileSync } from 'node:child_process';
-    export const handler = async ({ processes }) => {
-      if (processes) execFileSync('/usr/bin/prlimit', ['--pid', String(process.ppid), '--nproc=' + processes]);
-      return process.pid;
-    };`);
-  const first = template.fork();
-  await valueOf(first, { processes: '1:4096' });
-  for (let i = 0; i < 3; i++) {
-    const refused = template.fork();
-    assert.deepEqual(await invoke(refused), { kind: 'died', exit: { kind: 'ended' } });
-    assert.deepEqual(await refused.closed, { kind: 'ended' });
-  }
-  await valueOf(first, { processes: '4096:4096' });
-  const second = template.fork();
-  assert.notEqual(await valueOf(second), await valueOf(first));
+    import ffi from 'node:ffi';
+    const { functions } = ffi.dlopen('libc.so.6', { setrlimit: { return: 'i32', arguments: ['i32', 'pointer'] } });
+    const [RLIMIT_NPROC, processes] = [6, 6n];
+    functions.setrlimit(RLIMIT_NPROC, new BigUint64Array([processes, 4096n]));
+    export const handler = async () => process.pid;`);
+  const instances: Instance[] = [];
+  const forkNext = async () => {
+    instances.push(template.fork());
+    return await invoke(instances.at(-1)!);
+  };
+  let end = await forkNext();
+  assert.equal(end.kind, 'answered');
+  while (end.kind === 'answered' && instances.length < 10) end = await forkNext();
+  assert.deepEqual(end, { kind: 'died', exit: { kind: 'ended' } });
+  assert.deepEqual(await instances.at(-1)!.closed, { kind: 'ended' });
+  assert.deepEqual(await forkNext(), { kind: 'died', exit: { kind: 'ended' } });
+  const pids = await Promise.all(instances.slice(0, -2).map((instance) => valueOf(instance)));
+  for (const instance of instances) instance.kill();
+  await Promise.all(instances.map((instance) => instance.closed));
+  const next = await forkNext();
+  assert.equal(next.kind, 'answered');
+  assert.ok(!pids.includes(next.value));
 });

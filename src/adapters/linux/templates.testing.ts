@@ -1,5 +1,6 @@
 /** Functions from source, booted by the real driver, for tests. */
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +42,34 @@ export async function openTemplates(t: TestContext, clock: Clock = systemClock):
       return booted.template;
     },
   };
+}
+
+/**
+ * The template of an instance as this host sees it, by the pid that the instance gives itself, other than any that a blank sandbox has. An
+ * instance can do nothing to it, the host can.
+ */
+export function templatePidOf(pid: number): number {
+  const statuses = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => statusOf(Number(name)));
+  const below = (parent: number): Status[] =>
+    statuses.filter((status) => status?.parent === parent).flatMap((status) => [status!, ...below(status!.pid)]);
+  const [instance, ...others] = below(process.pid).filter((status) => status.inside === pid);
+  assert.ok(instance && others.length === 0, `${others.length} others have pid ${pid}`);
+  return instance.parent;
+}
+
+/** `inside`: the pid in the innermost namespace. */
+type Status = { readonly pid: number; readonly parent: number; readonly inside: number };
+
+function statusOf(pid: number): Status | undefined {
+  try {
+    const [, parent, inside] = /^PPid:\t(\d+)$[^]*^NSpid:.*\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))!;
+    return { pid, parent: Number(parent), inside: Number(inside) };
+  } catch {
+    // It ended between two looks.
+    return undefined;
+  }
 }
 
 export function invoke(instance: Instance, event: unknown = {}): Promise<InvocationEnd & { readonly value?: unknown }> {
