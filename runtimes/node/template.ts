@@ -9,6 +9,7 @@ import { receiveMessage, sendRecord } from './messages.ts';
 import type { Message } from './messages.ts';
 import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, undumpable, waitYourTurn } from './isolate.ts';
 import type { User } from './isolate.ts';
+import { leaveSiblings } from './landlock.ts';
 import { limitResources } from './resources.ts';
 import { collectGarbage, reviveLoop, tryFork } from './rungs.ts';
 import { assemble, install, userCode } from './seccomp.ts';
@@ -30,6 +31,9 @@ const WITH_EVENTS = 4;
 const COLLECTED_AFTER = 64;
 /** As Lambda has it. */
 const FILES = 1024;
+// Kept: user code shares this process, and what it makes of these must not stand between an order and what comes of it.
+const { defineProperty } = Object;
+const { chdir } = process;
 /** Assembled once, in the zygote. */
 const filter = assemble(userCode(architecture()));
 
@@ -63,7 +67,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     prepared: { ...prepared, descriptors: new Map(prepared.descriptors).set(String(boot), 'the boot channel') },
     awaitCode() {
       if (!receiveMessage(options.keeper)) libc._exit(0);
-      process.chdir('/var/task');
+      chdir('/var/task');
     },
   });
   // Before the host hears of it: the keeper must know when the host asks for an instance.
@@ -130,7 +134,7 @@ function forkOnCommand(keeper: number): InstanceOrder {
       const pid = order.do === 'serve' ? 0 : tryFork();
       if (pid === 0) return instance;
       if (pid === -1) sendRecord(keeper, RECORD.notForked, order.id);
-      for (const fd of fds) libc.close(fd);
+      for (let i = 0; i < given.length; i++) libc.close(given[i]!);
       // What init left in the young generation would be copied by the first collection of every child; the first one is awaited already.
       // Later it is what forking leaves, which V8 by itself would let grow.
       if (forks++ % COLLECTED_AFTER === 0) collectGarbage('minor');
@@ -152,15 +156,16 @@ function becomeInstance(keeper: number, instance: InstanceOrder): void {
     enter(instance.mounts);
     // The full bounding set that a user namespace begins with gives nothing to a process under no_new_privs.
     dropCapabilities();
+    leaveSiblings();
   }
   // A template that serves by itself keeps the /tmp of its init: it is the only one, and with threads it could enter no other namespace.
   libc.close(instance.userNamespace);
   libc.close(instance.mounts);
   waitYourTurn();
-  process.chdir('/var/task');
+  chdir('/var/task');
 }
 
 /** Node reads its pid once, at start. */
 function setPid(): void {
-  Object.defineProperty(process, 'pid', { value: libc.getpid(), enumerable: true, configurable: true });
+  defineProperty(process, 'pid', { value: libc.getpid(), enumerable: true, configurable: true });
 }

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { SCOPES_SINCE, landlockVersion } from '../../../runtimes/node/landlock.ts';
 
 export type ProbeResult = { readonly name: string; readonly ok: boolean; readonly detail: string; readonly remedy?: string };
 
@@ -15,7 +16,7 @@ export function probeLinux(): readonly ProbeResult[] {
       },
     ];
   }
-  return [kernel(), architecture(), libc(), userNamespaces(), seccomp(), cgroups(), memoryOvercommit(), user()];
+  return [kernel(), architecture(), libc(), userNamespaces(), seccomp(), landlock(), cgroups(), memoryOvercommit(), user()];
 }
 
 function kernel(): ProbeResult {
@@ -59,6 +60,15 @@ function seccomp(): ProbeResult {
   const ok = existsSync('/proc/sys/kernel/seccomp/actions_avail');
   const result = { name: 'seccomp filters', ok, detail: ok ? 'in the kernel' : 'not in the kernel' };
   return ok ? result : { ...result, remedy: 'Use a kernel with CONFIG_SECCOMP_FILTER.' };
+}
+
+/** The walls between the instances of one sandbox; the others stand without it. */
+function landlock(): ProbeResult {
+  const ok = landlockVersion >= SCOPES_SINCE;
+  const name = 'Landlock';
+  if (ok) return { name, ok, detail: `version ${landlockVersion}` };
+  const detail = 'without scopes for signals: instances of one function version can signal each other';
+  return { name, ok: true, detail: `${landlockVersion === 0 ? 'not in the kernel, or off' : `version ${landlockVersion}`}; ${detail}` };
 }
 
 /** Not used to limit memory yet: that is done by resource limits of the process. */
