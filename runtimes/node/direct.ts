@@ -32,4 +32,5 @@ export const direct: Native = {
   },
   // While an immediate runs, Node's handle of immediates is an active one.
   loopIsEmpty: () => loop[HANDLES]! <= 1 && loop[REQUESTS] === 0,
+  requests: () => loop[REQUESTS]!,
 };

@@ -11,6 +11,8 @@ import { RuntimeError, toFunctionError } from './errors.ts';
 import type { LoopAlive } from './idle.ts';
 import { IdleWatch } from './idle.ts';
 import { loadHandler } from './load.ts';
+import { native } from './native.ts';
+import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
 import type { Loaded } from './serve.ts';
 import { installStreaming, streamingOptions } from './streaming.ts';
 
@@ -39,6 +41,10 @@ export type Initialised = Loaded & { readonly initMs: number; readonly blockers:
 
 const { stringify } = JSON;
 const now = performance.now.bind(performance);
+const { setImmediate, setTimeout, Promise: NativePromise } = globalThis;
+const TURN_MS = 2;
+const TURNS_TO_CLOSE = 2;
+const TURNS_TO_END = 50;
 
 /** The part of init that needs no function. `channel` may still be without a descriptor of its own. */
 export function prepare(channel: Channel): Prepared {
@@ -65,11 +71,13 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   const values = returnsValues(environment);
   options.awaitCode?.();
   const startedMs = now();
+  watchOpenings();
   try {
     const loaded = await loadHandler(taskRoot, handler);
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
     watch?.stop();
+    const blockers = await leftBehind(before, taskRoot);
     return {
       handler: loaded,
       streaming,
@@ -77,15 +85,30 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
       facts,
       returnsValues: values,
       initMs,
-      blockers: blockersSince(before),
+      blockers,
     };
   } catch (error) {
     logError('Uncaught Exception', error);
     return { failed: error };
   } finally {
     watch?.stop();
+    stopWatchingOpenings();
+    forgetOpenings();
     ending.fault = () => {};
     ending.idle = () => {};
+  }
+}
+
+/** What init has closed is gone with a turn of the event loop; what it has begun and not waited for is mostly about to end. */
+async function leftBehind(before: Prepared, taskRoot: string): Promise<readonly SnapshotBlocker[]> {
+  stopWatchingOpenings();
+  for (let turns = 0; ; turns++) {
+    const blockers = blockersSince(before, taskRoot);
+    const kinds = blockers.map(({ kind }) => kind);
+    const most = native && kinds.includes('operation') ? TURNS_TO_END : TURNS_TO_CLOSE;
+    if (kinds.length === 0 || kinds[0] === 'unknown' || turns >= most) return blockers;
+    // From an immediate: within the callback of a timer that one still counts.
+    await new NativePromise((resolve) => setTimeout(() => setImmediate(resolve), TURN_MS));
   }
 }
 

@@ -4,6 +4,8 @@ export type Native = {
   readonly setTrace: (trace: string) => boolean;
   /** Whether libuv, asked while an immediate runs, knows of nothing else that keeps the event loop going. */
   readonly loopIsEmpty: () => boolean;
+  /** How many operations libuv waits for: reads and writes, look-ups, work of its thread pool. */
+  readonly requests: () => number;
 };
 
 export let native: Native | undefined;

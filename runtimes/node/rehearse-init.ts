@@ -13,6 +13,7 @@ import type { Prepared } from './init.ts';
 import { libc } from './libc.ts';
 import { loadHandler } from './load.ts';
 import { receiveMessage, sendMessage, socketPair } from './messages.ts';
+import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
 
 /** Where Lambda has its own runtime: no function's package.json is above it. */
 const DIRECTORY = '/var/runtime';
@@ -36,8 +37,11 @@ export async function rehearseInit(prepared: Prepared): Promise<void> {
   replaceEnvironment(environment as Record<string, string>);
   configureConsole(environment);
   functionFacts(environment);
+  watchOpenings();
   for (const file of ['module', 'script']) await loadHandler(DIRECTORY, `${file}.handler`);
-  blockersSince(prepared);
+  stopWatchingOpenings();
+  blockersSince(prepared, DIRECTORY);
+  forgetOpenings();
   // What functions can see of it.
   const { cache } = createRequire(import.meta.url);
   for (const path of Object.keys(cache)) delete cache[path];

@@ -1,4 +1,4 @@
-import type { EncodableEvent, FunctionError, LogLevel, StreamHead } from '../protocol/mod.ts';
+import type { EncodableEvent, FunctionError, LogLevel, SnapshotBlocker, StreamHead } from '../protocol/mod.ts';
 import type { Deployment } from './deployment.ts';
 
 /** The data plane: gives an event to an instance of a deployment and the answer to a listener. */
@@ -63,7 +63,7 @@ export type Outcome =
 export type RefusalCode = 'TooManyRequestsException' | 'RequestTooLargeException' | 'ShuttingDown' | 'SandboxFailed';
 
 export type PrepareResult =
-  | { readonly ok: true; readonly initMs: number; readonly blockers: readonly { readonly kind: string; readonly detail: string }[] }
+  | { readonly ok: true; readonly initMs: number; readonly blockers: readonly SnapshotBlocker[] }
   | { readonly ok: false; readonly error: FunctionError };
 
 export type DeploymentStats = {

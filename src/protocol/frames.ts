@@ -78,7 +78,12 @@ export type ReadyPayload = {
   readonly blockers: readonly SnapshotBlocker[];
 };
 
-export type SnapshotBlocker = { readonly kind: string; readonly detail: string };
+export type SnapshotBlocker = {
+  readonly kind: string;
+  readonly detail: string;
+  /** Where the function opened it, `file:line:column`; absent: not known. */
+  readonly place?: string;
+};
 
 export type StreamHead = {
   readonly contentType: string;

@@ -23,11 +23,20 @@ export function readReady(payload: Buffer): ReadyPayload {
 }
 
 const MAX_BLOCKERS = 100;
+const MAX_BLOCKER_TEXT = 500;
 
 function readBlocker(value: unknown): SnapshotBlocker {
-  const { kind, detail } = (value ?? {}) as Record<string, unknown>;
-  return { kind: typeof kind === 'string' ? kind : 'unknown', detail: typeof detail === 'string' ? detail : '' };
+  const { kind, detail, place } = (value ?? {}) as Record<string, unknown>;
+  return {
+    kind: shortText(kind) ?? 'unknown',
+    detail: shortText(detail) ?? '',
+    ...(typeof place === 'string' && { place: shortText(place)! }),
+  };
 }
+
+/** It is shown in answers and on screens: one line, without control characters. */
+const shortText = (value: unknown): string | undefined =>
+  typeof value === 'string' ? value.slice(0, MAX_BLOCKER_TEXT).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ') : undefined;
 
 export function readStreamHead(payload: Buffer): StreamHead {
   const { contentType, prelude } = readObject(payload);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { systemClock } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
@@ -30,8 +30,10 @@ export async function openTemplates(t: TestContext, clock: Clock = systemClock):
     async boot(code, more = {}, files = {}) {
       const codeDirectory = join(packages, `code-${made++}`);
       await mkdir(codeDirectory, { mode: 0o755 });
-      for (const [name, text] of Object.entries({ 'index.mjs': code, ...files }))
+      for (const [name, text] of Object.entries({ 'index.mjs': code, ...files })) {
+        await mkdir(dirname(join(codeDirectory, name)), { recursive: true, mode: 0o755 });
         await writeFile(join(codeDirectory, name), text, { mode: 0o644 });
+      }
       const fixed = { label: 'test', runtime: 'nodejs26.x', handler: 'index.handler', layerDirectories: [], environment: {} };
       const output: string[] = [];
       const booted = await sandboxes.boot(
