@@ -14,6 +14,7 @@ import { loadHandler } from './load.ts';
 import { native } from './native.ts';
 import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
 import type { Loaded } from './serve.ts';
+import { followProxy } from './proxy.ts';
 import { installStreaming, streamingOptions } from './streaming.ts';
 
 export type InitOptions = {
@@ -63,6 +64,7 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   const environment = { ...process.env };
   const before = options.prepared ?? prepare(channel);
   configureConsole(environment);
+  followProxy();
   ending.fault = (error) => channel.sendText(KIND.initError, 0, 0, 0, stringify(error));
   ending.idle = neverInitialised;
   const watch = options.loopAlive && new IdleWatch({ alive: options.loopAlive, patient: () => true, idle: neverInitialised });

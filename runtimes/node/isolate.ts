@@ -1,5 +1,5 @@
 /** The walls of a sandbox: namespaces, its own root, no capabilities. namespaces(7), user_namespaces(7), mount_namespaces(7), capabilities(7). */
-import { existsSync, lstatSync, mkdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { check, libc, pinned } from './libc.ts';
 import { placeRehearsal } from './rehearse-init.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
@@ -32,9 +32,12 @@ const TASK = '/var/task';
 const OPT = '/opt';
 export const NODE_INSIDE = '/var/lang/bin/node';
 
-/** Leaves every namespace of the host but the user's, where the caller is root, and that too where it is not. The pid namespace begins with the next child. */
-export function leaveNamespaces(user: User): void {
-  const flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET;
+/**
+ * Leaves every namespace of the host but the user's, where the caller is root, and that too where it is not; the network's only if it is to
+ * have one of its own. The pid namespace begins with the next child.
+ */
+export function leaveNamespaces(user: User, ownNetwork: boolean): void {
+  const flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | (ownNetwork ? CLONE_NEWNET : 0);
   if (user.privileged) check(libc.unshare(flags), 'unshare');
   else enterUserNamespace(user, flags);
 }
@@ -59,7 +62,7 @@ export function enter(namespace: number): void {
 }
 
 /** Builds the root on the directory `root` and moves into it. `/.packages` shows the host's packages until `showFunction` hides them. */
-export function buildRoot(root: string, packages: string, user: { readonly uid: number; readonly gid: number }): void {
+export function buildRoot(root: string, packages: string, user: { readonly uid: number; readonly gid: number }, ownNetwork: boolean): void {
   check(libc.mount('none', '/', 'none', MS_REC | MS_PRIVATE, ''), 'make mounts private');
   check(libc.mount('tmpfs', root, 'tmpfs', MS_NOSUID | MS_NODEV, 'size=1m,nr_inodes=512,mode=755'), 'mount the root');
   const inside = (path: string) => `${root}${path}`;
@@ -81,7 +84,7 @@ export function buildRoot(root: string, packages: string, user: { readonly uid: 
   for (const path of [...directories, '/.packages', '/.old', '/.tmp']) mkdirSync(inside(path), 0o755);
   readOnly('/usr', inside('/usr'));
   for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) sameAsHost(path, inside(path));
-  buildEtc(inside, user);
+  buildEtc(inside, user, ownNetwork);
   buildDev(inside('/dev'));
   placeRehearsal(root);
   writeFileSync(inside(NODE_INSIDE), '', { mode: 0o555 });
@@ -119,13 +122,17 @@ const ETC_SHOWN = [
   '/etc/mime.types',
 ];
 
-function buildEtc(inside: (path: string) => string, user: { readonly uid: number; readonly gid: number }): void {
+/** Where names of a sandbox with a network of its own lead. */
+export const LOOPBACK_HOSTS = '127.0.0.1 localhost\n::1 localhost\n';
+
+function buildEtc(inside: (path: string) => string, user: { readonly uid: number; readonly gid: number }, ownNetwork: boolean): void {
   const write = (name: string, text: string) => writeFileSync(inside(`/etc/${name}`), text, { mode: 0o444 });
   write('passwd', `root:x:0:0:root:/:/sbin/nologin\nsandbox:x:${user.uid}:${user.gid}:sandbox:/tmp:/sbin/nologin\n`);
   write('group', `root:x:0:\nsandbox:x:${user.gid}:\n`);
-  write('hosts', '127.0.0.1 localhost\n::1 localhost\n');
+  const ofHost = (name: string) => (existsSync(`/etc/${name}`) ? readFileSync(`/etc/${name}`, 'utf8') : '');
+  write('hosts', ownNetwork ? LOOPBACK_HOSTS : ofHost('hosts'));
   write('nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n');
-  write('resolv.conf', '');
+  write('resolv.conf', ownNetwork ? '' : ofHost('resolv.conf'));
   for (const path of ETC_SHOWN) {
     const status = lstatSync(path, { throwIfNoEntry: false });
     if (!status || !existsSync(path)) continue;
@@ -180,20 +187,6 @@ export function mountTmp(target: string, options: { readonly tmpMiB: number; rea
 export function moveMount(source: string, target: string): void {
   const MS_MOVE = 8192n;
   check(libc.mount(source, target, 'none', MS_MOVE, ''), 'move a mount');
-}
-
-/** Brings up the loopback interface of the sandbox's own network namespace (netdevice(7)). */
-export function loopbackUp(): void {
-  const AF_INET = 2;
-  const SOCK_DGRAM = 2;
-  const SIOCSIFFLAGS = 0x8914n;
-  const IFF_UP = 1;
-  const fd = check(libc.socket(AF_INET, SOCK_DGRAM, 0), 'socket');
-  const request = Buffer.alloc(128);
-  request.write('lo');
-  request.writeInt16LE(IFF_UP, 16);
-  check(libc.ioctl(fd, SIOCSIFFLAGS, request), 'bring up loopback');
-  libc.close(fd);
 }
 
 /** Becomes the sandbox's user, for good. */

@@ -6,6 +6,7 @@ import { cpSync, lstatSync, openSync, readSync, readdirSync, writeSync } from 'n
 import { SystemCallError, check, libc, pinned } from './libc.ts';
 import { NEVER_BEGAN, RECORD } from './ladder.ts';
 import type { FunctionMessage, KeeperMessage, TemplateMessage } from './ladder.ts';
+import { listenFor } from './loopback.ts';
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
 import { becomeUser, enter, enterUserNamespace, moveMount, mountTmp, newMountNamespace, showFunction, undumpable } from './isolate.ts';
 import type { User } from './isolate.ts';
@@ -14,6 +15,8 @@ import { endStrays, tmpDevice } from './strays.ts';
 
 export type KeeperOptions = {
   readonly control: number;
+  /** The host's way to get what listens inside, until the function is there; -1 without a network of its own. */
+  readonly doorway: number;
   /** The keeper's end of the connection to the template and, through it, its instances' hellos; -1 once that is closed. */
   template: number;
   readonly templatePid: number;
@@ -110,6 +113,7 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
     case 'init':
       // The template goes on as far as it can without the code.
       tell(options, message, fds);
+      listen(options, message);
       showFunction({ ...message, ...options.user });
       tell(options, { do: 'shown' }, []);
       becomeUser(options.user);
@@ -146,6 +150,17 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
     }
   }
   for (const fd of fds) libc.close(fd);
+}
+
+/** As long as the root can be written to, and no port is out of reach. */
+function listen({ doorway, control }: KeeperOptions, { listeners }: FunctionMessage): void {
+  if (listeners.length > 0) {
+    const sockets = listenFor(listeners);
+    sendMessage(doorway, {}, sockets);
+    sendRecord(control, RECORD.listening);
+    for (const fd of sockets) libc.close(fd);
+  }
+  libc.close(doorway);
 }
 
 function tell(options: KeeperOptions, message: TemplateMessage, fds: readonly number[]): void {

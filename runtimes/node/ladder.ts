@@ -1,6 +1,9 @@
 /** What the rungs of the ladder say to each other: messages down, records up. */
 
-/** Host -> zygote, with the descriptors [control, output]: make a blank sandbox, one that waits for its function. */
+/**
+ * Host -> zygote, with the descriptors [control, output, doorway]: make a blank sandbox, one that waits for its function. Over the doorway
+ * the host gets sockets that listen inside: that of `insidePort` at once, those of endpoints with the function.
+ */
 export type BlankMessage = {
   /** An empty directory of the host to build the sandbox's root on. */
   readonly root: string;
@@ -8,6 +11,8 @@ export type BlankMessage = {
   readonly packages: string;
   /** The user that the sandbox becomes, when the zygote is root; its own user otherwise. */
   readonly uid: number;
+  /** Where it listens for what goes to the host, at its own 127.0.0.1; 'host': it has no network of its own, and there is no doorway. */
+  readonly network: { readonly insidePort: number } | 'host';
 };
 
 /** What the keeper passes on to the template; between them `fork` and `serve` carry [instance channel, user namespace, mount namespace]. */
@@ -42,11 +47,16 @@ export type FunctionMessage = {
   readonly memoryMiB: number;
   readonly tmpMiB: number;
   readonly concurrency: number;
+  /** Listened at inside for the host, which gets their sockets in this order. */
+  readonly listeners: readonly Listener[];
 };
+
+/** `name`: leads there inside. */
+export type Listener = { readonly address: string; readonly port: number; readonly name?: string };
 
 /** Records, upwards. `status` is a wait status as waitpid(2) gives it. */
 export const RECORD = {
-  /** To the host: a = the keeper's pid as the host sees it. */
+  /** To the host: a = the keeper's pid as the host sees it. What listens inside is in the doorway by then. */
   born: 1,
   /** Instance -> keeper: a = its id. The kernel adds its pid. */
   hello: 2,
@@ -58,6 +68,8 @@ export const RECORD = {
   templateEnded: 5,
   /** Template -> keeper: init is done, and what it left in /tmp is complete. */
   initialised: 7,
+  /** Keeper -> host: the sockets of all listeners are in the doorway. */
+  listening: 8,
   /** Zygote -> host: it takes orders. */
   ready: 6,
   /** Template -> keeper: a = the id of an instance for which the kernel had no room. */

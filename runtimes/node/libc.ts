@@ -21,6 +21,8 @@ const { functions } = ffi.dlopen('libc.so.6', {
   setresgid: { return: 'i32', arguments: ['u32', 'u32', 'u32'] },
   setrlimit: { return: 'i32', arguments: ['i32', 'pointer'] },
   socket: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
+  bind: { return: 'i32', arguments: ['i32', 'pointer', 'u32'] },
+  listen: { return: 'i32', arguments: ['i32', 'i32'] },
   socketpair: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer'] },
   pipe2: { return: 'i32', arguments: ['pointer', 'i32'] },
   setsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'] },

@@ -23,6 +23,8 @@ makeForkable();
 crowdHeap();
 // What is loaded when it is first used.
 void crypto.webcrypto.getRandomValues;
+// Most functions call somebody. Not by `import`, which would read every export, and load fetch with one of them.
+process.getBuiltinModule('node:https');
 // Functions that a child would compile are compiled here, once; zygote.ts turns laziness on again for user code.
 setFlagsFromString('--no-lazy');
 await import('./zygote.ts');

@@ -6,8 +6,9 @@ import { setFlagsFromString } from 'node:v8';
 import { check, libc } from './libc.ts';
 import { RECORD } from './ladder.ts';
 import type { BlankMessage } from './ladder.ts';
-import { receiveMessage, sendRecord, socketPair } from './messages.ts';
-import { buildRoot, emptyBoundingSet, leaveNamespaces, loopbackUp, undumpable } from './isolate.ts';
+import { listenAt, loopbackUp } from './loopback.ts';
+import { receiveMessage, sendMessage, sendRecord, socketPair } from './messages.ts';
+import { buildRoot, emptyBoundingSet, leaveNamespaces, undumpable } from './isolate.ts';
 import type { User } from './isolate.ts';
 import { fork, rememberConditions } from './rungs.ts';
 import { keep } from './keeper.ts';
@@ -22,6 +23,8 @@ import { direct } from './direct.ts';
 import { useNative } from './native.ts';
 
 const COMMANDS = 3;
+/** In place of a descriptor. */
+const NONE = -1;
 
 await main();
 
@@ -48,42 +51,50 @@ function forkOnCommand(): { keeper: number; user: User } {
     const received = receiveMessage(COMMANDS);
     if (!received) libc._exit(0);
     const order = received!.message as BlankMessage;
-    const [control, output] = received!.fds as [number, number];
+    const [control, output, doorway] = received!.fds as [number, number, number?];
     if (fork() === 0) {
       libc.close(COMMANDS);
-      return makeSandbox(order, control, output);
+      return makeSandbox(order, control, output, doorway);
     }
-    libc.close(control);
-    libc.close(output);
+    for (const fd of received!.fds) libc.close(fd);
   }
 }
 
 /** In a child of the zygote: walls, then the keeper as pid 1 of them, then the template as the keeper's child, which is where this returns. */
-function makeSandbox(order: BlankMessage, control: number, output: number): { keeper: number; user: User } {
+function makeSandbox(order: BlankMessage, control: number, output: number, doorway = NONE): { keeper: number; user: User } {
   ignoreChildren(false);
   const user = describeUser(order);
   for (const fd of [1, 2]) check(libc.dup2(output, fd), 'dup2');
   libc.close(output);
-  leaveNamespaces(user);
+  leaveNamespaces(user, order.network !== 'host');
+  if (order.network !== 'host') openDoorway(doorway, order.network.insidePort);
   const parent = check(libc.syscall(BigInt(SYSCALLS.pidfd_open[architecture()]), BigInt(libc.getpid()), 0n, null), 'pidfd_open');
   const pid = fork();
   if (pid !== 0) {
     sendRecord(control, RECORD.born, pid);
     libc._exit(0);
   }
-  buildRoot(order.root, order.packages, user);
-  loopbackUp();
+  buildRoot(order.root, order.packages, user, order.network !== 'host');
   const [keeper, template] = socketPair();
   const templatePid = fork();
   if (templatePid !== 0) {
     libc.close(template);
     undumpable();
-    keep({ control, template: keeper, templatePid, parent, user });
+    keep({ control, doorway, template: keeper, templatePid, parent, user });
   }
   libc.close(parent);
   libc.close(control);
+  libc.close(doorway);
   libc.close(keeper);
   return { keeper: template, user };
+}
+
+/** The host has what listens there before it hears that the sandbox is born, and nobody inside has it. */
+function openDoorway(doorway: number, insidePort: number): void {
+  loopbackUp();
+  const listening = listenAt('127.0.0.1', insidePort);
+  sendMessage(doorway, {}, [listening]);
+  libc.close(listening);
 }
 
 function describeUser(order: BlankMessage): User {

@@ -1,4 +1,4 @@
-import type { EncodableEvent, FunctionError, InvokeHead, LogLevel, SnapshotBlocker, StreamHead } from '../protocol/mod.ts';
+import type { EncodableEvent, FunctionError, InvokeHead, LogLevel, Network, SnapshotBlocker, StreamHead } from '../protocol/mod.ts';
 
 /** What must be run: all that a sandbox is given. Immutable; one spec, one kind of sandbox. */
 export type SandboxSpec = {
@@ -18,6 +18,8 @@ export type SandboxSpec = {
   readonly initTimeoutMs: number;
   /** Invocations that one instance may run at a time, 1 to 1,000. */
   readonly concurrency: number;
+  /** What it reaches beyond its loopback; absent: nothing. SpawnSandboxes isolate nothing, and so its functions reach what the host reaches. */
+  readonly network?: Network;
 };
 
 /** How a sandbox or an instance ended. */

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Clock, Timer } from '../../kernel/mod.ts';
 import type { Exit, SandboxSpec } from '../../ports/mod.ts';
+import { INSIDE_PORT } from '../../protocol/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
 import { RECORD } from '../../../runtimes/node/ladder.ts';
 import type { FunctionMessage, KeeperMessage } from '../../../runtimes/node/ladder.ts';
@@ -10,6 +11,8 @@ import type { Record } from '../../../runtimes/node/messages.ts';
 import { EventPipe, LinkedInstance, linkFd } from '../link/mod.ts';
 import type { Link } from '../link/mod.ts';
 import { Control } from './control.ts';
+import { Doorway, listenersOf } from './doorway.ts';
+import type { Connected } from './doorway.ts';
 import { exitOf, saysOutOfMemory } from './exits.ts';
 import { Spare } from './spare.ts';
 import type { Zygote } from './zygote.ts';
@@ -20,6 +23,8 @@ export type SandboxOptions = {
   readonly packages: string;
   readonly uid: number;
   readonly clock: Clock;
+  /** It shares the host's network. */
+  readonly onHostNetwork?: boolean;
 };
 
 /** How much of what a sandbox wrote to its raw output is kept to explain its end. */
@@ -41,6 +46,7 @@ export class Sandbox {
   /** Called when the last instance has gone. */
   onEmpty: () => void = () => {};
   readonly #control: Control;
+  readonly #doorway: Doorway | undefined;
   readonly #output: Socket;
   readonly #clock: Clock;
   /** The spare one too. */
@@ -70,6 +76,7 @@ export class Sandbox {
     this.#output.on('data', (chunk: Buffer) => this.#write(chunk));
     this.#output.on('error', () => this.#output.destroy());
     try {
+      this.#doorway = options.onHostNetwork ? undefined : new Doorway();
       this.#control = new Control({
         onRecord: (record) => this.#hear(record),
         onClosed: () => {
@@ -80,13 +87,17 @@ export class Sandbox {
     } catch (error) {
       // There are no more descriptors: those that are there already are given back.
       this.#output.destroy();
+      this.#doorway?.abandon();
       libc.close(writing);
       throw error;
     }
-    options.zygote.order({ root: options.root, packages: options.packages, uid: options.uid }, this.#control.far, writing);
+    const { root, packages, uid } = options;
+    const network = this.#doorway ? { insidePort: INSIDE_PORT } : 'host';
+    options.zygote.order({ root, packages, uid, network }, this.#control.far, writing, ...(this.#doorway ? [this.#doorway.far] : []));
   }
 
   #gone(): void {
+    this.#doorway?.close();
     this.#output.destroy();
     this.#spare.stop();
     for (const limit of this.#limits.values()) limit.cancel();
@@ -111,10 +122,12 @@ export class Sandbox {
   }
 
   /** Gives the function to a blank sandbox; the link carries the init handshake. */
-  init(spec: SandboxSpec, paths: { readonly code: string; readonly layers: readonly string[] }): Link {
-    const { handler, environment, memoryMiB, tmpMiB, concurrency } = spec;
+  init(spec: SandboxSpec, paths: { readonly code: string; readonly layers: readonly string[] }, connected: Connected): Link {
+    const { handler, environment, memoryMiB, tmpMiB, concurrency, network = { kind: 'none' } } = spec;
     this.#sequential = concurrency === 1;
-    const message: FunctionMessage = { ...paths, handler, environment, memoryMiB, tmpMiB, concurrency };
+    this.#doorway?.open(network, connected);
+    const listeners = listenersOf(network);
+    const message: FunctionMessage = { ...paths, handler, environment, memoryMiB, tmpMiB, concurrency, listeners };
     const [near, far] = socketPair();
     this.#send({ do: 'init', ...message }, far);
     return linkFd(near);
@@ -179,7 +192,10 @@ export class Sandbox {
     switch (record.kind) {
       case RECORD.born:
         this.#keeperPid = record.a;
+        this.#doorway?.born();
         return;
+      case RECORD.listening:
+        return this.#doorway?.listening();
       case RECORD.instanceEnded: {
         const instance = this.#instances.get(record.a);
         this.#instances.delete(record.a);

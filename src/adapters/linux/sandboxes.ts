@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join, relative } from 'node:path';
 import { HearthError, silentLog, systemClock } from '../../kernel/mod.ts';
 import type { Clock, Log } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, Exit, Instance, Sandboxes, SandboxSpec, Template } from '../../ports/mod.ts';
-import type { LogLevel, ReadyPayload } from '../../protocol/mod.ts';
+import type { Endpoint, LogLevel, ReadyPayload } from '../../protocol/mod.ts';
 import { libc } from '../../../runtimes/node/libc.ts';
 import { socketPair } from '../../../runtimes/node/messages.ts';
 import { LinkedInstance, awaitReady, linkFd, materialiseRuntime } from '../link/mod.ts';
@@ -21,11 +22,13 @@ export type LinuxOptions = {
   readonly packages: string;
   readonly clock?: Clock;
   readonly log?: Log;
+  /** Someone in a sandbox of this spec has connected to the platform's port there, or to an endpoint's. Absent: it is hung up. */
+  readonly connected?: (connection: Socket, spec: SandboxSpec, endpoint: Endpoint | undefined) => void;
   /** Started already; it ends with the sandboxes. */
   readonly ahead?: Ahead | undefined;
 };
 
-type Settled = Required<Pick<LinuxOptions, 'directory' | 'packages' | 'clock' | 'log'>>;
+type Settled = Required<Pick<LinuxOptions, 'directory' | 'packages' | 'clock' | 'log' | 'connected'>>;
 
 /** The fork ladder: zygote -> sandbox -> template -> instance. Linux with user namespaces; as root or as an ordinary user. */
 export class LinuxSandboxes implements Sandboxes {
@@ -42,10 +45,10 @@ export class LinuxSandboxes implements Sandboxes {
 
   /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
   static async open(options: LinuxOptions): Promise<LinuxSandboxes> {
-    const { ahead, directory, packages, clock = systemClock, log = silentLog } = options;
+    const { ahead, directory, packages, clock = systemClock, log = silentLog, connected = hangUp } = options;
     await mkdir(join(directory, 'root'), { recursive: true });
     const runtime = ahead?.runtime ?? (await materialiseRuntime({ name: 'node', directory: join(directory, 'runtimes') }));
-    const sandboxes = new LinuxSandboxes({ directory, packages, clock, log }, runtime, await Users.claim());
+    const sandboxes = new LinuxSandboxes({ directory, packages, clock, log, connected }, runtime, await Users.claim());
     if (ahead) sandboxes.#adopt(ahead.zygote);
     try {
       await sandboxes.#zygote(CLASSES[0]!).ready();
@@ -64,7 +67,7 @@ export class LinuxSandboxes implements Sandboxes {
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
-    const sandbox = this.#takeBlank(spec.memoryMiB);
+    const sandbox = this.#takeBlank(spec);
     sandbox.onOutput = (text, level) => listener.log(text, level);
     const heard = await this.#init(sandbox, spec, listener);
     if (heard.kind === 'ready') return { ok: true, template: new LinuxTemplate(this, sandbox, spec, heard.payload) };
@@ -85,7 +88,7 @@ export class LinuxSandboxes implements Sandboxes {
     });
     const log = (text: string, level: LogLevel) => instance.onLog?.(text, level);
     const boot = async (): Promise<void> => {
-      sandbox ??= this.#takeBlank(spec.memoryMiB);
+      sandbox ??= this.#takeBlank(spec);
       sandbox.onOutput = log;
       const heard = booted ? undefined : await this.#init(sandbox, spec, { log });
       if (instance.alive && (heard === undefined || heard.kind === 'ready')) return sandbox.serve(instance, far);
@@ -112,10 +115,11 @@ export class LinuxSandboxes implements Sandboxes {
   }
 
   async #init(sandbox: Sandbox, spec: SandboxSpec, listener: BootListener) {
-    const link = sandbox.init(spec, {
+    const paths = {
       code: this.#below(spec.codeDirectory),
       layers: spec.layerDirectories.map((directory) => this.#below(directory)),
-    });
+    };
+    const link = sandbox.init(spec, paths, (connection, endpoint) => this.#options.connected(connection, spec, endpoint));
     const { clock } = this.#options;
     const heard = await awaitReady({ link, initTimeoutMs: spec.initTimeoutMs, clock, listener, exited: () => sandbox.templateEnded });
     // After init the link says nothing more: the template's end is seen by its keeper.
@@ -135,9 +139,11 @@ export class LinuxSandboxes implements Sandboxes {
     return path;
   }
 
-  #takeBlank(memoryMiB: number): Sandbox {
+  #takeBlank({ memoryMiB, network }: SandboxSpec): Sandbox {
     if (this.#closed) throw new HearthError('ShuttingDown', 'the sandboxes are closed');
     const memoryClass = CLASSES.find((mib) => mib >= memoryMiB) ?? CLASSES.at(-1)!;
+    // Few functions are trusted with it: none is made ahead.
+    if (network?.kind === 'host') return this.#newSandbox(memoryClass, { onHostNetwork: true });
     return this.#blanksOf(memoryClass).take();
   }
 
@@ -150,10 +156,10 @@ export class LinuxSandboxes implements Sandboxes {
     return blanks;
   }
 
-  #newSandbox(memoryClass: number): Sandbox {
+  #newSandbox(memoryClass: number, more: { readonly onHostNetwork?: boolean } = {}): Sandbox {
     const { directory, packages, clock } = this.#options;
     const uid = this.#users.take();
-    const sandbox = new Sandbox({ zygote: this.#zygote(memoryClass), root: join(directory, 'root'), packages, uid, clock });
+    const sandbox = new Sandbox({ zygote: this.#zygote(memoryClass), root: join(directory, 'root'), packages, uid, clock, ...more });
     this.#sandboxes.add(sandbox);
     void sandbox.ended.then(() => {
       this.#sandboxes.delete(sandbox);
@@ -176,6 +182,8 @@ export class LinuxSandboxes implements Sandboxes {
     return zygote;
   }
 }
+
+const hangUp = (connection: Socket): void => void connection.destroy();
 
 class LinuxTemplate implements Template {
   readonly initMs: number;

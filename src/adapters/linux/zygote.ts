@@ -71,9 +71,9 @@ export class Zygote {
     await this.#ready;
   }
 
-  /** Orders a blank sandbox; `control` and `output` are the far ends that it is given. */
-  order(message: BlankMessage, control: number, output: number): void {
-    this.#control.send(message, [control, output]);
+  /** Orders a blank sandbox; `ends` are the far ends that it is given: control, output and, with a network of its own, doorway. */
+  order(message: BlankMessage, ...ends: readonly number[]): void {
+    this.#control.send(message, ends);
   }
 
   /** Settles when the process is gone. */

@@ -1,0 +1,67 @@
+/**
+ * The network of a sandbox: a loopback interface, and sockets that listen there for the host. The host gets their descriptors; it accepts what
+ * is connected to inside, and nothing else leads out. netdevice(7), ip(7), hosts(5).
+ */
+import { writeFileSync } from 'node:fs';
+import { check, libc } from './libc.ts';
+import { LOOPBACK_HOSTS } from './isolate.ts';
+import type { Listener } from './ladder.ts';
+
+const AF_INET = 2;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const SIOCSIFFLAGS = 0x8914n;
+const SIOCSIFADDR = 0x8916n;
+const IFF_UP = 1;
+/** Connections that wait for the host to accept them. */
+const BACKLOG = 511;
+const ADDRESS_BYTES = 16;
+
+/** Brings up the loopback interface of the sandbox's own network namespace. */
+export function loopbackUp(): void {
+  const request = Buffer.alloc(128);
+  request.write('lo');
+  request.writeInt16LE(IFF_UP, ADDRESS_BYTES);
+  configure(SIOCSIFFLAGS, request, 'bring up loopback');
+}
+
+/** A socket that listens at an IPv4 address of this namespace. */
+export function listenAt(address: string, port: number): number {
+  const fd = check(libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), 'socket');
+  check(libc.bind(fd, socketAddress(address, port), ADDRESS_BYTES), `bind to ${address}:${port}`);
+  check(libc.listen(fd, BACKLOG), 'listen');
+  return fd;
+}
+
+/** The same for all that a function was granted, and their names in /etc/hosts. */
+export function listenFor(listeners: readonly Listener[]): number[] {
+  const own = [...new Set(listeners.map(({ address }) => address))].filter((address) => !address.startsWith('127.'));
+  for (const [i, address] of own.entries()) addAddress(`lo:${i + 1}`, address);
+  const names = listeners.flatMap(({ address, name }) => (name === undefined ? [] : [`${address} ${name}\n`]));
+  writeFileSync('/etc/hosts', LOOPBACK_HOSTS + [...new Set(names)].join(''));
+  return listeners.map(({ address, port }) => listenAt(address, port));
+}
+
+/** One more address of the loopback interface. */
+function addAddress(name: string, address: string): void {
+  const request = Buffer.alloc(128);
+  request.write(name);
+  socketAddress(address, 0).copy(request, ADDRESS_BYTES);
+  configure(SIOCSIFADDR, request, `add the address ${address}`);
+}
+
+function configure(order: bigint, request: Buffer, what: string): void {
+  const fd = check(libc.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket');
+  check(libc.ioctl(fd, order, request), what);
+  libc.close(fd);
+}
+
+/** struct sockaddr_in. */
+function socketAddress(address: string, port: number): Buffer {
+  const bytes = Buffer.alloc(ADDRESS_BYTES);
+  bytes.writeUInt16LE(AF_INET, 0);
+  bytes.writeUInt16BE(port, 2);
+  bytes.set(address.split('.').map(Number), 4);
+  return bytes;
+}
