@@ -50,6 +50,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'adapters/link': { layer: 3, imports: ['kernel', 'protocol', 'ports'], runtimes: ['node'], node: 'all' },
   'adapters/linux': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], runtimes: ['node'], node: 'all' },
   'adapters/spawn': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], runtimes: ['node'], node: 'all' },
+  // The proxy that leads out of sandboxes: what it lets through is decided by policy, on addresses that only it has resolved.
+  'adapters/egress': { layer: 4, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'all' },
   // The ports without a machine: for tests, in which every room may use it.
   [SIMULATED]: { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'pure' },
   'adapters/sqlite': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
@@ -59,7 +61,16 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['yauzl'], node: 'all' },
   main: {
     layer: 6,
-    imports: [...BELOW_MAIN, 'adapters/linux', 'adapters/pino', 'adapters/spawn', 'adapters/sqlite', 'adapters/files', 'adapters/packages'],
+    imports: [
+      ...BELOW_MAIN,
+      'adapters/egress',
+      'adapters/linux',
+      'adapters/pino',
+      'adapters/spawn',
+      'adapters/sqlite',
+      'adapters/files',
+      'adapters/packages',
+    ],
     packages: ['@hono/node-server', 'hono'],
     node: 'all',
   },

@@ -1,4 +1,5 @@
 import { LIMITS } from '../kernel/mod.ts';
+import { API_TAG, NETWORK_TAG, parseApiGrant, parseNetwork } from '../protocol/mod.ts';
 import type { Functions } from './functions.ts';
 import { invalid } from './invalid.ts';
 
@@ -26,4 +27,7 @@ export function checkTags(tags: Readonly<Record<string, string>>): void {
       throw invalid(`The tag '${key.slice(0, 128)}' is too long: a key has 1 to 128 characters, a value at most 256.`);
     if (key.toLowerCase().startsWith('aws:')) throw invalid(`The tag '${key}' begins with aws:, which is reserved. Choose another key.`);
   }
+  // What they say is in force at once: nothing that cannot be understood is kept.
+  parseNetwork(tags[NETWORK_TAG]);
+  parseApiGrant(tags[API_TAG]);
 }

@@ -55,5 +55,7 @@ export const LIMITS = {
     flushBytes: MiB,
     flushDelayMs: 50,
   },
+  /** Connections of functions to the outside: how long one may take to be made, and be silent after that. */
+  egress: { connectTimeoutMs: 10_000, idleTimeoutMs: 350_000 },
   http: { headerBytes: 32 * KiB, headersTimeoutMs: 10_000, requestTimeoutMs: 60_000, keepAliveTimeoutMs: 65_000, connections: 10_000 },
 } as const;

@@ -1,13 +1,19 @@
 /** Requests to the control APIs: past the door, then to the API that they are for. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Door } from '../api/door/mod.ts';
-import { LAMBDA_PATH } from '../api/lambda/mod.ts';
+import { LAMBDA_PATH, isInvocation } from '../api/lambda/mod.ts';
 import { readBody } from '../gateway/mod.ts';
 import { HearthError, LIMITS, asHearthError } from '../kernel/mod.ts';
 import type { Log } from '../kernel/mod.ts';
+import { API_TAG } from '../protocol/mod.ts';
+
+/** A function that asks for something, as its connection tells. */
+export type FunctionCaller = { readonly functionName: string; readonly api: 'invoke' | 'control' };
 
 export type ControlHttpOptions = {
   readonly door: Door;
+  /** Undefined: the request comes from outside. */
+  readonly callerOf: (request: IncomingMessage) => FunctionCaller | undefined;
   /** Returns false for what is not its own. */
   readonly admin: (request: IncomingMessage, response: ServerResponse, body?: Uint8Array) => boolean;
   readonly lambda: (request: IncomingMessage, response: ServerResponse) => void;
@@ -21,12 +27,14 @@ const ADMIN_BODY_BYTES = 64 * 1024;
 const SERVICES = ['lambda', 'hearth'];
 
 export function createControlHttp(options: ControlHttpOptions): (request: IncomingMessage, response: ServerResponse) => void {
-  const { door, admin, lambda, log } = options;
+  const { door, callerOf, admin, lambda, log } = options;
 
   const serve = (request: IncomingMessage, response: ServerResponse) => {
     const path = request.url ?? '/';
     if (OPEN_PATHS.has(path)) return void admin(request, response);
-    const admitted = door.admit(request, SERVICES);
+    const caller = callerOf(request);
+    if (caller) checkFunction(caller, request);
+    const admitted = caller ? undefined : door.admit(request, SERVICES);
     const forLambda = LAMBDA_PATH.test(path);
     if (forLambda && !admitted) {
       // The server leaves it to whoever reads the body to ask for it.
@@ -60,6 +68,15 @@ export function createControlHttp(options: ControlHttpOptions): (request: Incomi
 }
 
 const NO_BYTES = Buffer.alloc(0);
+
+/** A function is not trusted: whatever it signs, it may invoke, and change or read only what it was granted. */
+function checkFunction({ functionName, api }: FunctionCaller, request: IncomingMessage): void {
+  if (api === 'control' || isInvocation(request.method, request.url)) return;
+  throw new HearthError(
+    'AccessDeniedException',
+    `The function ${functionName} may invoke functions and do nothing else here. The tag ${API_TAG}=control of that function would grant it the whole API.`,
+  );
+}
 
 function nothingAt(path: string): HearthError {
   const known = 'The Lambda API begins with /2015-03-31/, the admin API with /_hearth/, a function URL with /_url/.';

@@ -6,15 +6,16 @@ import { createDeployments, toDeployment } from './deployments.ts';
 
 const CONTEXT = {
   realm: { region: 'eu-west-1', accountId: '000000000000' },
-  endpointUrl: 'http://127.0.0.1:4566',
+  ownNetwork: true,
+  hostUrl: 'http://127.0.0.1:7777',
   credentials: { accessKeyId: 'id', secretAccessKey: 'secret', sessionToken: 'token' },
 };
 
-function given({
-  version = '$LATEST',
-  reserved,
-  environment,
-}: { version?: string; reserved?: number; environment?: Record<string, string> } = {}) {
+const INSIDE = 'http://127.0.0.1:4566';
+
+type Given = { version?: string; reserved?: number; environment?: Record<string, string>; tags?: Record<string, string> };
+
+function given({ version = '$LATEST', reserved, environment, tags = {} }: Given = {}) {
   const record = {
     version,
     settings: {
@@ -43,7 +44,7 @@ function given({
     aliases: [],
     urls: [],
     policies: [],
-    tags: {},
+    tags,
     ...(reserved !== undefined && { reservedConcurrency: reserved }),
   };
   const found: FunctionVersion = { record, code: { kind: 'ready', directory: '/data/code/aa' } };
@@ -71,6 +72,7 @@ test('a function sees the environment that Lambda gives, and its own variables',
     tmpMiB: 512,
     initTimeoutMs: 10_000,
     concurrency: 1,
+    network: { kind: 'egress', public: true, hosts: [], endpoints: [] },
   });
   const { AWS_LAMBDA_LOG_STREAM_NAME: stream, ...rest } = environment;
   assert.match(stream!, /^2026\/11\/21\/\[\$LATEST\][0-9a-f]{32}$/);
@@ -80,7 +82,14 @@ test('a function sees the environment that Lambda gives, and its own variables',
     PATH: '/usr/local/bin:/usr/bin:/bin:/opt/bin',
     LD_LIBRARY_PATH: '/var/task:/var/task/lib:/opt/lib',
     NODE_PATH: '/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules',
-    AWS_ENDPOINT_URL: 'http://127.0.0.1:4566',
+    AWS_ENDPOINT_URL: INSIDE,
+    HTTP_PROXY: INSIDE,
+    HTTPS_PROXY: INSIDE,
+    NO_PROXY: 'localhost,127.0.0.1,::1',
+    http_proxy: INSIDE,
+    https_proxy: INSIDE,
+    no_proxy: 'localhost,127.0.0.1,::1',
+    NODE_USE_ENV_PROXY: '1',
     COLOUR: 'red',
     AWS_REGION: 'eu-west-1',
     AWS_DEFAULT_REGION: 'eu-west-1',
@@ -107,7 +116,20 @@ test('ids tell apart what runs differently: versions, changes and reservations',
     return toDeployment(entry, version, CONTEXT).id;
   };
   assert.equal(id({}), id({}));
-  assert.equal(new Set([id({}), id({ version: '1' }), id({ reserved: 0 }), id({ reserved: 5 })]).size, 4);
+  const none = { tags: { 'hearth:network': 'none' } };
+  assert.equal(new Set([id({}), id({ version: '1' }), id({ reserved: 0 }), id({ reserved: 5 }), id(none)]).size, 5);
+});
+
+test('where the platform is, and that there is a proxy, is told to those who can reach them', () => {
+  const told = (network: string | undefined, ownNetwork: boolean) => {
+    const { entry, version } = given({ tags: network === undefined ? {} : { 'hearth:network': network } });
+    const { environment } = toDeployment(entry, version, { ...CONTEXT, ownNetwork }).spec;
+    return [environment['AWS_ENDPOINT_URL'], environment['HTTPS_PROXY']];
+  };
+  assert.deepEqual(told('api.example.com', true), [INSIDE, INSIDE]);
+  assert.deepEqual(told('none', true), [undefined, undefined]);
+  assert.deepEqual(told('host', true), ['http://127.0.0.1:7777', undefined]);
+  assert.deepEqual(told(undefined, false), ['http://127.0.0.1:7777', undefined]);
 });
 
 test('limits and ARN follow the version and the function', () => {

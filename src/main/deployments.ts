@@ -3,12 +3,16 @@ import type { FunctionEntry, FunctionVersion, Realm, VersionRecord } from '../co
 import { LOCKED_ENVIRONMENT, functionArn } from '../control/mod.ts';
 import type { Deployment } from '../engine/mod.ts';
 import { HearthError, LIMITS } from '../kernel/mod.ts';
+import { INSIDE_PORT, NETWORK_TAG, parseNetwork } from '../protocol/mod.ts';
+import type { Network } from '../protocol/mod.ts';
 
 /** What a function sees of the platform around it. */
 export type DeploymentContext = {
   readonly realm: Realm;
-  /** Where SDKs inside functions find Hearth; undefined: they are left to their own. */
-  readonly endpointUrl?: string;
+  /** Whether functions have a network of their own. */
+  readonly ownNetwork: boolean;
+  /** Where SDKs inside functions find Hearth where they have not. */
+  readonly hostUrl: string;
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken: string };
 };
 
@@ -39,6 +43,7 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
     throw new HearthError('ResourceNotReadyException', `The code of ${entry.name}:${record.version} is not there: ${code.reason}`);
   if (record.settings.lockedEnvironment !== undefined) throw new HearthError('KMSAccessDeniedException', LOCKED_ENVIRONMENT);
   const reserved = entry.record.reservedConcurrency;
+  const network = parseNetwork(entry.record.tags[NETWORK_TAG]);
   return {
     id: deploymentIdOf(entry, record),
     functionName: entry.name,
@@ -50,11 +55,12 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
       handler: record.settings.handler,
       codeDirectory: code.directory,
       layerDirectories: [],
-      environment: environmentOf(entry.name, record, context),
+      environment: environmentOf(entry.name, record, network, context),
       memoryMiB: record.settings.memoryMiB,
       tmpMiB: record.settings.tmpMiB,
       initTimeoutMs: LIMITS.initTimeoutMs,
       concurrency: 1,
+      network,
     },
     timeoutMs: record.settings.timeoutSeconds * 1_000,
     ...(reserved !== undefined && { maxInstances: reserved }),
@@ -62,7 +68,7 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
 }
 
 /** The user's variables under the reserved ones, which a user cannot set; those before them are defaults. */
-function environmentOf(name: string, record: VersionRecord, context: DeploymentContext): Record<string, string> {
+function environmentOf(name: string, record: VersionRecord, network: Network, context: DeploymentContext): Record<string, string> {
   const { settings } = record;
   const major = /^nodejs(\d+)/.exec(settings.runtime)?.[1];
   return {
@@ -71,7 +77,7 @@ function environmentOf(name: string, record: VersionRecord, context: DeploymentC
     PATH: '/usr/local/bin:/usr/bin:/bin:/opt/bin',
     LD_LIBRARY_PATH: '/var/task:/var/task/lib:/opt/lib',
     NODE_PATH: [`/opt/nodejs/node${major}/node_modules`, '/opt/nodejs/node_modules', '/var/runtime/node_modules'].join(':'),
-    ...(context.endpointUrl !== undefined && { AWS_ENDPOINT_URL: context.endpointUrl }),
+    ...networkVariables(network, context),
     ...settings.environment,
     AWS_REGION: context.realm.region,
     AWS_DEFAULT_REGION: context.realm.region,
@@ -93,6 +99,21 @@ function environmentOf(name: string, record: VersionRecord, context: DeploymentC
   };
 }
 
+/** Where clients find the platform, and the proxy, which Node's and Python's use by themselves when these name it. */
+function networkVariables(network: Network, { ownNetwork, hostUrl }: DeploymentContext): Record<string, string> {
+  if (!ownNetwork || network.kind === 'host') return { AWS_ENDPOINT_URL: hostUrl };
+  if (network.kind === 'none') return {};
+  const direct = 'localhost,127.0.0.1,::1';
+  return {
+    AWS_ENDPOINT_URL: INSIDE_URL,
+    ...{ HTTP_PROXY: INSIDE_URL, HTTPS_PROXY: INSIDE_URL, NO_PROXY: direct },
+    ...{ http_proxy: INSIDE_URL, https_proxy: INSIDE_URL, no_proxy: direct },
+    NODE_USE_ENV_PROXY: '1',
+  };
+}
+
+const INSIDE_URL = `http://127.0.0.1:${INSIDE_PORT}`;
+
 /** In Lambda's form, but one for all instances of a deployment: Hearth keeps logs by function. */
 function logStreamName(record: VersionRecord): string {
   const day = new Date(record.modifiedMs).toISOString().slice(0, 10).replaceAll('-', '/');
@@ -100,8 +121,9 @@ function logStreamName(record: VersionRecord): string {
   return `${day}/[${record.version}]${hash}`;
 }
 
-/** Settings and code give a version a new deploymentId; the reservation belongs to the function as a whole. */
+/** Settings and code give a version a new deploymentId; the reservation and what it may reach belong to the function as a whole. */
 export function deploymentIdOf(entry: FunctionEntry, { version, deploymentId }: VersionRecord): string {
   const reserved = entry.record.reservedConcurrency;
-  return `${entry.name}:${version}:${deploymentId}${reserved === undefined ? '' : `:${reserved}`}`;
+  const network = entry.record.tags[NETWORK_TAG];
+  return `${entry.name}:${version}:${deploymentId}${reserved === undefined ? '' : `:${reserved}`}${network === undefined ? '' : `@${network}`}`;
 }

@@ -1,6 +1,7 @@
 /** Which kind of sandbox this machine gets. */
 import { join } from 'node:path';
 import type { Ahead } from './ahead.ts';
+import type { Connected } from './way-out.ts';
 import type { Clock, Log } from '../kernel/mod.ts';
 import { asHearthError } from '../kernel/mod.ts';
 import type { Sandboxes } from '../ports/mod.ts';
@@ -15,6 +16,8 @@ export type DriverOptions = {
   readonly packages: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where connections out of sandboxes go. */
+  readonly connected: Connected;
   /** What has been started already, in the hope of this driver. */
   readonly ahead?: Ahead | undefined;
 };
@@ -42,9 +45,10 @@ async function openBest(options: DriverOptions): Promise<{ readonly sandboxes: S
   }
 }
 
-async function openLinux({ directory, packages, clock, log, ahead }: DriverOptions): Promise<Sandboxes> {
+async function openLinux({ directory, packages, clock, log, connected, ahead }: DriverOptions): Promise<Sandboxes> {
   const { LinuxSandboxes, selfTest } = await import('../adapters/linux/mod.ts');
-  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'linux'), packages, clock, log, ahead: await ahead?.started });
+  const started = await ahead?.started;
+  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'linux'), packages, clock, log, connected, ahead: started });
   try {
     await selfTest(sandboxes, packages);
   } catch (error) {

@@ -9,6 +9,7 @@ import type { Ahead } from './ahead.ts';
 import { openSandboxes } from './drivers.ts';
 import type { Driver } from './drivers.ts';
 import { readSealingKeys, sealingKeyFile } from './sealing-key.ts';
+import type { Connected } from './way-out.ts';
 
 export type Parts = {
   readonly dataDirectory: string;
@@ -30,6 +31,8 @@ export type PartsOptions = {
   readonly driver: Driver;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where connections out of sandboxes go. */
+  readonly connected: Connected;
   readonly ahead?: Ahead | undefined;
   /** Called when all is under way: from then on others work, and this thread has time. */
   readonly begun?: () => void;
@@ -37,11 +40,11 @@ export type PartsOptions = {
 
 /** What is opened is closed by `opened`, also what was opened before a failure. */
 export async function openParts(options: PartsOptions, opened: AsyncDisposableStack): Promise<Parts> {
-  const { clock, log } = options;
+  const { clock, log, connected, ahead } = options;
   const data = opened.adopt(await openDataDirectory({ path: options.dataDirectory }), (directory) => directory.close());
   const blobs = await FileBlobs.open({ directory: data.blobs });
   const packages = opened.adopt(await openPackages({ directory: data.code, blobs }), (open) => open.close());
-  const sandboxes = openSandboxes({ driver: options.driver, directory: data.run, packages: data.code, clock, log, ahead: options.ahead });
+  const sandboxes = openSandboxes({ driver: options.driver, directory: data.run, packages: data.code, clock, log, connected, ahead });
   // Whatever else fails meanwhile: sandboxes that are still coming up have to be waited for, to be closed.
   opened.defer(async () => {
     const [result] = await Promise.allSettled([sandboxes]);

@@ -12,6 +12,7 @@ import { createGateway } from '../gateway/mod.ts';
 import type { Gateway } from '../gateway/mod.ts';
 import { LIMITS } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
+import { API_TAG, parseApiGrant } from '../protocol/mod.ts';
 import type { Sandboxes } from '../ports/mod.ts';
 import { followChanges } from './changes.ts';
 import { createControlHttp } from './control-http.ts';
@@ -28,6 +29,8 @@ export type RoomsOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** The function that a request comes from; undefined: it comes from elsewhere. */
+  readonly callerOf: (request: IncomingMessage) => { readonly functionName: string } | undefined;
   /** The port that was listened at in the end: asked for when an address is needed. */
   readonly port: () => number;
   readonly ready: () => boolean;
@@ -63,12 +66,10 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
   });
   const deploymentOf = createDeployments({
     realm,
-    // A sandbox has a network of its own, in which there is no Hearth.
-    ...(sandboxes.driver === 'spawn' && {
-      get endpointUrl() {
-        return `http://127.0.0.1:${options.port()}`;
-      },
-    }),
+    ownNetwork: sandboxes.driver !== 'spawn',
+    get hostUrl() {
+      return `http://127.0.0.1:${options.port()}`;
+    },
     credentials: { accessKeyId: 'hearth', secretAccessKey: 'hearth', sessionToken: 'hearth' },
   });
   opened.defer(followChanges({ functions, engine, logs, deploymentOf, log }));
@@ -77,7 +78,12 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
   const { driver, isolated } = sandboxes;
   const info = { version: options.version, driver, isolated, authentication: auth, startedMs };
   const routes = createUrlRoutes({ table: () => functions.table, deploymentOf, fraction: () => fraction(random) });
-  const admit = (request: IncomingMessage) => door.admitToUrl(request);
+  // A function may invoke, and need not sign for it: the connection says who it is.
+  const admit = (request: IncomingMessage) => (options.callerOf(request) ? undefined : door.admitToUrl(request));
+  const callerOf = (request: IncomingMessage) => {
+    const caller = options.callerOf(request);
+    return caller && { ...caller, api: parseApiGrant(functions.table.byName.get(caller.functionName)?.record.tags[API_TAG]) };
+  };
   const functionUrl = (urlId: string) => `http://${urlId}.lambda-url.${realm.region}.localhost:${options.port()}/`;
   const lambda = createLambdaApi({ functions, engine, deploymentOf, functionUrl, log });
   const admin = createAdminApi({
@@ -95,7 +101,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     functions,
     sandboxes,
     gateway: createGateway({ engine, routes, clock, random, ...realm, limits: LIMITS, admit, log }),
-    control: createControlHttp({ door, lambda, admin, log }),
+    control: createControlHttp({ door, callerOf, lambda, admin, log }),
   };
 }
 

@@ -1,7 +1,8 @@
 /** One node with everything in it: opens what it keeps, joins the rooms, listens. */
 import { readFile } from 'node:fs/promises';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { checkListen } from '../api/door/mod.ts';
+import type { Gateway } from '../gateway/mod.ts';
 import { LIMITS, systemClock, systemRandom } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import type { Sandboxes } from '../ports/mod.ts';
@@ -10,6 +11,7 @@ import type { Driver } from './drivers.ts';
 import { startHttpServer } from './http-server.ts';
 import { openParts } from './parts.ts';
 import type { Rooms } from './rooms.ts';
+import { openWayOut } from './way-out.ts';
 
 export type StandaloneOptions = {
   readonly dataDirectory: string;
@@ -69,24 +71,22 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
   // Loaded only then: meanwhile the first sandbox and the store come up, in a process and a thread of their own.
   let loading: Promise<typeof import('./rooms.ts')> | undefined;
   const begun = () => void (loading = import('./rooms.ts'));
-  const parts = await openParts({ ...options, clock, begun }, opened);
-  const server = await startHttpServer({
-    host,
-    port,
-    limits: LIMITS.http,
-    log,
-    clock,
-    gateway: {
-      serve: (request, response) => stage.kind !== 'starting' && stage.rooms.gateway.serve(request, response),
-      servePlain: (request, body, client) => stage.kind !== 'starting' && stage.rooms.gateway.servePlain(request, body, client),
-    },
-    control: (request, response) => (stage.kind === 'starting' ? refuse(response) : stage.rooms.control(request, response)),
-  });
+  const gateway: Gateway = {
+    serve: (request, response) => stage.kind !== 'starting' && stage.rooms.gateway.serve(request, response),
+    servePlain: (request, body, client) => stage.kind !== 'starting' && stage.rooms.gateway.servePlain(request, body, client),
+  };
+  const control = (request: IncomingMessage, response: ServerResponse) =>
+    stage.kind === 'starting' ? refuse(response) : stage.rooms.control(request, response);
+  const serve = (request: IncomingMessage, response: ServerResponse) =>
+    void (gateway.serve(request, response) || control(request, response));
+  const { connected, callerOf } = opened.adopt(openWayOut({ serve, port: () => port, log }), ({ close }) => close());
+  const parts = await openParts({ ...options, clock, begun, connected }, opened);
+  const server = await startHttpServer({ host, port, limits: LIMITS.http, log, clock, gateway, control });
   opened.defer(() => server.close(LAST_ANSWERS_MS));
   port = server.port;
   const { joinRooms } = await loading!;
   const surroundings = { realm, auth, clock, random, log, version: await packageVersion() };
-  const rooms = await joinRooms({ ...surroundings, parts, port: () => port, ready: () => stage.kind === 'ready' }, opened);
+  const rooms = await joinRooms({ ...surroundings, parts, callerOf, port: () => port, ready: () => stage.kind === 'ready' }, opened);
   const { engine } = rooms;
   // Once more, now before the rooms: no request may find them gone.
   opened.defer(() => server.close(LAST_ANSWERS_MS));

@@ -28,7 +28,8 @@ async function setUp(t: TestContext, engine: Engine = createInProcessEngine()) {
   const code = await openPackages({ directory, blobs });
   const store = await SimStore.open();
   const functions = await Functions.open({ store, blobs, code, clock: systemClock, random: systemRandom, realm: REALM, seal });
-  const deploymentOf = createDeployments({ realm: REALM, credentials: { accessKeyId: '', secretAccessKey: '', sessionToken: '' } });
+  const credentials = { accessKeyId: '', secretAccessKey: '', sessionToken: '' };
+  const deploymentOf = createDeployments({ realm: REALM, ownNetwork: true, hostUrl: '', credentials });
   const stop = followChanges({ functions, engine, logs: await SimFunctionLogs.open(), deploymentOf, log: silentLog });
   const kept = async () => {
     const unpacked = (await readdir(directory)).filter((name) => /^[0-9a-f]{64}$/.test(name));

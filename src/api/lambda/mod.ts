@@ -32,6 +32,12 @@ const OPERATIONS = [...FUNCTION_OPERATIONS, ...URL_OPERATIONS, ...VERSION_OPERAT
 /** The first segments of every path that belongs to the Lambda API: versions of the service model. */
 export const LAMBDA_PATH = /^\/20(?:14|15|16|17|18|19|20|21)-\d\d-\d\d\//;
 
+/** Whether a request runs a function, rather than to change or to read something about one. */
+export function isInvocation(method: string | undefined, url: string | undefined): boolean {
+  const path = (url ?? '').split('?')[0]!;
+  return method === 'POST' && (between(path, INVOKE) ?? between(path, INVOKE_STREAM)) !== undefined;
+}
+
 /** The Lambda API as a listener for node:http. Answers every request, failures too. */
 export function createLambdaApi(options: LambdaApiOptions): (request: IncomingMessage, response: ServerResponse) => void {
   const { functions, engine, deploymentOf, log } = options;

@@ -32,7 +32,7 @@ async function startInProcess(): Promise<ServerUnderTest> {
   const listener = createLambdaApi({
     functions,
     engine: createInProcessEngine(),
-    deploymentOf: createDeployments({ realm, credentials }),
+    deploymentOf: createDeployments({ realm, ownNetwork: true, hostUrl: '', credentials }),
     functionUrl: (urlId) => `http://${urlId}.lambda-url.us-east-1.localhost:4566/`,
     log: silentLog,
   });

@@ -1,0 +1,3 @@
+export { createEgress } from './egress.ts';
+export type { Caller, EgressOptions, EgressProxy } from './egress.ts';
+export { resolveHost } from './resolve.ts';
