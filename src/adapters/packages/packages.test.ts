@@ -59,6 +59,14 @@ test('a bomb is refused by what it declares, and by what it really holds', async
   await assert.rejects(unpack([{ name: 'a', content: Buffer.alloc(50_000_000), claims: { size: 1000 } }]), /size that it declares/);
 });
 
+test('a few long names that ask for very many directories are refused before one is made', async (t) => {
+  const { unpack, directory, packages } = await setUp(t);
+  const deep = Array.from({ length: 400 }, (_, i) => ({ name: `${i}/${'a/'.repeat(400)}f` }));
+  await assert.rejects(unpack(deep), { code: 'InvalidParameterValueException', message: /more than 100000 directories/ });
+  await packages.close();
+  assert.deepEqual(await readdir(directory), ['boot-id']);
+});
+
 test('too many entries, no entries, and what is no zip at all are refused', async (t) => {
   const { unpackBytes } = await setUp(t);
   const refused = (pattern: RegExp) => ({ code: 'InvalidParameterValueException', message: pattern });

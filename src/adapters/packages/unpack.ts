@@ -22,8 +22,8 @@ export type UnpackedSize = { readonly files: number; readonly bytes: number };
 /** `directory` exists and is empty. Throws HearthError `InvalidParameterValueException`; the directory is then in any state. */
 export async function unpackZip(zip: Buffer, directory: string): Promise<UnpackedSize> {
   const archive = await openArchive(zip);
-  const steps = await planArchive(archive, zip);
-  await makeDirectories(directory, steps);
+  const { steps, directories } = await planArchive(archive, zip);
+  await makeDirectories(directory, directories);
   const links: { readonly path: string; readonly target: string }[] = [];
   await inParallel(steps, async ({ plan, entry, dataStart }) => {
     if (plan.kind === 'directory') return;
@@ -37,6 +37,7 @@ export async function unpackZip(zip: Buffer, directory: string): Promise<Unpacke
   return { files: steps.length, bytes: steps.reduce((sum, step) => sum + step.entry.uncompressedSize, 0) };
 }
 
+type Planned = { readonly steps: readonly Step[]; readonly directories: ReadonlySet<string> };
 type Step = { readonly plan: PlannedEntry; readonly entry: Entry; readonly dataStart: number };
 
 async function openArchive(zip: Buffer): Promise<ZipFile> {
@@ -48,7 +49,7 @@ async function openArchive(zip: Buffer): Promise<ZipFile> {
   return archive;
 }
 
-async function planArchive(archive: ZipFile, zip: Buffer): Promise<readonly Step[]> {
+async function planArchive(archive: ZipFile, zip: Buffer): Promise<Planned> {
   const steps: Step[] = [];
   const seen = new Map<string, PlannedEntry['kind']>();
   const ranges: [number, number][] = [];
@@ -67,8 +68,7 @@ async function planArchive(archive: ZipFile, zip: Buffer): Promise<readonly Step
     steps.push({ plan, entry, dataStart });
   }
   checkOverlap(ranges);
-  refuseChildrenOfFiles(steps, seen);
-  return steps;
+  return { steps, directories: directoriesOf(steps, seen) };
 }
 
 async function* entriesOf(archive: ZipFile): AsyncGenerator<Entry> {
@@ -101,20 +101,21 @@ function dataStartOf(zip: Buffer, entry: Entry): number {
   return start;
 }
 
-function refuseChildrenOfFiles(steps: readonly Step[], seen: ReadonlyMap<string, PlannedEntry['kind']>): void {
-  for (const { plan } of steps) {
-    for (let parent = dirname(plan.path); parent !== '.'; parent = dirname(parent)) {
-      const kind = seen.get(parent);
-      if (kind === 'file' || kind === 'link') throw badZip(`${JSON.stringify(plan.path)} lies below a file or a link`);
-    }
-  }
-}
-
-async function makeDirectories(root: string, steps: readonly Step[]): Promise<void> {
+/** All that have to be made, each once: a few long names can ask for millions. None may lie below a file or a link, nor may an entry. */
+function directoriesOf(steps: readonly Step[], seen: ReadonlyMap<string, PlannedEntry['kind']>): ReadonlySet<string> {
   const wanted = new Set<string>();
   for (const { plan } of steps) {
-    for (let path = plan.kind === 'directory' ? plan.path : dirname(plan.path); path !== '.'; path = dirname(path)) wanted.add(path);
+    for (let path = plan.kind === 'directory' ? plan.path : dirname(plan.path); path !== '.' && !wanted.has(path); path = dirname(path)) {
+      const kind = seen.get(path);
+      if (kind === 'file' || kind === 'link') throw badZip(`${JSON.stringify(plan.path)} lies below a file or a link`);
+      wanted.add(path);
+      if (wanted.size > LIMITS.zipEntries) throw badZip(`more than ${LIMITS.zipEntries} directories`);
+    }
   }
+  return wanted;
+}
+
+async function makeDirectories(root: string, wanted: ReadonlySet<string>): Promise<void> {
   // Sorted: a parent comes before its children. Modes by chmod, because the umask would take the sandbox user's bits.
   for (const path of [...wanted].toSorted()) {
     await mkdir(join(root, path)).catch(asBadZip(path));
