@@ -182,6 +182,9 @@ test('without authentication any credentials pass, but not what a foreign page c
     { host: 'localhost', origin: 'null' },
     { host: 'localhost', origin: 'http://abc.lambda-url.us-east-1.localhost:4566' },
     { host: 'localhost', 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
+    { host: 'localhost:4566', origin: 'http://localhost:4566' },
+    { host: 'localhost:4566', origin: 'http://127.0.0.1:4566' },
+    { host: 'localhost:4566', 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'navigate' },
   ];
   for (const headers of foreign) assert.throws(() => admit(headers), code('AccessDeniedException'), JSON.stringify(headers));
 });

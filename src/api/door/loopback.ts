@@ -1,7 +1,7 @@
 /**
  * Without authentication, loopback is the border, and the browser of whoever develops here stands inside it. Two ways lead from a foreign
  * page to a local port: a name that is pointed at 127.0.0.1 (DNS rebinding; the Host header shows it) and a request across origins
- * (Origin and Sec-Fetch-Site show it). The control APIs refuse both.
+ * (Origin and Sec-Fetch-Site show it). The control APIs refuse both. Pages that come from this very port are functions' own, and as foreign.
  */
 import { HearthError } from '../../kernel/mod.ts';
 
@@ -35,17 +35,22 @@ export function checkNotForeign(method: string, headers: BrowserHeaders): void {
       'AccessDeniedException',
       `The control APIs answer to loopback names only, not to '${host}'. Use 127.0.0.1 or localhost, or start with --auth.`,
     );
-  if (headers.origin !== undefined && !isLocalOrigin(headers.origin))
+  if (headers.origin !== undefined && !isLocalOrigin(headers.origin, portOf(headers.host ?? '')))
     throw new HearthError('AccessDeniedException', `The control APIs take no requests from the page at '${headers.origin}'.`);
+  if (headers['sec-fetch-site'] === 'same-origin')
+    throw new HearthError('AccessDeniedException', 'The control APIs take no requests from pages of functions.');
   const navigates = method === 'GET' && headers['sec-fetch-mode'] === 'navigate';
   if (headers['sec-fetch-site'] === 'cross-site' && !navigates && headers.origin === undefined)
     throw new HearthError('AccessDeniedException', 'The control APIs take no requests from pages of other sites.');
 }
 
-/** A page of a function URL (`x.lambda-url.y.localhost`) is a function's own: not let in. */
-function isLocalOrigin(origin: string): boolean {
-  return URL.canParse(origin) && isLoopback(new URL(origin).hostname);
+/** A page of a function URL (`x.lambda-url.y.localhost`) is a function's own: not let in, nor is one at this port, where functions answer below `/_url/`. */
+function isLocalOrigin(origin: string, ownPort: string): boolean {
+  const url = URL.parse(origin);
+  return url !== null && isLoopback(url.hostname) && (url.port || '80') !== ownPort;
 }
+
+const portOf = (host: string): string => /:(\d+)$/.exec(host)?.[1] ?? '80';
 
 function hostName(host: string): string {
   return host.replace(/:\d+$/, '').toLowerCase();
