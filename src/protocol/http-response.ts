@@ -64,8 +64,8 @@ function readBody(body: unknown, base64: boolean): string | Buffer {
   return body === undefined || body === null ? '' : JSON.stringify(body);
 }
 
-/** What concerns the connection is ours to say: a function that says it too must not be able to break the framing. */
-const CONNECTION_HEADERS = new Set([
+/** What concerns the connection, or says which request this is, is ours to say: a function that says it too must not be able to break the framing. */
+const OUR_HEADERS = new Set([
   'connection',
   'content-length',
   'keep-alive',
@@ -75,6 +75,8 @@ const CONNECTION_HEADERS = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+  'x-amzn-requestid',
+  'x-amzn-trace-id',
 ]);
 
 /** Names as functions write them -> in lower case. Functions use few names, and each again and again. */
@@ -109,7 +111,7 @@ function readHeaders(headers: unknown, cookies: unknown, defaultContentType: str
       const name = headerName(raw);
       const text = typeof value === 'string' ? value : headerValue(value);
       if (name === undefined || text === undefined || FORBIDDEN_IN_HEADER_VALUE.test(text)) return undefined;
-      if (CONNECTION_HEADERS.has(name)) continue;
+      if (OUR_HEADERS.has(name)) continue;
       typed ||= name === 'content-type';
       out.push(name, text);
     }
