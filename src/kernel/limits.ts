@@ -57,5 +57,14 @@ export const LIMITS = {
   },
   /** Connections of functions to the outside: how long one may take to be made, and be silent after that. */
   egress: { connectTimeoutMs: 10_000, idleTimeoutMs: 350_000 },
-  http: { headerBytes: 32 * KiB, headersTimeoutMs: 10_000, requestTimeoutMs: 60_000, keepAliveTimeoutMs: 65_000, connections: 10_000 },
+  /** `stalledReaderMs`: for how long a client may read nothing of its answer; `unreadBytes`: what all together may leave unread. */
+  http: {
+    headerBytes: 32 * KiB,
+    headersTimeoutMs: 10_000,
+    requestTimeoutMs: 60_000,
+    keepAliveTimeoutMs: 65_000,
+    connections: 10_000,
+    stalledReaderMs: 30_000,
+    unreadBytes: 512 * MiB,
+  },
 } as const;

@@ -1,13 +1,16 @@
 /** The one server behind the one port: function URLs, and whatever else is asked for. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse as Response } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Front } from '../gateway/mod.ts';
 import type { Gateway } from '../gateway/mod.ts';
 import { HearthError } from '../kernel/mod.ts';
 import type { Clock, LIMITS, Log } from '../kernel/mod.ts';
+import { Ahead } from './requests-ahead.ts';
+import { ambiguity, refuse } from './refusals.ts';
+import { Unread } from './unread.ts';
 
 // `import` would read every export once, and one of them loads an HTTP client that nobody here needs.
-const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http');
+const { createServer, ServerResponse, STATUS_CODES } = process.getBuiltinModule('node:http');
 
 export interface HttpServer {
   readonly port: number;
@@ -26,7 +29,7 @@ export type HttpServerOptions = {
   readonly limits: { readonly [Name in keyof typeof LIMITS.http]: number };
   /** Returns false for what it leaves to `control`. */
   readonly gateway: Gateway;
-  readonly control: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly control: (request: IncomingMessage, response: Response) => void;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -35,6 +38,8 @@ export type HttpServerOptions = {
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { limits, gateway, control, clock, log } = options;
   const server = createServer({
+    // Looked after by `ambiguity`, so that nothing is served after it.
+    requireHostHeader: false,
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
@@ -43,18 +48,41 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
   });
   server.maxConnections = limits.connections;
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-    if (!gateway.serve(request, response)) control(request, response);
+  const unread = new Unread({ clock, limits, log });
+  const ahead = new Ahead(unread, clock);
+  const serve = (request: IncomingMessage, response: Response) => {
+    const problem = ambiguity(request);
+    if (problem !== undefined) {
+      ahead.end(request.socket);
+      refuse(response, problem);
+    } else if (!gateway.serve(request, response)) control(request, response);
+  };
+  const onRequest = (request: IncomingMessage, response: Response) => {
+    // It has none as long as answers before it are under way.
+    if (response.socket === null) ahead.take(request, response, serve);
+    else serve(request, response);
   };
   server.on('request', onRequest);
-  // Whoever reads the body says 100 Continue, so that a refusal comes before the body.
-  server.on('checkContinue', onRequest);
+  server.on('checkContinue', (request: IncomingMessage, response: Response) => {
+    // Whoever reads the body says 100 Continue, so that a refusal comes before the body. After a refusal nobody knows what comes next on the
+    // connection, the body all the same or another request: it ends.
+    const { shouldKeepAlive } = response;
+    response.shouldKeepAlive = false;
+    response.writeContinue = (written) => {
+      response.shouldKeepAlive = shouldKeepAlive;
+      ServerResponse.prototype.writeContinue.call(response, written);
+    };
+    onRequest(request, response);
+  });
   const front = new Front({ serve: (...call) => gateway.servePlain(...call), clock, limits, statusTexts: STATUS_CODES });
   // Connections come to node:http by an event, and whoever emits it decides which.
   const [toHttp] = server.listeners('connection') as [(socket: Socket) => void];
   const handOver = toHttp.bind(server);
   server.removeAllListeners('connection');
-  server.on('connection', (socket) => front.accept(socket, handOver));
+  server.on('connection', (socket) => {
+    unread.watch(socket);
+    front.accept(socket, handOver);
+  });
   server.on('drop', () => log.warn({ connections: limits.connections }, 'a connection was dropped: there are too many'));
 
   await new Promise<void>((resolve, reject) => {
@@ -85,6 +113,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       }, graceMs);
       await closed;
       clearTimeout(timer);
+      unread.stop();
     },
   };
 }
