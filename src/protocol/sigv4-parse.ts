@@ -27,7 +27,9 @@ export type SignatureReading =
   | { readonly kind: 'read'; readonly claimed: ClaimedSignature };
 
 export function readSignature(request: WireRequest): SignatureReading {
-  const authorization = header(request, 'authorization');
+  const [authorization, ...others] = headers(request, 'authorization');
+  // Which of them counts is not for us to choose.
+  if (others.length > 0) return unreadable('there is more than one Authorization header.');
   if (authorization !== undefined) return readHeader(request, authorization);
   const { query } = splitUrl(request.url);
   return query.includes('X-Amz-Algorithm=') ? readQuery(request, query) : { kind: 'none' };
@@ -124,11 +126,10 @@ export function writeTimestamp(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
 }
 
-function header(request: WireRequest, name: string): string | undefined {
-  for (let i = 0; i < request.rawHeaders.length; i += 2) {
-    if (request.rawHeaders[i]!.toLowerCase() === name) return request.rawHeaders[i + 1];
-  }
-  return undefined;
+const header = (request: WireRequest, name: string): string | undefined => headers(request, name)[0];
+
+function headers({ rawHeaders }: WireRequest, name: string): string[] {
+  return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name);
 }
 
 function unreadable(message: string): SignatureReading {
