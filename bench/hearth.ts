@@ -15,10 +15,12 @@ export type Hearth = {
 
 const COMMAND = join(import.meta.dirname, '../bin/hearth.mjs');
 
-export async function startHearth(): Promise<Hearth> {
+/** `concurrency`: invocations that it runs at a time, where the default is too few. */
+export async function startHearth(options: { readonly concurrency?: number } = {}): Promise<Hearth> {
   const directory = await temporaryDirectory();
   const startedMs = performance.now();
-  const child = startChild(process.execPath, [COMMAND, 'up', '--port', '0', '--data', join(directory, 'data'), '--json'], {
+  const more = options.concurrency === undefined ? [] : ['--concurrency', String(options.concurrency)];
+  const child = startChild(process.execPath, [COMMAND, 'up', '--port', '0', '--data', join(directory, 'data'), '--json', ...more], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // Its log is of interest only when it fails; read all the time, so that it never waits for us.

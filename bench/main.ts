@@ -9,13 +9,13 @@ import { parseArgs } from 'node:util';
 import { endEverything } from './children.ts';
 import { FULL, QUICK, reached } from './row.ts';
 import type { Finding, Row } from './row.ts';
-import { memoryPerInstance } from './rows/memory.ts';
+import { memoryPerInstance, tenThousandIdle } from './rows/memory.ts';
 import { readyAfterStart } from './rows/ready.ts';
 import { firstAnswer, furtherInstance } from './rows/starts.ts';
 import { warmLatency, warmThroughput } from './rows/warm.ts';
 import { machine, toJson, toTable } from './table.ts';
 
-const ROWS: readonly Row[] = [warmThroughput, warmLatency, firstAnswer, furtherInstance, memoryPerInstance, readyAfterStart];
+const ROWS: readonly Row[] = [warmThroughput, warmLatency, firstAnswer, furtherInstance, memoryPerInstance, tenThousandIdle, readyAfterStart];
 
 const flag = { type: 'boolean', default: false } as const;
 const { values, positionals } = parseArgs({ options: { json: flag, quick: flag, strict: flag }, allowPositionals: true });

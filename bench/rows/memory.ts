@@ -1,74 +1,74 @@
-/** What an idle instance costs the machine: available memory before and after a thousand instances of one function. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { firstLine, startChild, stopChild } from '../children.ts';
+/** What an idle instance costs the machine: available memory before and after many instances of one function. */
 import { openClient } from '../client.ts';
+import { CROWDED, gather } from '../crowd.ts';
+import type { Crowd } from '../crowd.ts';
 import { deploy, invoke, startHearth, waitUntilActive } from '../hearth.ts';
+import { availableKiB, memoryAtRest } from '../machine-memory.ts';
 import type { Row } from '../row.ts';
 
 export const memoryPerInstance: Row = {
   name: 'memory per idle instance',
   async measure(scale) {
-    const hearth = await startHearth();
-    const client = openClient();
-    try {
-      await deploy(client, hearth, { name: 'idle', timeoutSeconds: 120, source: SOURCE });
-      await waitUntilActive(client, hearth, 'idle');
-      await invoke(client, hearth, 'idle', { holdMs: 0 });
-      const beforeKiB = await availableKiB();
-      const distinct = await holdMany(hearth.url, scale.idleInstances);
-      const afterKiB = await availableKiB();
-      if (distinct !== scale.idleInstances) throw new Error(`${distinct} instances answered, not ${scale.idleInstances}`);
-      // One instance was there before.
-      const perInstanceMiB = (beforeKiB - afterKiB) / 1024 / (scale.idleInstances - 1);
-      return [
-        { row: this.name, unit: 'MiB', hearth: perInstanceMiB, target: { of: 'value', bound: 'atMost', limit: 2.5 }, samples: distinct },
-      ];
-    } finally {
-      client.close();
-      await hearth.stop();
-    }
+    const { perInstanceMiB, count } = await manyIdle(scale.idleInstances);
+    return [{ row: this.name, unit: 'MiB', hearth: perInstanceMiB, target: { of: 'value', bound: 'atMost', limit: 2.5 }, samples: count }];
   },
 };
 
-/** An instance knows itself by what it made at its first invocation. */
-const SOURCE = `import { randomUUID } from 'node:crypto';
-let id;
-export const handler = async (event) => {
-  id ??= randomUUID();
-  await new Promise((resolve) => setTimeout(resolve, event.holdMs));
-  return id;
+/** As many as 24 GiB are to hold. Afterwards all of them answer at once, each for itself: none was put by in a way that it can't come back from. */
+export const tenThousandIdle: Row = {
+  name: '10,000 idle instances of one function',
+  async measure(scale) {
+    const { perInstanceMiB, count, answering } = await manyIdle(scale.manyInstances);
+    return [
+      {
+        row: `${this.name}, memory of each`,
+        unit: 'MiB',
+        hearth: perInstanceMiB,
+        target: { of: 'value', bound: 'atMost', limit: 2 },
+        samples: count,
+      },
+      {
+        row: `${this.name}, still answering`,
+        unit: 'instances',
+        hearth: answering,
+        target: { of: 'value', bound: 'atLeast', limit: count },
+        samples: count,
+      },
+    ];
+  },
 };
-`;
 
-/**
- * Lets a child ask for `count` answers at once, so long held that each needs an instance of its own; says how many different instances
- * answered. A child, so that its memory is back before memory is read again.
- */
-async function holdMany(url: string, count: number): Promise<number> {
-  const child = startChild(process.execPath, [join(import.meta.dirname, 'hold-many.ts'), url, String(count)]);
+/** What the machine must have free beyond that, so that the row measures instances and not the lack of memory. */
+const SPARE_MIB = 1_024;
+const EXPECTED_MIB = 2.2;
+
+async function manyIdle(count: number) {
+  const wantedMiB = count * EXPECTED_MIB + SPARE_MIB;
+  const freeMiB = (await availableKiB()) / 1024;
+  if (freeMiB < wantedMiB) throw new Error(`${count} instances need about ${Math.ceil(wantedMiB)} MiB, ${Math.floor(freeMiB)} are free`);
+  const hearth = await startHearth({ concurrency: Math.max(1_000, count) });
+  const client = openClient();
   try {
-    return await firstLine(child, 'the client of the memory row', (line) => (/^\d+$/.test(line) ? Number(line) : undefined), 1, 120_000);
+    await deploy(client, hearth, { name: 'idle', timeoutSeconds: 300, source: CROWDED });
+    await waitUntilActive(client, hearth, 'idle');
+    await invoke(client, hearth, 'idle', { untilMs: 0 });
+    const beforeKiB = await memoryAtRest();
+    // Long enough for the last instance to be there before the first is free again.
+    const made = await gather({ hearth, name: 'idle', count, holdMs: 5_000 + count * 5 });
+    say(`${count} instances`, made);
+    const afterKiB = await memoryAtRest();
+    const again = await gather({ hearth, name: 'idle', count, holdMs: 3_000 + count });
+    say('the same once more', again);
+    const before = new Set(made.ids);
+    // One instance was there before.
+    const perInstanceMiB = (beforeKiB - afterKiB) / 1024 / (count - 1);
+    return { perInstanceMiB, count, answering: again.ids.filter((id) => before.has(id)).length };
   } finally {
-    await stopChild(child);
+    client.close();
+    await hearth.stop();
   }
 }
 
-/** Once it has come to rest: the least of a few readings that don't fall any more. */
-async function availableKiB(): Promise<number> {
-  let last = await memAvailable();
-  for (let tries = 0; tries < 20; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const now = await memAvailable();
-    if (Math.abs(now - last) < 1024) return now;
-    last = now;
-  }
-  return last;
-}
-
-async function memAvailable(): Promise<number> {
-  const text = await readFile('/proc/meminfo', 'utf8').catch((error: unknown) => {
-    throw new Error('memory is read from /proc/meminfo, which only Linux has', { cause: error });
-  });
-  return Number(/^MemAvailable: +(\d+) kB$/m.exec(text)?.[1]);
+function say(what: string, crowd: Crowd): void {
+  console.error(`  ${what}: the last began after ${(Math.max(...crowd.beganAfterMs) / 1000).toFixed(1)} s`);
 }

@@ -49,6 +49,8 @@ export type FunctionMessage = {
   readonly concurrency: number;
   /** Listened at inside for the host, which gets their sockets in this order. */
   readonly listeners: readonly Listener[];
+  /** Processes and threads of all instances together. */
+  readonly processes: number;
 };
 
 /** `name`: leads there inside. */

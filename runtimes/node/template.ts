@@ -22,8 +22,6 @@ import { reportInit } from './boot.ts';
 import { serve } from './serve.ts';
 
 const MiB = 1024 * 1024;
-/** Processes and threads of all instances of one sandbox together. */
-const PROCESSES = 4096;
 /** The channel has no descriptor before there is a function. */
 const NOT_YET = -1;
 /** Descriptors of an order to fork. */
@@ -54,7 +52,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   if (!first) libc._exit(0);
   const spec = first!.message as { readonly do: 'init' } & FunctionMessage;
   const [boot] = first!.fds as [number];
-  limitResources({ dataBytes: mappedBytes + spec.memoryMiB * MiB, processes: PROCESSES, files: FILES });
+  limitResources({ dataBytes: mappedBytes + spec.memoryMiB * MiB, processes: spec.processes, files: FILES });
   channel.swap(boot);
   const exit = (code: number) => libc._exit(code);
   const outcome = await initialise({

@@ -55,6 +55,7 @@ function addPlatformVerbs(program: Command, ahead: Ahead | undefined): void {
     .option('--data <directory>', 'data directory (HEARTH_DATA; default .hearth)')
     .option('--key-file <path>', 'the key that secrets are sealed with (HEARTH_KEY_FILE; default: sealing.key in the data directory)')
     .option('--auth', 'take signed requests only; see "hearth keys"')
+    .option('--concurrency <number>', 'invocations that may run at a time, all functions together', '1000')
     .addOption(new Option('--driver <name>', 'how functions are run').choices(['auto', 'linux', 'spawn']).default('auto'))
     .action(verb<UpOptions>(async (context, options) => (await import('./up.ts')).up(context, options, ahead)));
   program

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
-import { HearthError } from '../kernel/mod.ts';
+import { HearthError, LIMITS } from '../kernel/mod.ts';
 import type { Ahead } from '../main/mod.ts';
 import type { Context } from './context.ts';
 
@@ -12,6 +12,7 @@ export type UpOptions = {
   readonly data?: string;
   readonly keyFile?: string;
   readonly auth?: boolean;
+  readonly concurrency: string;
   readonly driver: 'auto' | 'linux' | 'spawn';
 };
 
@@ -45,6 +46,7 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
     port: portOf(options.port),
     auth: options.auth ?? false,
     driver: options.driver,
+    concurrency: concurrencyOf(options.concurrency),
     // For people the line below says all there is to say.
     log: await openLog({ json: out.json, level: environment['HEARTH_LOG'] || (out.json ? 'info' : 'warn') }),
     ...(begun && { ahead: begun }),
@@ -85,4 +87,10 @@ function portOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port <= 65_535) return port;
   throw new HearthError('BadUsage', `--port ${text}: give a number from 0 to 65535; 0 takes any free port`);
+}
+
+function concurrencyOf(text: string): number {
+  const concurrency = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (concurrency >= LIMITS.unreservedConcurrency) return concurrency;
+  throw new HearthError('BadUsage', `--concurrency ${text}: give a number from ${LIMITS.unreservedConcurrency} to 999999`);
 }

@@ -22,7 +22,7 @@ export function releaseConcurrency(functions: Functions, name: string): Promise<
 }
 
 export function unreservedConcurrency(functions: Functions): number {
-  let rest: number = LIMITS.concurrentInvocations;
+  let rest = functions.concurrency;
   for (const entry of functions.table.byName.values()) rest -= entry.record.reservedConcurrency ?? 0;
   return rest;
 }

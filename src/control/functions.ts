@@ -1,4 +1,4 @@
-import { HearthError, silentLog } from '../kernel/mod.ts';
+import { HearthError, LIMITS, silentLog } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import type { Blobs, Store, Write } from '../ports/mod.ts';
 import type { Seal } from '../protocol/mod.ts';
@@ -21,6 +21,8 @@ export type FunctionsOptions = {
   readonly realm: Realm;
   /** Closes and opens what functions keep secret in the store. */
   readonly seal: Seal;
+  /** How many invocations the account may have at a time. */
+  readonly concurrency?: number;
   /** Hears of code that could not be removed. */
   readonly log?: Log;
 };
@@ -60,6 +62,7 @@ export class Functions {
   readonly random: Random;
   readonly realm: Realm;
   readonly seal: Seal;
+  readonly concurrency: number;
   readonly log: Log;
   /** The current table. Read it anew for every request. */
   table: FunctionTable = EMPTY_TABLE;
@@ -87,6 +90,7 @@ export class Functions {
     this.random = options.random;
     this.realm = options.realm;
     this.seal = options.seal;
+    this.concurrency = options.concurrency ?? LIMITS.concurrentInvocations;
     this.log = options.log ?? silentLog;
   }
 

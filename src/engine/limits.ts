@@ -3,7 +3,7 @@ import { LIMITS } from '../kernel/mod.ts';
 export type Limits = {
   /** Invocations that run at a time, all functions together. */
   readonly concurrentInvocations: number;
-  /** Instances, all functions together; idle ones of other functions make room. */
+  /** Instances, all functions together; idle ones of other functions make room. Twice what may run at a time: half of them may rest. */
   readonly maxInstancesTotal: number;
   /** What the instances share: where answers come fast, twice as many as this at work are enough. */
   readonly processors: number;
@@ -21,7 +21,7 @@ const MINUTE_MS = 60_000;
 
 export const DEFAULT_LIMITS: Limits = {
   concurrentInvocations: LIMITS.concurrentInvocations,
-  maxInstancesTotal: 2_000,
+  maxInstancesTotal: 2 * LIMITS.concurrentInvocations,
   processors: 4,
   maxTemplates: 500,
   queueDepth: LIMITS.queueDepth,

@@ -14,6 +14,8 @@ export type DriverOptions = {
   readonly directory: string;
   /** Where the unpacked packages lie. */
   readonly packages: string;
+  /** How many instances there may be. */
+  readonly instances: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Where connections out of sandboxes go. */
@@ -45,10 +47,17 @@ async function openBest(options: DriverOptions): Promise<{ readonly sandboxes: S
   }
 }
 
-async function openLinux({ directory, packages, clock, log, connected, ahead }: DriverOptions): Promise<Sandboxes> {
+async function openLinux({ directory, packages, instances, clock, log, connected, ahead }: DriverOptions): Promise<Sandboxes> {
   const { LinuxSandboxes, selfTest } = await import('../adapters/linux/mod.ts');
-  const started = await ahead?.started;
-  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'linux'), packages, clock, log, connected, ahead: started });
+  const sandboxes = await LinuxSandboxes.open({
+    directory: join(directory, 'linux'),
+    packages,
+    instances,
+    clock,
+    log,
+    connected,
+    ahead: await ahead?.started,
+  });
   try {
     await selfTest(sandboxes, packages);
   } catch (error) {

@@ -29,6 +29,8 @@ export type PartsOptions = {
   /** Where the sealing key is, if not in the data directory. */
   readonly keyFile?: string;
   readonly driver: Driver;
+  /** How many there may be, all functions together. */
+  readonly instances: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Where connections out of sandboxes go. */
@@ -40,11 +42,11 @@ export type PartsOptions = {
 
 /** What is opened is closed by `opened`, also what was opened before a failure. */
 export async function openParts(options: PartsOptions, opened: AsyncDisposableStack): Promise<Parts> {
-  const { clock, log, connected, ahead } = options;
+  const { driver, instances, ahead, clock, log, connected } = options;
   const data = opened.adopt(await openDataDirectory({ path: options.dataDirectory }), (directory) => directory.close());
   const blobs = await FileBlobs.open({ directory: data.blobs });
   const packages = opened.adopt(await openPackages({ directory: data.code, blobs }), (open) => open.close());
-  const sandboxes = openSandboxes({ driver: options.driver, directory: data.run, packages: data.code, clock, log, connected, ahead });
+  const sandboxes = openSandboxes({ driver, directory: data.run, packages: data.code, instances, clock, log, connected, ahead });
   // Whatever else fails meanwhile: sandboxes that are still coming up have to be waited for, to be closed.
   opened.defer(async () => {
     const [result] = await Promise.allSettled([sandboxes]);

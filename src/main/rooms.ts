@@ -25,6 +25,9 @@ export type RoomsOptions = {
   readonly parts: Parts;
   readonly realm: Realm;
   readonly auth: boolean;
+  /** Invocations that may run at a time, and instances there may be. */
+  readonly concurrency: number;
+  readonly instances: number;
   readonly version: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -45,11 +48,11 @@ export type Rooms = {
 };
 
 export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableStack): Promise<Rooms> {
-  const { parts, realm, auth, clock, random, log } = options;
+  const { parts, realm, auth, clock, random, log, concurrency, instances } = options;
   const { store, logs, blobs, packages, keyFile } = parts;
   const startedMs = clock.now();
   const seal = await openSeal({ store, keyFile, keys: parts.sealingKeys, random });
-  const functions = await Functions.open({ store, blobs, code: packages, clock, random, realm, seal, log });
+  const functions = await Functions.open({ store, blobs, code: packages, clock, random, realm, seal, concurrency, log });
   const keys = await openAccessKeys({ store, random, clock, seal });
   if (auth && keys.list().length === 0) warnNoKeys(log, parts.dataDirectory);
 
@@ -62,7 +65,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     log: (line) => logs.append(line),
     report: (report) => logs.report(report),
     isFollowed: (functionName) => logs.isFollowed(functionName),
-    limits: { processors: availableParallelism() },
+    limits: { processors: availableParallelism(), concurrentInvocations: concurrency, maxInstancesTotal: instances },
   });
   const deploymentOf = createDeployments({
     realm,

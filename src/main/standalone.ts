@@ -22,6 +22,8 @@ export type StandaloneOptions = {
   readonly port: number;
   readonly auth: boolean;
   readonly driver: Driver;
+  /** Invocations that may run at a time, all functions together; default 1,000. */
+  readonly concurrency?: number;
   readonly log: Log;
   /** What `startAhead` has begun already. */
   readonly ahead?: Ahead;
@@ -64,6 +66,9 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
   const { log, auth, host } = options;
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom;
+  const concurrency = options.concurrency ?? LIMITS.concurrentInvocations;
+  // Half of them may rest.
+  const instances = 2 * concurrency;
   const realm = { region: options.region ?? 'us-east-1', accountId: options.accountId ?? '000000000000' };
   let stage: Stage = { kind: 'starting' };
   let port = options.port;
@@ -80,12 +85,14 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
   const serve = (request: IncomingMessage, response: ServerResponse) =>
     void (gateway.serve(request, response) || control(request, response));
   const { connected, callerOf } = opened.adopt(openWayOut({ serve, port: () => port, log }), ({ close }) => close());
-  const parts = await openParts({ ...options, clock, begun, connected }, opened);
-  const server = await startHttpServer({ host, port, limits: LIMITS.http, log, clock, gateway, control });
+  const parts = await openParts({ ...options, clock, begun, connected, instances }, opened);
+  // Callers wait on theirs, and others keep one for the next call.
+  const limits = { ...LIMITS.http, connections: Math.max(LIMITS.http.connections, 2 * concurrency) };
+  const server = await startHttpServer({ host, port, limits, log, clock, gateway, control });
   opened.defer(() => server.close(LAST_ANSWERS_MS));
   port = server.port;
   const { joinRooms } = await loading!;
-  const surroundings = { realm, auth, clock, random, log, version: await packageVersion() };
+  const surroundings = { realm, auth, concurrency, instances, clock, random, log, version: await packageVersion() };
   const rooms = await joinRooms({ ...surroundings, parts, callerOf, port: () => port, ready: () => stage.kind === 'ready' }, opened);
   const { engine } = rooms;
   // Once more, now before the rooms: no request may find them gone.

@@ -7,6 +7,8 @@ export type ControlOptions = {
   readonly onRecord: (record: Record) => void;
   /** Every copy of the other end is closed: who held it is gone. */
   readonly onClosed: () => void;
+  /** Nothing waits any more to be sent. */
+  readonly onRoom?: () => void;
 };
 
 /** The host's end of a connection to a zygote or a keeper: messages with descriptors go out, fixed-size records come in. */
@@ -15,12 +17,14 @@ export class Control {
   readonly far: number;
   readonly #fd: number;
   readonly #socket: Socket;
+  readonly #onRoom: (() => void) | undefined;
   readonly #waiting: { message: unknown; fds: readonly number[] }[] = [];
   #closed = false;
   #rest = Buffer.alloc(0);
 
   constructor(options: ControlOptions) {
     [this.#fd, this.far] = socketPair();
+    this.#onRoom = options.onRoom;
     this.#socket = new Socket({ fd: this.#fd, readable: true, writable: true });
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk, options.onRecord));
     // What matters is that it is closed; 'close' follows.
@@ -34,6 +38,11 @@ export class Control {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether what is sent now waits behind something. */
+  get full(): boolean {
+    return this.#waiting.length > 0;
   }
 
   /** Sends in order and closes `fds` here, in any case. What is sent to a peer that is gone is dropped: `onClosed` says so. */
@@ -71,6 +80,7 @@ export class Control {
         if (!this.#trySend(next.message, next.fds)) return this.#retry();
         this.#waiting.shift();
       }
+      this.#onRoom?.();
     }, 1);
   }
 

@@ -22,6 +22,8 @@ export type SandboxOptions = {
   readonly root: string;
   readonly packages: string;
   readonly uid: number;
+  /** Processes and threads that there may be in it. */
+  readonly processes: number;
   readonly clock: Clock;
   /** It shares the host's network. */
   readonly onHostNetwork?: boolean;
@@ -49,9 +51,12 @@ export class Sandbox {
   readonly #doorway: Doorway | undefined;
   readonly #output: Socket;
   readonly #clock: Clock;
+  readonly #processes: number;
   /** The spare one too. */
   readonly #instances = new Map<number, LinkedInstance>();
   readonly #spare: Spare<LinkedInstance>;
+  /** By instance whose keeper has no time for it yet: what it is to be given. Kept here, so that the order to end another one does not wait behind it. */
+  readonly #forks = new Map<number, readonly number[]>();
   /** By instance that is to end: when the sandbox ends instead. */
   readonly #limits = new Map<number, Timer>();
   readonly #settleTemplate: (exit: Exit) => void;
@@ -65,6 +70,7 @@ export class Sandbox {
 
   constructor(options: SandboxOptions) {
     this.#clock = options.clock;
+    this.#processes = options.processes;
     this.#spare = new Spare({ clock: options.clock, make: () => this.#newInstance() });
     const template = Promise.withResolvers<Exit>();
     const ended = Promise.withResolvers<void>();
@@ -83,6 +89,7 @@ export class Sandbox {
           this.#gone();
           ended.resolve();
         },
+        onRoom: () => this.#orderForks(),
       });
     } catch (error) {
       // There are no more descriptors: those that are there already are given back.
@@ -102,6 +109,8 @@ export class Sandbox {
     this.#spare.stop();
     for (const limit of this.#limits.values()) limit.cancel();
     this.#limits.clear();
+    for (const fds of this.#forks.values()) for (const fd of fds) libc.close(fd);
+    this.#forks.clear();
     this.#settleTemplate({ kind: 'ended' });
     this.#served?.reportExit({ kind: 'ended' });
     for (const instance of this.#instances.values()) instance.reportExit({ kind: 'ended' });
@@ -127,7 +136,16 @@ export class Sandbox {
     this.#sequential = concurrency === 1;
     this.#doorway?.open(network, connected);
     const listeners = listenersOf(network);
-    const message: FunctionMessage = { ...paths, handler, environment, memoryMiB, tmpMiB, concurrency, listeners };
+    const message: FunctionMessage = {
+      ...paths,
+      handler,
+      environment,
+      memoryMiB,
+      tmpMiB,
+      concurrency,
+      processes: this.#processes,
+      listeners,
+    };
     const [near, far] = socketPair();
     this.#send({ do: 'init', ...message }, far);
     return linkFd(near);
@@ -152,8 +170,17 @@ export class Sandbox {
     const instance = new LinkedInstance({ link, start: 'fork', clock: this.#clock, reportsExit: true, end });
     instance.onLog = this.onOutput;
     this.#instances.set(id, instance);
-    this.#send({ do: 'fork', id }, far, ...(reading === undefined ? [] : [reading]));
+    this.#forks.set(id, reading === undefined ? [far] : [far, reading]);
+    this.#orderForks();
     return instance;
+  }
+
+  #orderForks(): void {
+    for (const [id, fds] of this.#forks) {
+      if (this.#control.full) return;
+      this.#forks.delete(id);
+      this.#send({ do: 'fork', id }, ...fds);
+    }
   }
 
   /** The template itself becomes an instance, at the other end of `far`. */
@@ -177,6 +204,13 @@ export class Sandbox {
   #endInstance(id: number): void {
     // One that has ended with its sandbox.
     if (!this.#instances.has(id) || this.#control.closed) return;
+    const fds = this.#forks.get(id);
+    if (fds) {
+      this.#forks.delete(id);
+      for (const fd of fds) libc.close(fd);
+      // Not from within the call.
+      return queueMicrotask(() => this.#instanceEnded(id, { kind: 'ended' }));
+    }
     this.#send({ do: 'end', id });
     this.#limits.set(
       id,
@@ -196,16 +230,9 @@ export class Sandbox {
         return;
       case RECORD.listening:
         return this.#doorway?.listening();
-      case RECORD.instanceEnded: {
-        const instance = this.#instances.get(record.a);
-        this.#instances.delete(record.a);
-        this.#limits.get(record.a)?.cancel();
-        this.#limits.delete(record.a);
-        this.#spare.lost(instance);
-        this.#explain(exitOf(record.b), (exit) => instance?.reportExit(exit));
-        if (this.instances === 0) this.onEmpty();
+      case RECORD.instanceEnded:
+        this.#instanceEnded(record.a, exitOf(record.b));
         return;
-      }
       case RECORD.templateEnded: {
         this.#spare.stop();
         this.#explain(exitOf(record.a), (exit) => {
@@ -215,6 +242,16 @@ export class Sandbox {
         return;
       }
     }
+  }
+
+  #instanceEnded(id: number, exit: Exit): void {
+    const instance = this.#instances.get(id);
+    this.#instances.delete(id);
+    this.#limits.get(id)?.cancel();
+    this.#limits.delete(id);
+    this.#spare.lost(instance);
+    this.#explain(exit, (explained) => instance?.reportExit(explained));
+    if (this.instances === 0) this.onEmpty();
   }
 
   /** V8 writes why it aborts before it does: that may have arrived with the news of the end, and be read right after it. */

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join, relative } from 'node:path';
-import { HearthError, silentLog, systemClock } from '../../kernel/mod.ts';
+import { HearthError, LIMITS, silentLog, systemClock } from '../../kernel/mod.ts';
 import type { Clock, Log } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, Exit, Instance, Sandboxes, SandboxSpec, Template } from '../../ports/mod.ts';
 import type { Endpoint, LogLevel, ReadyPayload } from '../../protocol/mod.ts';
@@ -11,6 +11,7 @@ import { LinkedInstance, awaitReady, linkFd, materialiseRuntime } from '../link/
 import type { Ahead } from './ahead.ts';
 import { Blanks } from './blanks.ts';
 import { CLASSES, heapMiBOf } from './classes.ts';
+import { allowDescriptors } from './descriptors.ts';
 import { Sandbox } from './sandbox.ts';
 import { Users } from './users.ts';
 import { Zygote } from './zygote.ts';
@@ -20,6 +21,8 @@ export type LinuxOptions = {
   readonly directory: string;
   /** Every package and layer that a spec names lies below this directory. */
   readonly packages: string;
+  /** How many instances there may be. Default 2,000. */
+  readonly instances?: number;
   readonly clock?: Clock;
   readonly log?: Log;
   /** Someone in a sandbox of this spec has connected to the platform's port there, or to an endpoint's. Absent: it is hung up. */
@@ -28,7 +31,10 @@ export type LinuxOptions = {
   readonly ahead?: Ahead | undefined;
 };
 
-type Settled = Required<Pick<LinuxOptions, 'directory' | 'packages' | 'clock' | 'log' | 'connected'>>;
+/** What a sandbox may have of them, beside one for each instance. */
+const PROCESSES = 2_096;
+
+type Settled = Required<Pick<LinuxOptions, 'directory' | 'packages' | 'instances' | 'clock' | 'log' | 'connected'>>;
 
 /** The fork ladder: zygote -> sandbox -> template -> instance. Linux with user namespaces; as root or as an ordinary user. */
 export class LinuxSandboxes implements Sandboxes {
@@ -46,9 +52,11 @@ export class LinuxSandboxes implements Sandboxes {
   /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
   static async open(options: LinuxOptions): Promise<LinuxSandboxes> {
     const { ahead, directory, packages, clock = systemClock, log = silentLog, connected = hangUp } = options;
+    const { instances = 2 * LIMITS.concurrentInvocations } = options;
     await mkdir(join(directory, 'root'), { recursive: true });
+    allowDescriptors(instances, log);
     const runtime = ahead?.runtime ?? (await materialiseRuntime({ name: 'node', directory: join(directory, 'runtimes') }));
-    const sandboxes = new LinuxSandboxes({ directory, packages, clock, log, connected }, runtime, await Users.claim());
+    const sandboxes = new LinuxSandboxes({ directory, packages, instances, clock, log, connected }, runtime, await Users.claim());
     if (ahead) sandboxes.#adopt(ahead.zygote);
     try {
       await sandboxes.#zygote(CLASSES[0]!).ready();
@@ -157,9 +165,17 @@ export class LinuxSandboxes implements Sandboxes {
   }
 
   #newSandbox(memoryClass: number, more: { readonly onHostNetwork?: boolean } = {}): Sandbox {
-    const { directory, packages, clock } = this.#options;
+    const { directory, packages, instances, clock } = this.#options;
     const uid = this.#users.take();
-    const sandbox = new Sandbox({ zygote: this.#zygote(memoryClass), root: join(directory, 'root'), packages, uid, clock, ...more });
+    const sandbox = new Sandbox({
+      zygote: this.#zygote(memoryClass),
+      root: join(directory, 'root'),
+      packages,
+      uid,
+      processes: instances + PROCESSES,
+      clock,
+      ...more,
+    });
     this.#sandboxes.add(sandbox);
     void sandbox.ended.then(() => {
       this.#sandboxes.delete(sandbox);

@@ -152,7 +152,7 @@ function account(_: ApiRequest, { functions }: ApiContext): Reply {
         TotalCodeSize: LIMITS.codeStorageBytes,
         CodeSizeUnzipped: LIMITS.unzippedBytes,
         CodeSizeZipped: LIMITS.zipBytes,
-        ConcurrentExecutions: LIMITS.concurrentInvocations,
+        ConcurrentExecutions: functions.concurrency,
         UnreservedConcurrentExecutions: unreservedConcurrency(functions),
       },
       AccountUsage: { TotalCodeSize: storedBytes(functions), FunctionCount: functions.table.byName.size },
