@@ -5,7 +5,7 @@ import type { Hearth } from './hearth.ts';
 
 export type Crowd = {
   /** Of the instances that answered, one for each answer. */
-  readonly ids: readonly string[];
+  readonly ids: readonly (string | number)[];
   /** When each handler began, from before the first request was sent. */
   readonly beganAfterMs: readonly number[];
   readonly failures: number;
@@ -13,12 +13,10 @@ export type Crowd = {
   readonly failure?: string;
 };
 
-/** A function for a crowd. An instance knows itself by what it made at its first invocation. */
-export const CROWDED = `import { randomUUID } from 'node:crypto';
-let id;
-export const handler = async (event) => {
+/** A function for a crowd. In one sandbox no two processes have the same pid. */
+export const CROWDED = `export const handler = async (event) => {
   const begunMs = Date.now();
-  id ??= randomUUID();
+  const id = process.pid;
   await new Promise((resolve) => setTimeout(resolve, event.untilMs - begunMs));
   return { id, begunMs };
 };
@@ -31,6 +29,11 @@ export type CrowdOptions = {
   /** After so long all are answered: by then the last instance must be there. */
   readonly holdMs: number;
 };
+
+/** After how long the last handler of a crowd began. */
+export function lastBeganMs(crowd: Crowd): number {
+  return crowd.beganAfterMs.reduce((last, ms) => Math.max(last, ms), 0);
+}
 
 /** The client is a child, so that its memory is back before memory is read again. Throws when a call failed, or two shared an instance. */
 export async function gather({ hearth, name, count, holdMs }: CrowdOptions): Promise<Crowd> {

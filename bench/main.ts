@@ -15,7 +15,15 @@ import { firstAnswer, furtherInstance } from './rows/starts.ts';
 import { warmLatency, warmThroughput } from './rows/warm.ts';
 import { machine, toJson, toTable } from './table.ts';
 
-const ROWS: readonly Row[] = [warmThroughput, warmLatency, firstAnswer, furtherInstance, memoryPerInstance, tenThousandIdle, readyAfterStart];
+const ROWS: readonly Row[] = [
+  warmThroughput,
+  warmLatency,
+  firstAnswer,
+  furtherInstance,
+  memoryPerInstance,
+  tenThousandIdle,
+  readyAfterStart,
+];
 
 const flag = { type: 'boolean', default: false } as const;
 const { values, positionals } = parseArgs({ options: { json: flag, quick: flag, strict: flag }, allowPositionals: true });

@@ -15,8 +15,24 @@ export type Scale = {
   readonly starts: number;
 };
 
-export const FULL: Scale = { rounds: 5, seconds: 3, newFunctions: 50, furtherInstances: 200, idleInstances: 1000, manyInstances: Number(process.env.MANY ?? 10_000), starts: 9 };
-export const QUICK: Scale = { rounds: 1, seconds: 1, newFunctions: 5, furtherInstances: 10, idleInstances: 50, manyInstances: 60, starts: 2 };
+export const FULL: Scale = {
+  rounds: 5,
+  seconds: 3,
+  newFunctions: 50,
+  furtherInstances: 200,
+  idleInstances: 1000,
+  manyInstances: 10_000,
+  starts: 9,
+};
+export const QUICK: Scale = {
+  rounds: 1,
+  seconds: 1,
+  newFunctions: 5,
+  furtherInstances: 10,
+  idleInstances: 50,
+  manyInstances: 60,
+  starts: 2,
+};
 
 /** One figure of Hearth against one of a peer, or against a fixed target. */
 export type Finding = {

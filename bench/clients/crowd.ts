@@ -15,7 +15,7 @@ const asked = Array.from({ length: Number(count) }, () => invoke(client, hearth,
 const answers = await Promise.allSettled(asked);
 client.close();
 const given = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.body.toString()] : []));
-const begun = given.map((body) => JSON.parse(body) as { readonly id: string; readonly begunMs: number });
+const begun = given.map((body) => JSON.parse(body) as { readonly id: string | number; readonly begunMs: number });
 const failure = answers.find((answer) => answer.status === 'rejected');
 const crowd: Crowd = {
   ids: begun.map(({ id }) => id),

@@ -1,15 +1,16 @@
 /** What an idle instance costs the machine: available memory before and after many instances of one function. */
 import { openClient } from '../client.ts';
-import { CROWDED, gather } from '../crowd.ts';
+import { CROWDED, gather, lastBeganMs } from '../crowd.ts';
 import type { Crowd } from '../crowd.ts';
 import { deploy, invoke, startHearth, waitUntilActive } from '../hearth.ts';
+import type { Hearth } from '../hearth.ts';
 import { availableKiB, memoryAtRest } from '../machine-memory.ts';
 import type { Row } from '../row.ts';
 
 export const memoryPerInstance: Row = {
   name: 'memory per idle instance',
   async measure(scale) {
-    const { perInstanceMiB, count } = await manyIdle(scale.idleInstances);
+    const { perInstanceMiB, count } = await manyIdle(scale.idleInstances, SELF_AWARE);
     return [{ row: this.name, unit: 'MiB', hearth: perInstanceMiB, target: { of: 'value', bound: 'atMost', limit: 2.5 }, samples: count }];
   },
 };
@@ -18,7 +19,7 @@ export const memoryPerInstance: Row = {
 export const tenThousandIdle: Row = {
   name: '10,000 idle instances of one function',
   async measure(scale) {
-    const { perInstanceMiB, count, answering } = await manyIdle(scale.manyInstances);
+    const { perInstanceMiB, count, answering } = await manyIdle(scale.manyInstances, CROWDED);
     return [
       {
         row: `${this.name}, memory of each`,
@@ -42,23 +43,21 @@ export const tenThousandIdle: Row = {
 const SPARE_MIB = 1_024;
 const EXPECTED_MIB = 2.2;
 
-async function manyIdle(count: number) {
+async function manyIdle(count: number, source: string) {
   const wantedMiB = count * EXPECTED_MIB + SPARE_MIB;
   const freeMiB = (await availableKiB()) / 1024;
   if (freeMiB < wantedMiB) throw new Error(`${count} instances need about ${Math.ceil(wantedMiB)} MiB, ${Math.floor(freeMiB)} are free`);
   const hearth = await startHearth({ concurrency: Math.max(1_000, count) });
   const client = openClient();
   try {
-    await deploy(client, hearth, { name: 'idle', timeoutSeconds: 300, source: CROWDED });
+    await deploy(client, hearth, { name: 'idle', timeoutSeconds: 300, source });
     await waitUntilActive(client, hearth, 'idle');
     await invoke(client, hearth, 'idle', { untilMs: 0 });
     const beforeKiB = await memoryAtRest();
-    // Long enough for the last instance to be there before the first is free again.
-    const made = await gather({ hearth, name: 'idle', count, holdMs: 5_000 + count * 5 });
-    say(`${count} instances`, made);
+    const made = await makeMany(hearth, count);
     const afterKiB = await memoryAtRest();
     const again = await gather({ hearth, name: 'idle', count, holdMs: 3_000 + count });
-    say('the same once more', again);
+    say('the same once more', lastBeganMs(again));
     const before = new Set(made.ids);
     // One instance was there before.
     const perInstanceMiB = (beforeKiB - afterKiB) / 1024 / (count - 1);
@@ -69,6 +68,29 @@ async function manyIdle(count: number) {
   }
 }
 
-function say(what: string, crowd: Crowd): void {
-  console.error(`  ${what}: the last began after ${(Math.max(...crowd.beganAfterMs) / 1000).toFixed(1)} s`);
+/** All at once; a few of them before tell how long that takes, and so how long the first must be held for the last to be there too. */
+async function makeMany(hearth: Hearth, count: number): Promise<Crowd> {
+  const few = Math.ceil(count / 20);
+  const fewMs = lastBeganMs(await gather({ hearth, name: 'idle', count: few, holdMs: 3_000 + few * MOST_MS_EACH }));
+  const eachMs = Math.min(MOST_MS_EACH, (2 * fewMs) / few);
+  const made = await gather({ hearth, name: 'idle', count, holdMs: 3_000 + count * eachMs });
+  say(`${count} instances`, lastBeganMs(made));
+  return made;
 }
+
+const MOST_MS_EACH = 20;
+
+function say(what: string, lastMs: number): void {
+  console.error(`  ${what}: the last began after ${(lastMs / 1000).toFixed(1)} s`);
+}
+
+/** A function of which an instance knows itself by what it made at its first invocation. */
+const SELF_AWARE = `import { randomUUID } from 'node:crypto';
+let id;
+export const handler = async (event) => {
+  const begunMs = Date.now();
+  id ??= randomUUID();
+  await new Promise((resolve) => setTimeout(resolve, event.untilMs - begunMs));
+  return { id, begunMs };
+};
+`;
