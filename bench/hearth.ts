@@ -47,7 +47,7 @@ export async function startHearth(options: { readonly concurrency?: number } = {
 export type NewFunction = { readonly name: string; readonly source: string; readonly timeoutSeconds?: number };
 
 /** Every client signs; what it signs with doesn't matter to a server on loopback without --auth. */
-const HEADERS = {
+export const HEADERS = {
   authorization: 'AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=00',
   'content-type': 'application/json',
 };

@@ -36,6 +36,12 @@ export async function openSandboxes(options: DriverOptions): Promise<{ readonly 
   }
 }
 
+/** How many of `instances` this process has descriptors for. */
+export async function roomFor(instances: number, log: Log): Promise<number> {
+  if (process.platform !== 'linux') return instances;
+  return (await import('../adapters/linux/mod.ts')).allowInstances(instances, log);
+}
+
 async function openBest(options: DriverOptions): Promise<{ readonly sandboxes: Sandboxes; readonly reason?: string }> {
   if (process.platform !== 'linux') {
     return { sandboxes: await openSpawn(options), reason: `sandboxes need Linux, and this is ${process.platform}` };

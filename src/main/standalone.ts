@@ -7,6 +7,7 @@ import { LIMITS, systemClock, systemRandom } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import type { Sandboxes } from '../ports/mod.ts';
 import type { Ahead } from './ahead.ts';
+import { roomFor } from './drivers.ts';
 import type { Driver } from './drivers.ts';
 import { startHttpServer } from './http-server.ts';
 import { openParts } from './parts.ts';
@@ -68,7 +69,7 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
   const random = options.random ?? systemRandom;
   const concurrency = options.concurrency ?? LIMITS.concurrentInvocations;
   // Half of them may rest.
-  const instances = 2 * concurrency;
+  const instances = await roomFor(2 * concurrency, log);
   const realm = { region: options.region ?? 'us-east-1', accountId: options.accountId ?? '000000000000' };
   let stage: Stage = { kind: 'starting' };
   let port = options.port;

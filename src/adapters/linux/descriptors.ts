@@ -1,28 +1,34 @@
-/** How many files the host may have open (setrlimit(2)). */
+/** How many instances the files suffice for that the host may have open (setrlimit(2)). */
 import { readFileSync } from 'node:fs';
 import type { Log } from '../../kernel/mod.ts';
 import { libc } from '../../../runtimes/node/libc.ts';
 
 const RLIMIT_NOFILE = 7;
-/** Its socket and its pipe; both ends of either as long as its sandbox has not heard of it; and its caller's connection. */
-const PER_INSTANCE = 5;
-/** Connections that wait for nothing, the store, the logs. */
+/** Connections, the store, the logs, and what the first instances of each sandbox and those that are being made have beside their socket. */
 const BESIDE = 4_096;
 
-/** Raises the limit to what `instances` need. Only root may go beyond the hard one; where that is not enough, the log says so. */
-export function allowDescriptors(instances: number, log: Log): void {
-  const wanted = BESIDE + PER_INSTANCE * instances;
+/**
+ * Raises the limit to what `instances` need at one descriptor each, and their callers, half as many, at another. Returns how many there
+ * may be: fewer where the limit stays, as it does at the hard one for all but root.
+ */
+export function allowInstances(instances: number, log: Log): number {
+  const callers = Math.ceil(instances / 2);
+  const wanted = BESIDE + callers + instances;
   const limit = openFiles(readFileSync('/proc/self/limits', 'latin1'));
-  if (limit >= wanted) return;
+  if (limit >= wanted) return instances;
   const pair = Buffer.alloc(16);
   pair.writeBigUInt64LE(BigInt(wanted), 0);
   pair.writeBigUInt64LE(BigInt(wanted), 8);
-  if (libc.setrlimit(RLIMIT_NOFILE, pair) === 0) return;
+  if (libc.setrlimit(RLIMIT_NOFILE, pair) === 0) return instances;
+  const most = Math.max(LEAST, Math.min(instances, limit - BESIDE));
   log.warn(
-    { limit, wanted },
-    'this process may open too few files for as many instances as there may be; "ulimit -Hn" or LimitNOFILE= allows more',
+    { limit, wanted, instances: most },
+    'this process may open so few files that there can be fewer instances; LimitNOFILE= or "ulimit -Hn" allows more',
   );
+  return most;
 }
+
+const LEAST = 100;
 
 /** The soft limit, which Node has raised to the hard one. */
 export function openFiles(limits: string): number {

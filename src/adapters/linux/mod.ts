@@ -1,5 +1,6 @@
 export { startAhead } from './ahead.ts';
 export type { Ahead } from './ahead.ts';
+export { allowInstances } from './descriptors.ts';
 export { probeLinux } from './probe.ts';
 export type { ProbeResult } from './probe.ts';
 export { LinuxSandboxes } from './sandboxes.ts';

@@ -34,6 +34,8 @@ const LAST_WORDS_BYTES = 4096;
 /** After so many bytes of raw output its reader rests for so long: whoever floods it waits, and nobody else does. */
 const OUTPUT_BURST_BYTES = 256 * 1024;
 const OUTPUT_REST_MS = 10;
+/** Where there are so many, short invocations are shared among enough of them: the others get theirs by the socket, which saves a descriptor each. */
+const WITH_PIPES = 256;
 /** When an instance that was to be ended is not gone after so long, the sandbox goes as a whole. */
 export const END_LIMIT_MS = 10_000;
 
@@ -163,7 +165,7 @@ export class Sandbox {
   }
 
   #newInstance(): LinkedInstance {
-    const { near, far, reading, writing } = openEnds(this.#sequential);
+    const { near, far, reading, writing } = openEnds(this.#sequential && this.#instances.size < WITH_PIPES);
     const id = this.#nextId++;
     const end = () => this.#endInstance(id);
     const link = linkFd(near, writing === undefined ? undefined : new EventPipe(writing));

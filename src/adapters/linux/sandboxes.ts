@@ -11,7 +11,6 @@ import { LinkedInstance, awaitReady, linkFd, materialiseRuntime } from '../link/
 import type { Ahead } from './ahead.ts';
 import { Blanks } from './blanks.ts';
 import { CLASSES, heapMiBOf } from './classes.ts';
-import { allowDescriptors } from './descriptors.ts';
 import { Sandbox } from './sandbox.ts';
 import { Users } from './users.ts';
 import { Zygote } from './zygote.ts';
@@ -54,7 +53,6 @@ export class LinuxSandboxes implements Sandboxes {
     const { ahead, directory, packages, clock = systemClock, log = silentLog, connected = hangUp } = options;
     const { instances = 2 * LIMITS.concurrentInvocations } = options;
     await mkdir(join(directory, 'root'), { recursive: true });
-    allowDescriptors(instances, log);
     const runtime = ahead?.runtime ?? (await materialiseRuntime({ name: 'node', directory: join(directory, 'runtimes') }));
     const sandboxes = new LinuxSandboxes({ directory, packages, instances, clock, log, connected }, runtime, await Users.claim());
     if (ahead) sandboxes.#adopt(ahead.zygote);
