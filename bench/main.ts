@@ -9,6 +9,8 @@ import { parseArgs } from 'node:util';
 import { endEverything } from './children.ts';
 import { FULL, QUICK, reached } from './row.ts';
 import type { Finding, Row } from './row.ts';
+import { burstFromZero } from './rows/burst.ts';
+import { afterLargeInit, afterLongInit } from './rows/heavy.ts';
 import { memoryPerInstance, tenThousandIdle } from './rows/memory.ts';
 import { readyAfterStart } from './rows/ready.ts';
 import { firstAnswer, furtherInstance } from './rows/starts.ts';
@@ -20,6 +22,9 @@ const ROWS: readonly Row[] = [
   warmLatency,
   firstAnswer,
   furtherInstance,
+  afterLongInit,
+  afterLargeInit,
+  burstFromZero,
   memoryPerInstance,
   tenThousandIdle,
   readyAfterStart,

@@ -12,6 +12,8 @@ export type Scale = {
   readonly furtherInstances: number;
   readonly idleInstances: number;
   readonly manyInstances: number;
+  readonly crowdInstances: number;
+  readonly bursts: number;
   readonly starts: number;
 };
 
@@ -22,6 +24,8 @@ export const FULL: Scale = {
   furtherInstances: 200,
   idleInstances: 1000,
   manyInstances: 10_000,
+  crowdInstances: 500,
+  bursts: 3,
   starts: 9,
 };
 export const QUICK: Scale = {
@@ -31,6 +35,8 @@ export const QUICK: Scale = {
   furtherInstances: 10,
   idleInstances: 50,
   manyInstances: 60,
+  crowdInstances: 30,
+  bursts: 1,
   starts: 2,
 };
 

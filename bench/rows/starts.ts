@@ -5,6 +5,7 @@ import { deploy, invoke, startHearth, waitUntilActive } from '../hearth.ts';
 import type { Hearth } from '../hearth.ts';
 import { startWorkerd } from '../peers/workerd.ts';
 import type { Workerd } from '../peers/workerd.ts';
+import { HOLDING, furtherTimes } from '../further.ts';
 import { median } from '../row.ts';
 import type { Row } from '../row.ts';
 
@@ -27,52 +28,22 @@ export const firstAnswer: Row = {
         ours.push(answer.ms);
         theirs.push(isolate.ms);
       }
-      return [finding(firstAnswer.name, ours, theirs, 1.5)];
+      return [finding(firstAnswer.name, ours, theirs, 1.2)];
     }),
 };
 
-/**
- * Every instance runs one invocation at a time. So each round first asks for an answer, which a new instance must give because all
- * others are held, and then holds that instance by an invocation that takes longer than the row.
- */
 export const furtherInstance: Row = {
   name: 'further instance of a running function, p50',
   measure: (scale) =>
     withPeer(async (client, hearth, workerd) => {
-      const name = 'further';
-      const holdMs = 40_000;
-      await deploy(client, hearth, { name, timeoutSeconds: 60, source: HOLDING });
-      await waitUntilActive(client, hearth, name);
-      // Held invocations keep their connections; the one that is measured goes over a warm one, as the peer's does.
-      const holds = openClient();
-      const ours: number[] = [];
+      await deploy(client, hearth, { name: 'further', timeoutSeconds: 60, source: HOLDING });
+      await waitUntilActive(client, hearth, 'further');
       const theirs: number[] = [];
-      const startedMs = performance.now();
-      for (let round = -2; ours.length < scale.furtherInstances; round++) {
-        if (performance.now() - startedMs > holdMs - 5_000) throw new Error(`only ${ours.length} new instances answered in ${holdMs} ms`);
-        const answer = await invoke(client, hearth, name, {});
-        const isolate = await askIsolate(client, workerd);
-        const { served } = JSON.parse(answer.body.toString()) as { readonly served: number };
-        if (round >= 0 && served === 1) {
-          ours.push(answer.ms);
-          theirs.push(isolate.ms);
-        }
-        // Nobody waits for this answer; it ends with the server.
-        invoke(holds, hearth, name, { holdMs }).catch(() => undefined);
-        await settled();
-      }
-      holds.close();
-      return [finding(furtherInstance.name, ours, theirs, 0.6)];
+      const ask = async () => void theirs.push((await askIsolate(client, workerd)).ms);
+      const ours = await furtherTimes({ client, hearth, name: 'further', count: scale.furtherInstances, beside: ask });
+      return [finding(furtherInstance.name, ours, theirs, 0.45)];
     }),
 };
-
-const HOLDING = `let served = 0;
-export const handler = async (event) => {
-  served += 1;
-  if (event.holdMs) await new Promise((resolve) => setTimeout(resolve, event.holdMs));
-  return { served };
-};
-`;
 
 async function withPeer<T>(use: (client: Client, hearth: Hearth, workerd: Workerd) => Promise<T>): Promise<T> {
   const answer: Answer = { status: 200, headers: ['content-type', 'application/json'], body: Buffer.from(BODY), ms: 0 };
@@ -90,11 +61,6 @@ async function askIsolate(client: Client, workerd: Workerd): Promise<Answer> {
   const answer = expectStatus(await client.call({ url: workerd.dynamicUrl }), 'workerd', 200);
   if (answer.body.toString() !== BODY) throw new Error(`workerd answered ${answer.body.toString()}`);
   return answer;
-}
-
-/** Long enough for a request that was just written to have taken its instance, and for the machine to come to rest. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 function finding(row: string, ours: readonly number[], theirs: readonly number[], limit: number) {

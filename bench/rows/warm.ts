@@ -15,7 +15,7 @@ export const warmThroughput: Row = {
     const figure = (name: string) => median(figures.get(name)!.map((result) => result.requestsPerSecond));
     const common = { row: this.name, unit: 'requests/s', hearth: figure('hearth'), samples: scale.rounds };
     return [
-      { ...common, peer: { name: 'bare node:http', value: figure('bare') }, target: { of: 'ratio', bound: 'atLeast', limit: 0.5 } },
+      { ...common, peer: { name: 'bare node:http', value: figure('bare') }, target: { of: 'ratio', bound: 'atLeast', limit: 0.6 } },
       { ...common, peer: { name: 'workerd static', value: figure('workerd') }, target: { of: 'ratio', bound: 'atLeast', limit: 2 } },
     ] satisfies Finding[];
   },
@@ -38,7 +38,7 @@ export const warmLatency: Row = {
         unit: 'us',
         hearth: figure('hearth'),
         peer: { name: 'bare node:http', value: figure('bare') },
-        target: { of: 'difference', bound: 'atMost', limit: 150 },
+        target: { of: 'difference', bound: 'atMost', limit: 100 },
         samples: scale.rounds,
       },
     ];
