@@ -1,5 +1,5 @@
 /** The walls of a sandbox: namespaces, its own root, no capabilities. namespaces(7), user_namespaces(7), mount_namespaces(7), capabilities(7). */
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { check, libc, pinned } from './libc.ts';
 import { placeRehearsal } from './rehearse-init.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
@@ -23,6 +23,7 @@ const MS_BIND = 4096n;
 const MS_REC = 16384n;
 const MS_PRIVATE = 262144n;
 const MNT_DETACH = 2;
+const { O_DIRECTORY } = constants;
 
 const PR_SET_DUMPABLE = 4;
 const PR_CAPBSET_DROP = 24;
@@ -61,8 +62,11 @@ export function enter(namespace: number): void {
   check(libc.setns(namespace, 0), 'setns');
 }
 
-/** Builds the root on the directory `root` and moves into it. `/.packages` shows the host's packages until `showFunction` hides them. */
-export function buildRoot(root: string, packages: string, user: { readonly uid: number; readonly gid: number }, ownNetwork: boolean): void {
+/**
+ * Builds the root on the directory `root` and moves into it. `/.packages` shows the host's packages until `showFunction` hides them. Returns
+ * a descriptor of a /proc with all processes of the sandbox, which is for the keeper: in the other one each sees what it could trace.
+ */
+export function buildRoot(root: string, packages: string, user: { readonly uid: number; readonly gid: number }, ownNetwork: boolean): number {
   check(libc.mount('none', '/', 'none', MS_REC | MS_PRIVATE, ''), 'make mounts private');
   check(libc.mount('tmpfs', root, 'tmpfs', MS_NOSUID | MS_NODEV, 'size=1m,nr_inodes=512,mode=755'), 'mount the root');
   const inside = (path: string) => `${root}${path}`;
@@ -94,8 +98,15 @@ export function buildRoot(root: string, packages: string, user: { readonly uid: 
   check(libc.syscall(BigInt(SYSCALLS.pivot_root[architecture()]), '.', '.old', null), 'pivot_root');
   check(libc.chdir('/'), 'chdir');
   // The host's proc must still be in sight: a user namespace may mount its own only where that is so.
-  check(libc.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, ''), 'mount proc');
+  mountProc('');
+  const everybody = openSync('/proc', O_DIRECTORY);
+  mountProc('hidepid=ptraceable');
   check(libc.umount2('/.old', MNT_DETACH), "leave the host's root");
+  return everybody;
+}
+
+function mountProc(options: string): void {
+  check(libc.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, options), 'mount proc');
 }
 
 function readOnly(source: string, target: string): void {
@@ -148,6 +159,9 @@ function buildDev(dev: string): void {
   for (const name of ['null', 'zero', 'full', 'random', 'urandom']) {
     writeFileSync(`${dev}/${name}`, '');
     check(libc.mount(`/dev/${name}`, `${dev}/${name}`, 'none', MS_BIND, ''), `bind /dev/${name}`);
+    // The device is written to as ever; its times on the host, which others see, are not changed.
+    const flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC;
+    check(libc.mount('none', `${dev}/${name}`, 'none', flags, ''), `make /dev/${name} read-only`);
   }
   symlinkSync('/tmp', `${dev}/shm`);
   symlinkSync('/proc/self/fd', `${dev}/fd`);

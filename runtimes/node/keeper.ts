@@ -22,6 +22,8 @@ export type KeeperOptions = {
   readonly templatePid: number;
   /** A descriptor of the process that forked this one, and ends at once: the zygote is the parent then. */
   readonly parent: number;
+  /** A descriptor of a /proc in which all processes of the sandbox are. */
+  readonly everybody: number;
   readonly user: User;
 };
 
@@ -120,7 +122,7 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       enterUserNamespace(options.user);
       undumpable();
       endWithZygote(options);
-      state.initTmp = tmpDevice('self')!;
+      state.initTmp = tmpDevice('/proc/self')!;
       state.spares = spareMaker(message, options.user);
       break;
     case 'fork':
@@ -204,13 +206,13 @@ function conclude(options: KeeperOptions, state: State, id: number, status: numb
 }
 
 /** Ends every process that is neither keeper, nor template, nor an instance that lives, nor started by one. */
-function clearAway({ templatePid }: KeeperOptions, state: State): void {
+function clearAway({ templatePid, everybody }: KeeperOptions, state: State): void {
   const instances = [...state.instances.values()];
   const spared = new Set([1, templatePid, ...instances.flatMap(({ pid }) => pid ?? [])]);
   const living = new Set(instances.filter(({ doomed }) => !doomed).map(({ tmp }) => tmp));
   // One that has just been forked is in its own place when it has said hello.
   if (instances.some(({ pid }) => pid === undefined)) living.add(state.initTmp);
-  if (!endStrays({ spared, living })) throw new Error('the function left more processes behind than can be ended one by one');
+  if (!endStrays({ proc: `/proc/self/fd/${everybody}`, spared, living })) throw new Error('the function left more processes behind than can be ended one by one');
 }
 
 /** Records from the template's socket: the kernel says who sent each. */
@@ -273,7 +275,7 @@ function spareMaker(message: FunctionMessage, user: { readonly uid: number; read
       cpSync('/tmp', '/.tmp', { recursive: true, preserveTimestamps: true, verbatimSymlinks: true, filter: canBeCopied });
       moveMount('/.tmp', '/tmp');
     }
-    return { user: userNamespace, mounts: openSync('/proc/self/ns/mnt', 'r'), tmp: tmpDevice('self')! };
+    return { user: userNamespace, mounts: openSync('/proc/self/ns/mnt', 'r'), tmp: tmpDevice('/proc/self')! };
   };
 }
 

@@ -10,6 +10,8 @@ const SIGKILL = 9;
 const STRAYS = 256;
 
 export type StraysOptions = {
+  /** Where the kernel shows the processes. */
+  readonly proc: string;
   /** Processes to leave alone, whatever they have as /tmp. */
   readonly spared: ReadonlySet<number>;
   /** Devices of the /tmp of those that may live. */
@@ -17,14 +19,14 @@ export type StraysOptions = {
 };
 
 /** Ends all others of this pid namespace. False: there are too many. */
-export function endStrays({ spared, living }: StraysOptions): boolean {
+export function endStrays({ proc, spared, living }: StraysOptions): boolean {
   const ended = new Set<number>();
   for (let before = -1; ended.size !== before;) {
     before = ended.size;
-    for (const name of readdirSync('/proc')) {
+    for (const name of readdirSync(proc)) {
       const pid = Number(name);
       if (!Number.isInteger(pid) || spared.has(pid) || ended.has(pid)) continue;
-      const device = tmpDevice(pid);
+      const device = tmpDevice(`${proc}/${pid}`);
       if (device === undefined || living.has(device)) continue;
       if (ended.size >= STRAYS) return false;
       libc.kill(pid, SIGKILL);
@@ -34,11 +36,11 @@ export function endStrays({ spared, living }: StraysOptions): boolean {
   return true;
 }
 
-/** The device number of the /tmp that a process sees. Undefined: it has ended. */
-export function tmpDevice(pid: number | 'self'): string | undefined {
+/** The device number of the /tmp that a process sees, by its directory in /proc. Undefined: it has ended. */
+export function tmpDevice(directory: string): string | undefined {
   let mounts: string;
   try {
-    mounts = readFileSync(`/proc/${pid}/mountinfo`, 'latin1');
+    mounts = readFileSync(`${directory}/mountinfo`, 'latin1');
   } catch {
     return undefined;
   }

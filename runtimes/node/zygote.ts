@@ -9,12 +9,10 @@ import type { BlankMessage } from './ladder.ts';
 import { listenAt, loopbackUp } from './loopback.ts';
 import { receiveMessage, sendMessage, sendRecord, socketPair } from './messages.ts';
 import { buildRoot, emptyBoundingSet, leaveNamespaces, undumpable } from './isolate.ts';
-import { machineMs } from './steps.ts';
 import type { User } from './isolate.ts';
 import { fork, rememberConditions } from './rungs.ts';
 import { keep } from './keeper.ts';
 import { runTemplate } from './template.ts';
-import type { TemplateOptions } from './template.ts';
 import { rememberShared } from './descriptors.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 import { ownRandomness } from './uniqueness.ts';
@@ -48,7 +46,7 @@ async function main(): Promise<void> {
 }
 
 /** Returns in each new template. */
-function forkOnCommand(): TemplateOptions {
+function forkOnCommand(): { keeper: number; user: User } {
   for (;;) {
     const received = receiveMessage(COMMANDS);
     if (!received) libc._exit(0);
@@ -63,8 +61,7 @@ function forkOnCommand(): TemplateOptions {
 }
 
 /** In a child of the zygote: walls, then the keeper as pid 1 of them, then the template as the keeper's child, which is where this returns. */
-function makeSandbox(order: BlankMessage, control: number, output: number, doorway = NONE): TemplateOptions {
-  const forkedMs = machineMs();
+function makeSandbox(order: BlankMessage, control: number, output: number, doorway = NONE): { keeper: number; user: User } {
   ignoreChildren(false);
   const user = describeUser(order);
   for (const fd of [1, 2]) check(libc.dup2(output, fd), 'dup2');
@@ -77,19 +74,20 @@ function makeSandbox(order: BlankMessage, control: number, output: number, doorw
     sendRecord(control, RECORD.born, pid);
     libc._exit(0);
   }
-  buildRoot(order.root, order.packages, user, order.network !== 'host');
+  const everybody = buildRoot(order.root, order.packages, user, order.network !== 'host');
   const [keeper, template] = socketPair();
   const templatePid = fork();
   if (templatePid !== 0) {
     libc.close(template);
     undumpable();
-    keep({ control, doorway, template: keeper, templatePid, parent, user });
+    keep({ control, doorway, template: keeper, templatePid, parent, everybody, user });
   }
   libc.close(parent);
+  libc.close(everybody);
   libc.close(control);
   libc.close(doorway);
   libc.close(keeper);
-  return { keeper: template, user, forkedMs, walledMs: machineMs() };
+  return { keeper: template, user };
 }
 
 /** The host has what listens there before it hears that the sandbox is born, and nobody inside has it. */

@@ -11,8 +11,6 @@ export type Forked = { readonly alive: boolean; kill(): void };
 export type SpareOptions<T extends Forked> = {
   readonly clock: Clock;
   readonly make: () => T;
-  /** One has ended, or is ended now, that nobody has asked for. */
-  readonly unused: (instance: T) => void;
 };
 
 /** It is made when nothing was asked for during so long: in a burst, whoever waits comes first. */
@@ -75,10 +73,7 @@ export class Spare<T extends Forked> {
 
   #drop(): void {
     this.#timer?.cancel();
-    const instance = this.#instance;
+    this.#instance?.kill();
     this.#instance = undefined;
-    if (!instance) return;
-    instance.kill();
-    this.#options.unused(instance);
   }
 }

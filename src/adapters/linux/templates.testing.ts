@@ -50,15 +50,24 @@ export async function openTemplates(t: TestContext, clock: Clock = systemClock):
  * The template of an instance as this host sees it, by the pid that the instance gives itself, other than any that a blank sandbox has. An
  * instance can do nothing to it, the host can.
  */
-export function templatePidOf(pid: number): number {
+export const templatePidOf = (pid: number): number => find(pid).instance.parent;
+
+/** The pids that all processes of an instance's sandbox but its keeper give themselves: template, instances, what they have started. */
+export function processesBeside(pid: number): number[] {
+  const { instance, below } = find(pid);
+  const keeper = below(process.pid).find((status) => status.pid === instance.parent)!.parent;
+  return below(keeper).map(({ inside }) => inside);
+}
+
+function find(pid: number): { readonly instance: Status; readonly below: (parent: number) => Status[] } {
   const statuses = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map((name) => statusOf(Number(name)));
+    .flatMap((name) => statusOf(Number(name)) ?? []);
   const below = (parent: number): Status[] =>
-    statuses.filter((status) => status?.parent === parent).flatMap((status) => [status!, ...below(status!.pid)]);
+    statuses.filter((status) => status.parent === parent).flatMap((status) => [status, ...below(status.pid)]);
   const [instance, ...others] = below(process.pid).filter((status) => status.inside === pid);
   assert.ok(instance && others.length === 0, `${others.length} others have pid ${pid}`);
-  return instance.parent;
+  return { instance, below };
 }
 
 /** `inside`: the pid in the innermost namespace. */
@@ -66,8 +75,10 @@ type Status = { readonly pid: number; readonly parent: number; readonly inside: 
 
 function statusOf(pid: number): Status | undefined {
   try {
-    const [, parent, inside] = /^PPid:\t(\d+)$[^]*^NSpid:.*\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))!;
-    return { pid, parent: Number(parent), inside: Number(inside) };
+    const [, state, parent, inside] = /^State:\t(\w)[^]*^PPid:\t(\d+)$[^]*^NSpid:.*\t(\d+)$/m.exec(
+      readFileSync(`/proc/${pid}/status`, 'latin1'),
+    )!;
+    return state === 'Z' ? undefined : { pid, parent: Number(parent), inside: Number(inside) };
   } catch {
     // It ended between two looks.
     return undefined;
