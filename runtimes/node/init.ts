@@ -15,7 +15,6 @@ import { native } from './native.ts';
 import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
 import type { Loaded } from './serve.ts';
 import { followProxy } from './proxy.ts';
-import { machineMs } from './steps.ts';
 import { installStreaming, streamingOptions } from './streaming.ts';
 
 export type InitOptions = {
@@ -39,13 +38,7 @@ export type InitOptions = {
 export type Prepared = Inventory;
 
 export type InitFailed = { readonly failed: unknown };
-export type Initialised = Loaded & {
-  readonly initMs: number;
-  readonly blockers: readonly SnapshotBlocker[];
-  /** When the code was there, and when the module was loaded, as `machineMs` says. */
-  readonly shownMs: number;
-  readonly loadedMs: number;
-};
+export type Initialised = Loaded & { readonly initMs: number; readonly blockers: readonly SnapshotBlocker[] };
 
 const { stringify } = JSON;
 const now = performance.now.bind(performance);
@@ -81,12 +74,10 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   options.awaitCode?.();
   const startedMs = now();
   watchOpenings();
-  const shownMs = machineMs();
   try {
     const loaded = await loadHandler(taskRoot, handler);
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
-    const loadedMs = machineMs();
     watch?.stop();
     const blockers = await leftBehind(before, taskRoot);
     return {
@@ -97,8 +88,6 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
       returnsValues: values,
       initMs,
       blockers,
-      shownMs,
-      loadedMs,
     };
   } catch (error) {
     logError('Uncaught Exception', error);

@@ -1,0 +1,62 @@
+/** Attacks on a platform, from inside a function of it: after each the platform is well, the attacker's function and a neighbour answer. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { eventually, startIsolated, startNeighbour } from '../e2e/platform.ts';
+import type { Isolated } from '../e2e/platform.ts';
+import { USERS } from '../e2e/users.ts';
+import type { User } from '../e2e/users.ts';
+
+export type Siege = {
+  readonly t: TestContext;
+  readonly user: User;
+  readonly isolated: Isolated;
+  /** What the attacker says came of an attempt. Fails when the attacker itself does. */
+  ask<T>(attempt: string, options?: object): Promise<T>;
+  /** One attack, and the look around after it. */
+  attack(what: string, run: () => Promise<void>): Promise<void>;
+};
+
+/** The source of a function in this directory. */
+export const source = (file: string): string => readFileSync(join(import.meta.dirname, file), 'utf8');
+
+/**
+ * Runs `attacks` against a platform of its own: as root and as a user without rights, where the tests run as root. `attacker`: the file of a
+ * function, deployed under that name without its ending, that takes `{ attempt: NAME, ...options }` and answers `here` to `none`.
+ */
+export function besiege(what: string, attacker: string, attacks: (siege: Siege) => Promise<void>): void {
+  for (const user of USERS) {
+    test(`${what}, the platform being run by ${user}`, { timeout: 180_000 }, async (t) => {
+      const isolated = await startIsolated(t, undefined, user);
+      if (!isolated) return;
+      const name = attacker.replace(/\..*/, '');
+      await isolated.create(name, source(attacker), { Timeout: 20, MemorySize: 256 });
+      const neighbour = await startNeighbour(isolated);
+      const ask = async <T>(attempt: string, options: object = {}): Promise<T> => {
+        const { value, error } = await isolated.invoke(name, { attempt, ...options });
+        assert.equal(error, undefined, JSON.stringify(error));
+        return value as T;
+      };
+      const attack = (wall: string, run: () => Promise<void>) =>
+        t.test(wall, async () => {
+          const before = neighbour.answers;
+          await run();
+          await isolated.healthy();
+          await eventually(async () => assert.equal(await ask('none'), 'here'));
+          await eventually(() => assert.ok(neighbour.answers > before, 'the neighbour has answered meanwhile'));
+        });
+      await attacks({ t, user, isolated, ask, attack });
+      await neighbour.stop();
+    });
+  }
+}
+
+export type Results = Readonly<Record<string, string>>;
+
+/** Each of several attempts was refused; by an error like `code`. */
+export function allRefused(results: Results, code = /^refused: /): void {
+  assert.ok(Object.keys(results).length > 0);
+  for (const [what, result] of Object.entries(results)) assert.match(result, code, what);
+}
