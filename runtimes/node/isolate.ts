@@ -66,7 +66,12 @@ export function enter(namespace: number): void {
  * Builds the root on the directory `root` and moves into it. `/.packages` shows the host's packages until `showFunction` hides them. Returns
  * a descriptor of a /proc with all processes of the sandbox, which is for the keeper: in the other one each sees what it could trace.
  */
-export function buildRoot(root: string, packages: string, user: { readonly uid: number; readonly gid: number }, ownNetwork: boolean): number {
+export function buildRoot(
+  root: string,
+  packages: string,
+  user: { readonly uid: number; readonly gid: number },
+  ownNetwork: boolean,
+): number {
   check(libc.mount('none', '/', 'none', MS_REC | MS_PRIVATE, ''), 'make mounts private');
   check(libc.mount('tmpfs', root, 'tmpfs', MS_NOSUID | MS_NODEV, 'size=1m,nr_inodes=512,mode=755'), 'mount the root');
   const inside = (path: string) => `${root}${path}`;

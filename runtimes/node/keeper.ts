@@ -212,7 +212,8 @@ function clearAway({ templatePid, everybody }: KeeperOptions, state: State): voi
   const living = new Set(instances.filter(({ doomed }) => !doomed).map(({ tmp }) => tmp));
   // One that has just been forked is in its own place when it has said hello.
   if (instances.some(({ pid }) => pid === undefined)) living.add(state.initTmp);
-  if (!endStrays({ proc: `/proc/self/fd/${everybody}`, spared, living })) throw new Error('the function left more processes behind than can be ended one by one');
+  if (!endStrays({ proc: `/proc/self/fd/${everybody}`, spared, living }))
+    throw new Error('the function left more processes behind than can be ended one by one');
 }
 
 /** Records from the template's socket: the kernel says who sent each. */

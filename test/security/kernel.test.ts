@@ -52,8 +52,7 @@ besiege('what the kernel is asked for', 'native.mjs', async ({ t, isolated, ask,
       bytes.writeUInt32LE(number, 1);
       return [...bytes];
     };
-    for (const name of ['mount', 'bpf', 'ptrace'])
-      assert.equal(await ask('machineCode', { code: syscall(of(DENIED, name)) }), 'went on');
+    for (const name of ['mount', 'bpf', 'ptrace']) assert.equal(await ask('machineCode', { code: syscall(of(DENIED, name)) }), 'went on');
     // x32: bit 30.
     assert.equal(await ask('machineCode', { code: syscall(0x4000_0000 + of(DENIED, 'ptrace')) }), 'went on');
   });
@@ -68,7 +67,9 @@ besiege('what the kernel is asked for', 'native.mjs', async ({ t, isolated, ask,
     const fd = Number((await calls({ fd: [NUMBERS.inotify_init1, 0] }))['fd']!.slice(4));
     const add = of(SYSCALLS, 'inotify_add_watch');
     const masks = { access: 1, open: 0x20, closed: 0x10, all: 0xfff };
-    const numbers = Object.fromEntries(Object.entries(masks).map(([name, mask]) => [name, { path: '/usr/bin', call: [add, fd, 'path', mask] }]));
+    const numbers = Object.fromEntries(
+      Object.entries(masks).map(([name, mask]) => [name, { path: '/usr/bin', call: [add, fd, 'path', mask] }]),
+    );
     allRefused(await ask<Results>('paths', { numbers }), /^refused: EPERM$/);
     allRefused(await calls({ fanotify: [of(DENIED, 'fanotify_init'), 0, 0], notify: [NUMBERS.fcntl, 0, 1026, 1] }), /^refused: EPERM$/);
     assert.equal(await ask('watch'), 'mark');

@@ -49,10 +49,18 @@ const attempts = {
   /** Calls with a path as one of their arguments: `path` stands for it. */
   paths: ({ numbers }) =>
     Object.fromEntries(
-      Object.entries(numbers).map(([name, { path, call: [number, ...args] }]) => {
-        const at = string(path);
-        return [name, call(number, ...args.map((argument) => (argument === 'path' ? at : argument)))];
-      }),
+      Object.entries(numbers).map(
+        ([
+          name,
+          {
+            path,
+            call: [number, ...args],
+          },
+        ]) => {
+          const at = string(path);
+          return [name, call(number, ...args.map((argument) => (argument === 'path' ? at : argument)))];
+        },
+      ),
     ),
   /** Runs machine code in a page that is writable and executable. */
   machineCode: ({ code }) => {

@@ -97,8 +97,30 @@ async function reach({ numbers }) {
   // Those that it could see, and those whose numbers it can guess.
   for (let pid = 1; pid <= 12; pid++) {
     if (pid === process.pid) continue;
-    for (const file of ['cmdline', 'stat', 'environ', 'mem', 'maps', 'auxv', 'syscall', 'stack', 'pagemap', 'io', 'map_files', 'fdinfo', 'cwd', 'root', 'exe', 'ns/mnt', 'timers'])
-      found[`${pid} ${file}`] = attempt(() => (/cwd|root|exe|fdinfo|map_files|ns/.test(file) ? fs.readdirSync(`/proc/${pid}/${file}`) : fs.readFileSync(`/proc/${pid}/${file}`)).length);
+    for (const file of [
+      'cmdline',
+      'stat',
+      'environ',
+      'mem',
+      'maps',
+      'auxv',
+      'syscall',
+      'stack',
+      'pagemap',
+      'io',
+      'map_files',
+      'fdinfo',
+      'cwd',
+      'root',
+      'exe',
+      'ns/mnt',
+      'timers',
+    ])
+      found[`${pid} ${file}`] = attempt(
+        () =>
+          (/cwd|root|exe|fdinfo|map_files|ns/.test(file) ? fs.readdirSync(`/proc/${pid}/${file}`) : fs.readFileSync(`/proc/${pid}/${file}`))
+            .length,
+      );
     for (const fd of [3, 5, 20]) found[`${pid} fd ${fd}`] = attempt(() => fs.openSync(`/proc/${pid}/fd/${fd}`));
     for (const file of ['mem', 'oom_score_adj', 'clear_refs', 'coredump_filter', 'comm', 'timerslack_ns'])
       found[`${pid} write ${file}`] = attempt(() => fs.writeFileSync(`/proc/${pid}/${file}`, '1'));
@@ -106,7 +128,8 @@ async function reach({ numbers }) {
     found[`${pid} ptrace`] = call(numbers.ptrace, 0x4206, pid, 0, 0);
     found[`${pid} readv`] = call(numbers.readv, pid, address(vector), 1, address(vector), 1, 0);
     if (pid === 1) continue;
-    for (const signal of ['SIGUSR2', 'SIGTERM', 'SIGCONT', 'SIGKILL', 'SIGSTOP']) found[`${pid} ${signal}`] = attempt(() => process.kill(pid, signal));
+    for (const signal of ['SIGUSR2', 'SIGTERM', 'SIGCONT', 'SIGKILL', 'SIGSTOP'])
+      found[`${pid} ${signal}`] = attempt(() => process.kill(pid, signal));
     found[`${pid} group`] = attempt(() => process.kill(-pid, 'SIGKILL'));
     found[`${pid} queue`] = call(numbers.queue, pid, 12, address(limit));
     found[`${pid} thread`] = call(numbers.tgkill, pid, pid, 9);
@@ -146,7 +169,13 @@ const attempts = {
     process.exit(1);
   },
   mark: ({ mark }) => {
-    const before = { environment: process.env.MARK, global: globalThis.mark, files: fs.readdirSync('/tmp'), prototype: Object.prototype.mark, stayed };
+    const before = {
+      environment: process.env.MARK,
+      global: globalThis.mark,
+      files: fs.readdirSync('/tmp'),
+      prototype: Object.prototype.mark,
+      stayed,
+    };
     process.env.MARK = globalThis.mark = mark;
     Object.prototype.mark = mark;
     fs.writeFileSync(`/tmp/${mark}`, mark);

@@ -304,5 +304,4 @@ besiege('the walls of a sandbox', 'intruder.mjs', async ({ t, isolated, ask, att
     const { error } = await isolated.invoke('intruder', { attempt: 'signal', pid: -1, signal: 'SIGKILL' });
     assert.ok(error === undefined || error.errorType === 'Runtime.ExitError', JSON.stringify(error));
   });
-
 });
