@@ -16,6 +16,7 @@ export const KIND = {
   invokeForm: 0x02,
   ready: 0x10,
   initError: 0x11,
+  steps: 0x12,
   response: 0x20,
   error: 0x21,
   streamHead: 0x22,

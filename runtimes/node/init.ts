@@ -15,6 +15,7 @@ import { native } from './native.ts';
 import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
 import type { Loaded } from './serve.ts';
 import { followProxy } from './proxy.ts';
+import { machineMs } from './steps.ts';
 import { installStreaming, streamingOptions } from './streaming.ts';
 
 export type InitOptions = {
@@ -38,7 +39,13 @@ export type InitOptions = {
 export type Prepared = Inventory;
 
 export type InitFailed = { readonly failed: unknown };
-export type Initialised = Loaded & { readonly initMs: number; readonly blockers: readonly SnapshotBlocker[] };
+export type Initialised = Loaded & {
+  readonly initMs: number;
+  readonly blockers: readonly SnapshotBlocker[];
+  /** When the code was there, and when the module was loaded, as `machineMs` says. */
+  readonly shownMs: number;
+  readonly loadedMs: number;
+};
 
 const { stringify } = JSON;
 const now = performance.now.bind(performance);
@@ -74,10 +81,12 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   options.awaitCode?.();
   const startedMs = now();
   watchOpenings();
+  const shownMs = machineMs();
   try {
     const loaded = await loadHandler(taskRoot, handler);
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
+    const loadedMs = machineMs();
     watch?.stop();
     const blockers = await leftBehind(before, taskRoot);
     return {
@@ -88,6 +97,8 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
       returnsValues: values,
       initMs,
       blockers,
+      shownMs,
+      loadedMs,
     };
   } catch (error) {
     logError('Uncaught Exception', error);

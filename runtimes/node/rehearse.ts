@@ -13,6 +13,7 @@ import { loadHandler } from './load.ts';
 import { loopAlive } from './loop.ts';
 import { receiveMessage, receiveRecord, sendMessage, sendRecord, socketPair } from './messages.ts';
 import { serve } from './serve.ts';
+import { machineMs } from './steps.ts';
 import { refreshRandomness } from './uniqueness.ts';
 
 /**
@@ -53,7 +54,8 @@ async function invokeRepeatedly(handler: Handler): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) writeSync(host, invokeFrame(round));
   const SHUT_WR = 1;
   libc.shutdown(host, SHUT_WR);
-  serve(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve(), loopAlive });
+  const birth = { begunMs: machineMs(), forkedMs: machineMs(), readyMs: machineMs(), eventMs: 0 };
+  serve(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve(), loopAlive, birth });
   await done.promise;
   libc.close(host);
   libc.close(sandbox);

@@ -19,6 +19,7 @@ import type { LoopAlive } from './idle.ts';
 import { IdleWatch } from './idle.ts';
 import { Leftovers } from './leftovers.ts';
 import type { Handler } from './load.ts';
+import { machineMs } from './steps.ts';
 import { ResponseStream } from './streaming.ts';
 import { setTrace } from './trace.ts';
 import { uncurry } from './uncurry.ts';
@@ -39,6 +40,17 @@ export type ServeOptions = {
   readonly exit: (code: number) => void;
   /** In a forked process, which Node does not tell that its event loop is empty. */
   readonly loopAlive?: LoopAlive;
+  /** Told with the first answer. */
+  readonly birth?: Birth;
+};
+
+/** When an instance came to be, as `machineMs` says; 0: it did not happen. */
+export type Birth = {
+  /** The template read the order; it had forked; the instance was ready for its first invocation, and had read it. */
+  readonly begunMs: number;
+  readonly forkedMs: number;
+  readonly readyMs: number;
+  eventMs: number;
 };
 
 /** One at a time: waits for the first invocation, begins it and returns; the event loop, or the blocking wait in it, then keeps the process going until the host closes the channel. */
@@ -116,11 +128,13 @@ class Server {
   #answers = 0;
   #maxRss = 0;
   #measuredMs = 0;
+  #birth: Birth | undefined;
 
-  constructor(loaded: Loaded, channel: Channel, { concurrency, loopAlive }: ServeOptions) {
+  constructor(loaded: Loaded, channel: Channel, { concurrency, loopAlive, birth }: ServeOptions) {
     this.#loaded = loaded;
     this.#channel = channel;
     this.#concurrent = concurrency > 1;
+    this.#birth = birth;
     if (loopAlive && !this.#concurrent) {
       this.#watch = new IdleWatch({ alive: loopAlive, patient: () => this.#awaitsPromise(), idle: () => this.idle() });
     }
@@ -150,6 +164,7 @@ class Server {
       ending.exit(0);
       return false;
     }
+    if (!drained && this.#birth) this.#birth.eventMs = machineMs();
     this.#beginning = true;
     try {
       this.#begin(undefined);
@@ -320,6 +335,7 @@ class Server {
     flushLines();
     invocation.over = true;
     invocation.response?.seal();
+    if (this.#birth) this.#tellBirth(this.#birth);
     this.#channel.sendText(kind, invocation.stream, 4, this.#memoryKiB(), text);
     if (invocation.scope) {
       remove(this.#running, invocation);
@@ -331,6 +347,13 @@ class Server {
     if (this.#beginning) return;
     this.#watch?.stop();
     if (!last) this.#turn();
+  }
+
+  /** By itself, right before the first answer: the host reads both at once. */
+  #tellBirth({ begunMs, forkedMs, readyMs, eventMs }: Birth): void {
+    this.#birth = undefined;
+    // Text of numbers asks nothing that user code could have changed.
+    this.#channel.sendText(KIND.steps, 0, 0, 0, `[${begunMs},${forkedMs},${readyMs},${eventMs},${machineMs()}]`);
   }
 
   /** The most it has used so far, KiB. Asking costs as much as a short invocation: it is done for each of the first, then now and then. */

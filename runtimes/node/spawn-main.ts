@@ -7,12 +7,17 @@ import { Channel } from './channel.ts';
 import { ending } from './ending.ts';
 import { initialise } from './init.ts';
 import { serve } from './serve.ts';
+import { machineMs } from './steps.ts';
 
 const CHANNEL = 3;
+const loadedMs = machineMs();
+const beganMs = loadedMs - performance.now();
 const { exit } = ending;
 const [taskRoot, handler, concurrency] = process.argv.splice(2) as [string, string, string];
 const channel = new Channel(CHANNEL);
 
 const outcome = await initialise({ taskRoot, handler, channel });
-if (reportInit(channel, outcome)) serve(outcome, channel, { concurrency: Number(concurrency), exit });
-else process.exit(1);
+if (reportInit(channel, outcome, [beganMs, loadedMs])) {
+  const birth = { begunMs: 0, forkedMs: 0, readyMs: machineMs(), eventMs: 0 };
+  serve(outcome, channel, { concurrency: Number(concurrency), exit, birth });
+} else process.exit(1);

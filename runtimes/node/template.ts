@@ -20,6 +20,8 @@ import { initialise, prepare } from './init.ts';
 import { rehearseInit } from './rehearse-init.ts';
 import { reportInit } from './boot.ts';
 import { serve } from './serve.ts';
+import type { Birth } from './serve.ts';
+import { machineMs } from './steps.ts';
 
 const MiB = 1024 * 1024;
 /** The channel has no descriptor before there is a function. */
@@ -39,6 +41,9 @@ export type TemplateOptions = {
   /** This end of the connection to the keeper. */
   readonly keeper: number;
   readonly user: User;
+  /** When the zygote had forked this sandbox, and when its walls stood, as `machineMs` says. */
+  readonly forkedMs: number;
+  readonly walledMs: number;
 };
 
 /** Goes on in the template and, after a fork, in each instance. */
@@ -48,7 +53,9 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const channel = new Channel(NOT_YET);
   const prepared = prepare(channel);
   await rehearseInit(prepared);
+  const blankMs = machineMs();
   const first = receiveMessage(options.keeper);
+  const readMs = machineMs();
   if (!first) libc._exit(0);
   const spec = first!.message as { readonly do: 'init' } & FunctionMessage;
   const [boot] = first!.fds as [number];
@@ -70,13 +77,13 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   });
   // Before the host hears of it: the keeper must know when the host asks for an instance.
   sendRecord(options.keeper, RECORD.initialised);
-  if (!reportInit(channel, outcome)) exit(1);
+  if (!reportInit(channel, outcome, [options.forkedMs, options.walledMs, blankMs, readMs])) exit(1);
   else {
     const instance = forkOnCommand(options.keeper);
-    becomeInstance(options.keeper, instance);
+    const birth = becomeInstance(options.keeper, instance);
     libc.close(boot);
     channel.swap(instance.channel, instance.events);
-    serve(outcome, channel, { concurrency: spec.concurrency, exit, loopAlive });
+    serve(outcome, channel, { concurrency: spec.concurrency, exit, loopAlive, birth });
   }
 }
 
@@ -111,6 +118,8 @@ type InstanceOrder = {
   readonly userNamespace: number;
   readonly mounts: number;
   readonly forked: boolean;
+  /** When the template read it. */
+  readonly readMs: number;
 };
 
 /** Waits for commands, blocking, so that nothing of the function runs between two forks; returns in each instance. */
@@ -122,13 +131,14 @@ function forkOnCommand(keeper: number): InstanceOrder {
     const { message, fds } = received as Message;
     const order = message as TemplateMessage;
     if (order.do === 'fork' || order.do === 'serve') {
+      const readMs = machineMs();
       // From the host the channel and perhaps a way for events, from the keeper two namespaces.
       const given = fds as number[];
       const channel = given[0]!;
       const events = given.length === WITH_EVENTS ? given[1]! : channel;
       const userNamespace = given[given.length - 2]!;
       const mounts = given[given.length - 1]!;
-      const instance = { id: order.id, channel, events, userNamespace, mounts, forked: order.do === 'fork' };
+      const instance = { id: order.id, channel, events, userNamespace, mounts, forked: order.do === 'fork', readMs };
       const pid = order.do === 'serve' ? 0 : tryFork();
       if (pid === 0) return instance;
       if (pid === -1) sendRecord(keeper, RECORD.notForked, order.id);
@@ -142,7 +152,8 @@ function forkOnCommand(keeper: number): InstanceOrder {
   }
 }
 
-function becomeInstance(keeper: number, instance: InstanceOrder): void {
+function becomeInstance(keeper: number, instance: InstanceOrder): Birth {
+  const forkedMs = instance.forked ? machineMs() : 0;
   if (instance.forked) {
     sendRecord(keeper, RECORD.hello, instance.id);
     libc.close(keeper);
@@ -161,6 +172,7 @@ function becomeInstance(keeper: number, instance: InstanceOrder): void {
   libc.close(instance.mounts);
   waitYourTurn();
   chdir('/var/task');
+  return { begunMs: instance.readMs, forkedMs, readyMs: machineMs(), eventMs: 0 };
 }
 
 /** Node reads its pid once, at start. */

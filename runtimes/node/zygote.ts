@@ -9,10 +9,12 @@ import type { BlankMessage } from './ladder.ts';
 import { listenAt, loopbackUp } from './loopback.ts';
 import { receiveMessage, sendMessage, sendRecord, socketPair } from './messages.ts';
 import { buildRoot, emptyBoundingSet, leaveNamespaces, undumpable } from './isolate.ts';
+import { machineMs } from './steps.ts';
 import type { User } from './isolate.ts';
 import { fork, rememberConditions } from './rungs.ts';
 import { keep } from './keeper.ts';
 import { runTemplate } from './template.ts';
+import type { TemplateOptions } from './template.ts';
 import { rememberShared } from './descriptors.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 import { ownRandomness } from './uniqueness.ts';
@@ -46,7 +48,7 @@ async function main(): Promise<void> {
 }
 
 /** Returns in each new template. */
-function forkOnCommand(): { keeper: number; user: User } {
+function forkOnCommand(): TemplateOptions {
   for (;;) {
     const received = receiveMessage(COMMANDS);
     if (!received) libc._exit(0);
@@ -61,7 +63,8 @@ function forkOnCommand(): { keeper: number; user: User } {
 }
 
 /** In a child of the zygote: walls, then the keeper as pid 1 of them, then the template as the keeper's child, which is where this returns. */
-function makeSandbox(order: BlankMessage, control: number, output: number, doorway = NONE): { keeper: number; user: User } {
+function makeSandbox(order: BlankMessage, control: number, output: number, doorway = NONE): TemplateOptions {
+  const forkedMs = machineMs();
   ignoreChildren(false);
   const user = describeUser(order);
   for (const fd of [1, 2]) check(libc.dup2(output, fd), 'dup2');
@@ -87,7 +90,7 @@ function makeSandbox(order: BlankMessage, control: number, output: number, doorw
   libc.close(control);
   libc.close(doorway);
   libc.close(keeper);
-  return { keeper: template, user };
+  return { keeper: template, user, forkedMs, walledMs: machineMs() };
 }
 
 /** The host has what listens there before it hears that the sandbox is born, and nobody inside has it. */

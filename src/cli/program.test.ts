@@ -107,6 +107,43 @@ test('invoke prints the answer, takes its payload from a file or stdin, and ends
   assert.equal((await hearth(['invoke', 'good', '--payload', '@nowhere', '--endpoint', endpoint])).code, 2);
 });
 
+test('trace shows the steps of a start, or lists those of a function, and says when there is none', async (t) => {
+  const id = '9b49c754-b47c-4598-b926-733caffc0e6b';
+  const start = {
+    ...{ id, functionName: 'hello', version: '$LATEST', invoked: true, timeMs: 1_000, totalMs: 10, kind: 'boot', cause: 'first call' },
+    steps: [
+      { name: 'boot ordered', atMs: -2 },
+      { name: 'arrived', atMs: 0 },
+      { name: 'decided', atMs: 7.5 },
+      { name: 'ended', atMs: 10 },
+    ],
+  };
+  const notFound = { status: 404, headers: { 'x-amzn-errortype': 'ResourceNotFoundException' }, body: { message: 'not there' } };
+  const { endpoint, requests } = await serve(t, (request) => {
+    if (request.url === `/_hearth/starts/${id}`) return { status: 200, body: start };
+    if (request.url!.startsWith('/_hearth/functions/hello/starts')) return { status: 200, body: { starts: [start] } };
+    return notFound;
+  });
+  const shown = await hearth(['trace', id, '--endpoint', endpoint]);
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(
+    shown.stdout,
+    /^hello:\$LATEST invocation 9b49c754[^\n]+\nboot: first call, 10\.00 ms, 1970-01-01T00:00:01\.000Z\n\nSTEP +AT MS +TOOK MS\n/,
+  );
+  assert.match(
+    shown.stdout,
+    /\nboot ordered +-2\.00\narrived +0\.00 +2\.00\ndecided +7\.50 +7\.50 {2}#{18}\nended +10\.00 +2\.50 {2}#{6}\n$/,
+  );
+  assert.deepEqual(JSON.parse((await hearth(['trace', id, '--json', '--endpoint', endpoint])).stdout), start);
+  const listed = await hearth(['trace', 'hello', '--kind', 'boot', '--limit', '3', '--endpoint', endpoint]);
+  assert.equal(requests.at(-1)!.url, '/_hearth/functions/hello/starts?kind=boot&limit=3');
+  assert.match(listed.stdout, /^TIME +KIND +CAUSE +TOTAL MS +ID\n1970-01-01T00:00:01\.000Z +boot +first call +10\.00 +9b49c754/);
+  const none = await hearth(['trace', id.replace('9b', '00'), '--endpoint', endpoint]);
+  assert.equal(none.code, 1);
+  assert.match(none.stderr, /^error ResourceNotFoundException: no start is recorded under 0049c754/);
+  assert.match((await hearth(['trace', 'nobody', '--endpoint', endpoint])).stderr, /^error ResourceNotFoundException: not there/);
+});
+
 test('requests are signed when there is a key, and half a key is refused', async (t) => {
   const { endpoint, requests } = await serve(t, () => ({ status: 200, body: { Functions: [] } }));
   const key = { AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' };

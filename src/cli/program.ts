@@ -9,6 +9,7 @@ import type { InvokeOptions, UrlOptions, ValuesOptions } from './functions.ts';
 import type { KeyOptions } from './keys.ts';
 import type { LogsOptions } from './logs.ts';
 import { createOutput } from './output.ts';
+import type { TraceOptions } from './trace.ts';
 import type { Ahead, UpOptions } from './up.ts';
 
 const EXIT_CODES_HELP = `
@@ -99,6 +100,12 @@ function addFunctionVerbs(program: Command): void {
     .option('--request-id <id>', 'of one invocation only')
     .option('--limit <number>', 'the latest so many entries (default 1000)')
     .action(verb<LogsOptions>(async (context, options, name) => (await import('./logs.ts')).logs(context, name, options)));
+  program
+    .command('trace <id>')
+    .description('show how an invocation got its instance, step by step; or, of a function, its latest starts')
+    .option('--kind <name>', 'of a function: warm, fork, boot or spawn')
+    .option('--limit <number>', 'of a function: the latest so many (default 20)')
+    .action(verb<TraceOptions>(async (context, options, subject) => (await import('./trace.ts')).trace(context, subject, options)));
   program
     .command('list')
     .description('list the functions')

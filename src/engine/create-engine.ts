@@ -1,7 +1,7 @@
 import { LIMITS, silentLog } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import { entriesOf } from '../ports/mod.ts';
-import type { InvocationReport, Sandboxes } from '../ports/mod.ts';
+import type { InvocationReport, LoneStart, Sandboxes } from '../ports/mod.ts';
 import { FormEvent } from '../protocol/mod.ts';
 import type { EncodableEvent } from '../protocol/mod.ts';
 import type { Deployment } from './deployment.ts';
@@ -22,6 +22,8 @@ export type EngineOptions = {
   readonly log: (line: EngineLog) => void;
   /** The same for each invocation's end. Default: its lines, by `log`. */
   readonly report?: (report: InvocationReport) => void;
+  /** Called for each start that no invocation reports. Default: nobody hears of it. */
+  readonly started?: (start: LoneStart) => void;
   /** Whether somebody reads along, who wants to see that an invocation has begun. */
   readonly isFollowed?: (functionName: string) => boolean;
   readonly limits?: Partial<EngineLimits>;
@@ -38,6 +40,7 @@ export function createEngine(options: EngineOptions): Engine {
     random: options.random,
     log: options.log,
     report: options.report ?? ((report) => asLines(report, options.log)),
+    started: options.started ?? (() => {}),
     isFollowed: options.isFollowed ?? (() => false),
     platformLog: options.platformLog ?? silentLog,
     limits: { ...DEFAULT_LIMITS, ...options.limits },

@@ -36,7 +36,8 @@ test('the first invocation boots and forks, the next one finds the instance warm
       invocations: 2,
       errors: 0,
       throttles: 0,
-      starts: { warm: 1, fork: 1, boot: 0, spawn: 0 },
+      starts: { warm: 1, fork: 0, boot: 1, spawn: 0 },
+      causes: { warm: { idle: 1 }, fork: {}, boot: { 'first call': 1 }, spawn: {} },
     },
   ]);
 });

@@ -3,6 +3,8 @@ import { SimSandboxes } from '../adapters/simulated/mod.ts';
 import type { SimFunction, SimHandler, SimSandboxesOptions } from '../adapters/simulated/mod.ts';
 import { manualClock, seededRandom } from '../kernel/mod.ts';
 import type { ManualClock } from '../kernel/mod.ts';
+import { entriesOf, startOfLone, startOfReport } from '../ports/mod.ts';
+import type { StartRecord } from '../ports/mod.ts';
 import type { StreamHead } from '../protocol/mod.ts';
 import { createEngine } from './mod.ts';
 import type { Deployment, Engine, EngineLimits, EngineListener, EngineLog, Invocation, InvocationHandle, Outcome } from './mod.ts';
@@ -13,6 +15,8 @@ export type Bench = {
   readonly clock: ManualClock;
   readonly sandboxes: SimSandboxes;
   readonly lines: EngineLog[];
+  /** As they are recorded: when their invocations have ended. */
+  readonly starts: StartRecord[];
   /** Moves time on in steps, letting promises settle at each. */
   pass(ms: number): Promise<void>;
   call(deployment: Deployment, event?: unknown, more?: Partial<Invocation> & { listener?: Partial<EngineListener> }): Call;
@@ -39,11 +43,17 @@ export function bench(options: {
   const random = seededRandom(1);
   const sandboxes = new SimSandboxes({ clock, random, functions: (spec) => options.functions[spec.handler]!, ...options.sandboxes });
   const lines: EngineLog[] = [];
+  const starts: StartRecord[] = [];
   const engine = createEngine({
     sandboxes,
     clock,
     random,
     log: (line) => void lines.push(line),
+    report(report) {
+      for (const entry of entriesOf(report)) lines.push({ ...entry, version: report.version } as EngineLog);
+      starts.push(...[startOfReport(report)].filter((start) => start !== undefined));
+    },
+    started: (start) => void starts.push(startOfLone(start)),
     isFollowed: () => options.followed ?? true,
     ...(options.limits && { limits: options.limits }),
   });
@@ -52,6 +62,7 @@ export function bench(options: {
     clock,
     sandboxes,
     lines,
+    starts,
     async pass(ms) {
       await setImmediate();
       for (let left = ms; left > 0; left -= STEP_MS) {

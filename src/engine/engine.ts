@@ -1,3 +1,4 @@
+import type { StartKind } from '../ports/mod.ts';
 import type { EncodableEvent, FunctionError, LogLevel, SnapshotBlocker, StreamHead } from '../protocol/mod.ts';
 import type { Deployment } from './deployment.ts';
 
@@ -76,7 +77,9 @@ export type DeploymentStats = {
   readonly invocations: number;
   readonly errors: number;
   readonly throttles: number;
-  readonly starts: Readonly<Record<'warm' | 'fork' | 'boot' | 'spawn', number>>;
+  readonly starts: Readonly<Record<StartKind, number>>;
+  /** The same by cause. */
+  readonly causes: Readonly<Record<StartKind, Readonly<Record<string, number>>>>;
 };
 
 /** Log line as the engine emits it: START, END, REPORT and the function's own. */

@@ -21,7 +21,6 @@ export type FleetOptions = {
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #members: Members;
-  readonly starts = { warm: 0, fork: 0, boot: 0, spawn: 0 };
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -62,7 +61,6 @@ export class Fleet {
 
   /** The instance to use next; only where one is available. */
   warm(): Member {
-    this.starts.warm++;
     return this.#members.next!;
   }
 
@@ -78,7 +76,6 @@ export class Fleet {
       return undefined;
     }
     const { instance } = member;
-    this.starts[instance.start]++;
     this.#members.add(member);
     host.instances++;
     template.use();

@@ -1,7 +1,7 @@
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import { leastRecentlyUsed } from '../policy/mod.ts';
 import type { HostView } from '../policy/mod.ts';
-import type { InvocationReport, Sandboxes } from '../ports/mod.ts';
+import type { InvocationReport, LoneStart, Sandboxes } from '../ports/mod.ts';
 import type { EngineLog } from './engine.ts';
 import type { Limits } from './limits.ts';
 import type { Pool } from './pool.ts';
@@ -13,6 +13,7 @@ export class Host implements HostView {
   readonly random: Random;
   readonly log: (line: EngineLog) => void;
   readonly report: (report: InvocationReport) => void;
+  readonly started: (start: LoneStart) => void;
   readonly isFollowed: (functionName: string) => boolean;
   readonly platformLog: Log;
   readonly limits: Limits;
@@ -25,15 +26,23 @@ export class Host implements HostView {
   /** Called when nothing runs and nothing waits any more. */
   onQuiet: (() => void) | undefined;
 
-  constructor(parts: Pick<Host, 'sandboxes' | 'clock' | 'random' | 'log' | 'report' | 'isFollowed' | 'platformLog' | 'limits'>) {
+  constructor(
+    parts: Pick<Host, 'sandboxes' | 'clock' | 'random' | 'log' | 'report' | 'started' | 'isFollowed' | 'platformLog' | 'limits'>,
+  ) {
     this.sandboxes = parts.sandboxes;
     this.clock = parts.clock;
     this.random = parts.random;
     this.log = parts.log;
     this.report = parts.report;
+    this.started = parts.started;
     this.isFollowed = parts.isFollowed;
     this.platformLog = parts.platformLog;
     this.limits = parts.limits;
+  }
+
+  /** What it is called here when a sandbox is made and init is run. */
+  get bootKind(): 'boot' | 'spawn' {
+    return this.sandboxes.driver === 'spawn' ? 'spawn' : 'boot';
   }
 
   get maxRunning(): number {
@@ -64,7 +73,7 @@ export class Host implements HostView {
     for (let excess = templates.length + 1 - this.limits.maxTemplates; excess > 0; excess--) {
       const unused = leastRecentlyUsed(templates);
       if (!unused) return;
-      unused.close();
+      unused.close('template made room');
     }
   }
 

@@ -1,7 +1,7 @@
 import { ExpiringFifo } from '../kernel/mod.ts';
-import { crowded, schedule, worthWaiting } from '../policy/mod.ts';
-import type { Line, Placement, PoolView, TemplateStage } from '../policy/mod.ts';
-import type { Exit } from '../ports/mod.ts';
+import { schedule } from '../policy/mod.ts';
+import type { Placement, PoolView, TemplateStage } from '../policy/mod.ts';
+import type { Exit, Start } from '../ports/mod.ts';
 import { Ahead } from './ahead.ts';
 import type { Deployment } from './deployment.ts';
 import type { DeploymentStats } from './engine.ts';
@@ -10,10 +10,14 @@ import type { Host } from './host.ts';
 import type { Member } from './member.ts';
 import { OutsideLog } from './outside-log.ts';
 import { Pace } from './pace.ts';
-import { Patience } from './patience.ts';
+import type { Patience } from './patience.ts';
 import { Refusals } from './refusals.ts';
 import type { Run } from './run.ts';
 import { TemplateSlot } from './template-slot.ts';
+import { SecondThoughts } from './second-thoughts.ts';
+import { failedStart, forkCause, newStart, WAITS, WARM, warmStart } from './starts.ts';
+import type { ForkCause, Wait } from './starts.ts';
+import { Tally } from './tally.ts';
 import type { BootOutcome } from './template-slot.ts';
 
 /**
@@ -29,6 +33,7 @@ export class Pool implements PoolView {
   readonly #deadlines: ExpiringFifo<Run>;
   readonly #fleet: Fleet;
   readonly #pace: Pace;
+  readonly #thoughts: SecondThoughts;
   readonly #patience: Patience;
   readonly maxInstances: number;
   readonly #ahead: Ahead;
@@ -38,11 +43,8 @@ export class Pool implements PoolView {
   #pumping = false;
   #pumpAgain = false;
   readonly outsideLog: OutsideLog;
-  /** The init's duration, until an invocation has reported it. */
-  #initMs: number | undefined;
   readonly #gone = Promise.withResolvers<unknown>();
-  invocations = 0;
-  errors = 0;
+  readonly tally = new Tally();
 
   constructor(deployment: Deployment, host: Host) {
     const { clock, limits } = host;
@@ -52,11 +54,13 @@ export class Pool implements PoolView {
     this.waiting = new ExpiringFifo({ clock, ttlMs: limits.queueAgeMs, expire: (run) => this.#agedOut(run) });
     this.#deadlines = new ExpiringFifo({ clock, ttlMs: deployment.timeoutMs, expire: (run) => run.timeOut() });
     this.outsideLog = new OutsideLog(deployment, host);
-    this.#patience = new Patience(clock, () => this.#think());
     this.template = new TemplateSlot({
       host,
       spec: deployment.spec,
-      listener: { log: (text, level) => this.outsideLog.add(text, level, this.stage === 'booting') },
+      listener: {
+        log: (text, level) => this.outsideLog.add(text, level, this.stage === 'booting'),
+        unused: (steps) => this.outsideLog.unused(steps),
+      },
       begun: () => (this.outsideLog.initTail = undefined),
       settled: (outcome) => this.#booted(outcome),
       lost: () => this.pump(Infinity),
@@ -69,8 +73,19 @@ export class Pool implements PoolView {
       closed: (member, exit) => this.#lost(member, exit),
     });
     this.#pace = new Pace(this.#fleet, deployment.spec.concurrency, limits.processors);
-    this.#refusals = new Refusals(deployment.spec.label);
+    this.#refusals = new Refusals(deployment.spec.label, this.tally);
     this.#ahead = new Ahead(this.waiting, this.#pace, host);
+    this.#thoughts = new SecondThoughts({
+      pool: this,
+      host,
+      waiting: this.waiting,
+      ahead: this.#ahead,
+      pace: this.#pace,
+      fleet: this.#fleet,
+      place: (run, placement, nowMs, cause) => this.#place(run, placement, nowMs, cause),
+      done: () => this.pump(Infinity),
+    });
+    this.#patience = this.#thoughts.patience;
   }
 
   // What schedule reads
@@ -101,7 +116,7 @@ export class Pool implements PoolView {
   admit(run: Run): void {
     // Nobody overtakes those who wait.
     if (this.waiting.size > 0) {
-      this.#enqueue(run);
+      this.#enqueue(run, this.waiting.last!.waitedFor!);
       if (this.stage === 'ready' && this.instances < this.maxInstances) this.#patience.soon();
       return;
     }
@@ -110,8 +125,8 @@ export class Pool implements PoolView {
     switch (placement) {
       case 'warm':
       case 'fork':
-        if (this.host.limits.queueDepth > 0 && this.#mayWait(placement, this.#pace.atLeast)) {
-          this.#enqueue(run);
+        if (this.host.limits.queueDepth > 0 && this.#thoughts.mayWait(placement, this.#pace.atLeast)) {
+          this.#enqueue(run, 'a busy one');
           this.#patience.soon();
         } else {
           this.#place(run, placement, run.arrivedMs);
@@ -124,12 +139,12 @@ export class Pool implements PoolView {
         this.#refusals.throttle(run, true);
         return;
       default:
-        this.#enqueue(run);
+        this.#enqueue(run, WAITS[placement]);
         this.#await(placement);
     }
   }
 
-  /** Places up to `most` of the waiting. Those who may do better to wait are left to `#think`. */
+  /** Places up to `most` of the waiting. Those who may do better to wait are left to second thoughts. */
   pump(most: number): void {
     if (this.#pumping) {
       this.#pumpAgain = true;
@@ -155,7 +170,7 @@ export class Pool implements PoolView {
     switch (placement) {
       case 'warm':
       case 'fork':
-        if (this.#mayWait(placement, this.#pace.atLeast)) {
+        if (this.#thoughts.mayWait(placement, this.#pace.atLeast)) {
           if (!this.#patience.pending) this.#patience.soon();
           return false;
         }
@@ -167,43 +182,10 @@ export class Pool implements PoolView {
         this.#fail(run);
         return true;
       default:
+        if (placement !== 'refuse') run.waitedFor = WAITS[placement];
         this.#await(placement);
         return false;
     }
-  }
-
-  /** Whether an invocation is better off waiting for an instance at work than with what `schedule` offers. */
-  #mayWait(placement: 'warm' | 'fork', line: Line): boolean {
-    return placement === 'fork' ? worthWaiting(line) : !this.#fleet.spare && crowded(line);
-  }
-
-  /** Gives instances to those in line for whom it pays, and to those who have waited as long as a fork takes. */
-  #think(): void {
-    if (this.#queued === 0) return;
-    const nowMs = this.host.clock.monotonicMs();
-    const { startMs } = this.#pace;
-    if (this.#ahead.recallStuck(nowMs)) this.#patience.again(startMs);
-    if (this.waiting.size === 0) return;
-    this.#pace.step(nowMs);
-    for (let run = this.waiting.first; run; run = this.waiting.first) {
-      this.#fleet.dropDead();
-      const placement = schedule(this, this.host);
-      if (placement !== 'warm' && placement !== 'fork') break;
-      const leftMs = startMs - (nowMs - run.arrivedMs);
-      const overdue = leftMs <= TIMER_TOLERANCE_MS;
-      const line = this.#pace.look(this.waiting.size - 1, nowMs);
-      if (overdue ? crowded(line) : this.#mayWait(placement, line)) {
-        this.#patience.again(overdue ? startMs : leftMs);
-        return;
-      }
-      if (this.#pace.stepLeft-- <= 0) {
-        this.#patience.again(startMs);
-        return;
-      }
-      this.waiting.remove(run);
-      this.#place(run, placement, nowMs);
-    }
-    this.pump(Infinity);
   }
 
   /** An invocation has ended on `member`. */
@@ -272,27 +254,42 @@ export class Pool implements PoolView {
   }
 
   stats(): DeploymentStats {
-    const { idle, size, starts } = this.#fleet;
+    const { idle, size } = this.#fleet;
     const { id: deploymentId, functionName, version } = this.deployment;
-    const { invocations, errors } = this;
-    const { throttles } = this.#refusals;
+    const { invocations, errors, throttles, starts, causes } = this.tally;
     const counts = { idle, busy: size - idle, queued: this.#queued, invocations, errors, throttles };
-    return { deploymentId, functionName, version, ...counts, starts: { ...starts } };
+    return { deploymentId, functionName, version, ...counts, starts: { ...starts }, causes };
   }
 
   // Instances
 
-  #place(run: Run, placement: 'warm' | 'fork', nowMs: number): void {
-    const member = placement === 'warm' ? this.#fleet.warm() : this.#fleet.fork(nowMs);
-    if (member) this.#start(run, member, nowMs);
-    else this.#refusals.notForked(run);
+  /** `cause`: why it is forked, unless that follows from what it has waited for. */
+  #place(run: Run, placement: 'warm' | 'fork', nowMs: number, cause?: ForkCause): void {
+    const { waitedFor, arrivedMs } = run;
+    if (placement === 'warm') {
+      const member = this.#fleet.warm();
+      this.#start(run, member, nowMs, warmStart(waitedFor, member.running));
+      return;
+    }
+    cause ??= forkCause(waitedFor, this.instances);
+    // The fork may make a template an instance.
+    const { blockers } = this.template.template!;
+    const member = this.#fleet.fork(nowMs);
+    if (!member) return this.#refusals.notForked(run);
+    const boot = waitedFor === 'a boot' ? this.template.story : undefined;
+    const { instance } = member;
+    this.#start(
+      run,
+      member,
+      nowMs,
+      newStart({ arrivedMs, waited: waitedFor !== undefined, decidedMs: nowMs, cause, boot, instance, blockers }),
+    );
   }
 
-  #start(run: Run, member: Member, nowMs: number): void {
+  #start(run: Run, member: Member, nowMs: number, start: Start): void {
     this.#took(run, member, nowMs);
-    const initMs = this.#initMs;
-    this.#initMs = undefined;
-    run.start(member, nowMs, initMs);
+    this.tally.started(start);
+    run.start(member, nowMs, this.outsideLog.takeInitMs(), start);
     this.outsideLog.initTail = undefined;
   }
 
@@ -300,7 +297,7 @@ export class Pool implements PoolView {
     this.#fleet.took(member, run);
     this.#pace.began(run, member, nowMs);
     this.host.running++;
-    this.invocations++;
+    this.tally.invocations++;
     this.#deadlines.add(run, nowMs);
   }
 
@@ -308,8 +305,8 @@ export class Pool implements PoolView {
   beginAhead(member: Member, nowMs: number = this.host.clock.monotonicMs()): void {
     const run = this.#ahead.next(member);
     this.#took(run, member, nowMs);
-    this.#fleet.starts.warm++;
-    run.begin(member, nowMs, undefined);
+    this.tally.started(WARM.handedAhead);
+    run.begin(member, nowMs, undefined, WARM.handedAhead);
   }
 
   /** `member` has not begun `run`, whatever it looked like, and does not have it any more. It goes back to the head of the line. */
@@ -317,7 +314,7 @@ export class Pool implements PoolView {
     if (!this.#ahead.remove(run, member)) {
       this.#deadlines.remove(run);
       this.host.running--;
-      this.invocations--;
+      this.tally.invocations--;
       this.#fleet.left(member, run);
       this.#pace.returned(run);
     }
@@ -345,12 +342,9 @@ export class Pool implements PoolView {
   }
 
   #booted(outcome: BootOutcome): void {
-    if (outcome.ok) {
-      this.#initMs = outcome.template.initMs;
-    } else if (outcome.failure.kind === 'init') {
-      this.outsideLog.initFailed(outcome.failure.failure);
-    }
+    this.outsideLog.booted(outcome, this.template.story, this.waiting.size > 0);
     // All who wait now waited for this init; they share its failure.
+    for (let run = this.waiting.first; run; run = run.next) run.waitedFor = 'a boot';
     for (let run = outcome.ok ? undefined : this.waiting.first; run; run = this.waiting.first) {
       this.waiting.remove(run);
       this.#fail(run);
@@ -358,7 +352,8 @@ export class Pool implements PoolView {
     this.host.freed(this);
   }
 
-  #enqueue(run: Run): void {
+  #enqueue(run: Run, waitsFor: Wait): void {
+    run.waitedFor = waitsFor;
     const { queueDepth } = this.host.limits;
     if (this.#queued >= queueDepth) this.#relieve();
     if (this.#queued >= queueDepth) this.#refusals.throttle(run, this.instances >= this.maxInstances);
@@ -370,7 +365,7 @@ export class Pool implements PoolView {
     const { first } = this.waiting;
     if (!first || schedule(this, this.host) !== 'fork') return;
     this.waiting.remove(first);
-    this.#place(first, 'fork', this.host.clock.monotonicMs());
+    this.#place(first, 'fork', this.host.clock.monotonicMs(), 'the line was full');
   }
 
   #await(placement: Placement): void {
@@ -386,13 +381,11 @@ export class Pool implements PoolView {
 
   #fail(run: Run): void {
     const failure = this.template.failure!;
-    if (failure.kind === 'init') this.invocations++;
-    this.#refusals.notBooted(run, failure);
+    if (failure.kind === 'init') this.tally.invocations++;
+    const start = run.waitedFor === 'a boot' ? failedStart(this.host.bootKind, run.arrivedMs, this.template.story) : undefined;
+    this.#refusals.notBooted(run, failure, start);
   }
 }
 
 /** How an invocation leaves its instance: fit for the next, to be looked at, or not to be used again. */
 export type Health = 'sound' | 'doubtful' | 'poisoned';
-
-/** Timers count whole milliseconds and may fire a fraction early. */
-const TIMER_TOLERANCE_MS = 0.5;

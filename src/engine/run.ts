@@ -1,7 +1,7 @@
 import { LIMITS, unreachable } from '../kernel/mod.ts';
 import type { Fifo, Linked } from '../kernel/mod.ts';
 import { entriesOf, startLine } from '../ports/mod.ts';
-import type { Exit, Flow, InitFailure, InvocationEnd, InvocationListener, InvocationReport } from '../ports/mod.ts';
+import type { Exit, Flow, InitFailure, InvocationEnd, InvocationListener, InvocationReport, Start } from '../ports/mod.ts';
 import type { FunctionError, InvokeHead, LogLevel, StreamHead } from '../protocol/mod.ts';
 import { Collection } from './collection.ts';
 import type { EngineListener, EngineLog, Invocation, InvocationHandle, Outcome, RefusalCode } from './engine.ts';
@@ -10,6 +10,8 @@ import { withinLineLimit } from './lines.ts';
 import { LogTail } from './log-tail.ts';
 import type { Member } from './member.ts';
 import type { Health, Pool } from './pool.ts';
+import { finished } from './starts.ts';
+import type { Wait } from './starts.ts';
 
 /**
  * One invocation from its arrival to its end. It is all of it in one object, so that the warm path allocates nothing else that
@@ -26,6 +28,8 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   dueMs = 0;
   /** How much later than its start it is taken to have begun: what its instance needs to come up. */
   graceMs = 0;
+  /** Undefined: it has not had to. */
+  waitedFor: Wait | undefined;
 
   readonly #pool: Pool;
   readonly #invocation: Invocation;
@@ -39,6 +43,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   #startedMs = 0;
   #startedEpochMs = 0;
   #initMs: number | undefined;
+  #start: Start | undefined;
   /** Whether its START line has been written: with the first line of the function's own, otherwise when all is known. */
   #begun = false;
   /** Set when a streamed answer has begun. */
@@ -67,8 +72,8 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   // What its pool does with it
 
   /** Gives the event to an instance. `initMs`: when this is the first invocation after an init. */
-  start(member: Member, nowMs: number, initMs: number | undefined): void {
-    this.begin(member, nowMs, initMs);
+  start(member: Member, nowMs: number, initMs: number | undefined, start: Start): void {
+    this.begin(member, nowMs, initMs, start);
     this.#given(member.instance.invoke(this.#invokeHead(this.#startedEpochMs), this.#invocation.event, this));
   }
 
@@ -88,16 +93,18 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     this.#state = 'waiting';
     this.#member = undefined;
     this.#flow = undefined;
+    this.waitedFor = 'a busy one';
   }
 
   /** From now on it runs. */
-  begin(member: Member, nowMs: number, initMs: number | undefined): void {
+  begin(member: Member, nowMs: number, initMs: number | undefined, start: Start): void {
     const { deployment, host } = this.#pool;
     this.#state = 'running';
     this.#member = member;
     this.#startedMs = nowMs;
     this.#startedEpochMs = host.clock.now();
     this.#initMs = initMs;
+    this.#start = start;
     this.#initLines();
     if (host.isFollowed(deployment.functionName)) this.#openLog();
   }
@@ -133,9 +140,10 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     this.#finish(this.#broken(error), 'Status: timeout', 'poisoned');
   }
 
-  /** Init has failed: the invocation ends without having run. */
-  failInit(failure: InitFailure): void {
+  /** Init has failed: the invocation ends without having run. `start`: unless it failed before the invocation came. */
+  failInit(failure: InitFailure, start: Start | undefined): void {
     const { deployment, host } = this.#pool;
+    this.#start = start;
     const error = initError(this.requestId, failure, deployment.spec.initTimeoutMs);
     const epochMs = host.clock.now();
     this.#state = 'ended';
@@ -144,7 +152,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     this.#initLines();
     if (failure.kind !== 'failed') this.#line(`${error.errorMessage}\n${error.errorType}`, epochMs);
     this.#closingLines(`Status: error\tError Type: ${error.errorType}`);
-    this.#pool.errors++;
+    this.#pool.tally.errors++;
     this.#deliverLater(this.#withTail({ kind: 'functionError', error }));
   }
 
@@ -299,7 +307,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     this.#state = 'ended';
     this.#flow = undefined;
     const nowMs = this.#closingLines(status);
-    if (outcome.kind !== 'answered' && !(outcome.kind === 'streamed' && !outcome.error)) this.#pool.errors++;
+    if (outcome.kind !== 'answered' && !(outcome.kind === 'streamed' && !outcome.error)) this.#pool.tally.errors++;
     this.#deliver(this.#tail ? this.#withTail(outcome) : outcome);
     this.#collection = undefined;
     this.#pool.ended(this, this.#member!, health, nowMs);
@@ -324,10 +332,18 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
       initMs: this.#initMs,
       status,
       begun: this.#begun,
+      start: this.#start?.steps ? this.#finished(this.#start, nowMs) : this.#start,
+      waitedMs: this.#startedMs - this.arrivedMs,
     };
     if (this.#tail) for (const { text } of entriesOf(report)) this.#tail.add(text);
     host.report(report);
     return nowMs;
+  }
+
+  /** All that is known of how its instance came to be. */
+  #finished(start: Start, nowMs: number): Start {
+    const member = this.#member;
+    return finished(start, member?.instance.takeSteps() ?? [], this.arrivedMs, { name: member ? 'ended' : 'boot failed', atMs: nowMs });
   }
 
   #withTail(outcome: Outcome): Outcome {

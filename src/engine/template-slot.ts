@@ -2,8 +2,9 @@ import { HearthError } from '../kernel/mod.ts';
 import type { Timer } from '../kernel/mod.ts';
 import { bootRetryDelayMs } from '../policy/mod.ts';
 import type { TemplateStage } from '../policy/mod.ts';
-import type { BootListener, BootResult, InitFailure, SandboxSpec, Template } from '../ports/mod.ts';
+import type { BootListener, BootResult, InitFailure, SandboxSpec, Step, Template } from '../ports/mod.ts';
 import type { Host } from './host.ts';
+import type { BootCause, BootStory } from './starts.ts';
 
 /** Why there is no template: the function's own fault, or the platform's. */
 export type BootFailure =
@@ -36,6 +37,11 @@ export class TemplateSlot {
   #attempt = 0;
   #guard: Timer | undefined;
   #keepAlive: Timer | undefined;
+  /** Why the next boot is one, unless it is for a deployment. */
+  #why: BootCause = 'first call';
+  #cause: BootCause = 'first call';
+  #bootedMs = 0;
+  #settledSteps: readonly Step[] = [];
   /** Monotonic time since which the template makes no instance and has none; undefined while it is in use. */
   restingSinceMs: number | undefined;
 
@@ -74,7 +80,7 @@ export class TemplateSlot {
     this.#keepAlive = undefined;
     if (this.restingSinceMs === undefined) return;
     const leftMs = this.restingSinceMs + this.#host.limits.templateKeepAliveMs - this.#host.clock.monotonicMs();
-    if (leftMs < 1) this.close();
+    if (leftMs < 1) this.close('template had rested');
     else this.#keepAlive = this.#host.clock.after(leftMs, () => this.#rested());
   }
 
@@ -100,11 +106,18 @@ export class TemplateSlot {
     if (template) return done({ ok: true, template });
     if (failure && !this.mayRetry()) return done({ ok: false, failure });
     this.#prepared.push(done);
-    if (this.stage !== 'booting') this.boot();
+    if (this.stage !== 'booting') this.boot('deployed');
   }
 
-  boot(): void {
+  /** The boot that has settled last. */
+  get story(): BootStory {
+    return { cause: this.#cause, steps: [{ name: 'boot ordered', atMs: this.#bootedMs }, ...this.#settledSteps] };
+  }
+
+  boot(cause: BootCause = this.#why): void {
     this.#begun();
+    this.#cause = cause;
+    this.#bootedMs = this.#host.clock.monotonicMs();
     this.#host.makeRoomForTemplate();
     this.#state = { stage: 'booting' };
     const attempt = ++this.#attempt;
@@ -118,7 +131,8 @@ export class TemplateSlot {
   }
 
   /** Gives the template, or the boot under way, up. */
-  close(): void {
+  close(why: BootCause = this.#why): void {
+    this.#why = why;
     this.#attempt++;
     this.#guard?.cancel();
     this.#keepAlive?.cancel();
@@ -150,12 +164,15 @@ export class TemplateSlot {
     this.#guard?.cancel();
     if (outcome.ok) {
       this.#failures = 0;
+      this.#settledSteps = outcome.template.steps;
       this.#state = { stage: 'ready', template: outcome.template };
       this.rest();
     } else {
       // The result of this attempt, should it still come, is nobody's.
       this.#attempt++;
       this.#failures++;
+      this.#settledSteps = [];
+      this.#why = 'earlier boot failed';
       const retryAtMs = this.#host.clock.monotonicMs() + bootRetryDelayMs(this.#failures);
       this.#state = { stage: 'failed', failure: outcome.failure, retryAtMs };
       if (outcome.failure.kind === 'platform') {
@@ -169,6 +186,7 @@ export class TemplateSlot {
   #gone(template: Template): void {
     if (this.template !== template) return;
     this.#state = { stage: 'none' };
+    this.#why = 'template was lost';
     this.restingSinceMs = undefined;
     this.#host.platformLog.warn({ function: this.#spec.label }, 'a template was lost; the next start boots another');
     this.#lost();

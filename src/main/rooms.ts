@@ -64,6 +64,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     platformLog: log,
     log: (line) => logs.append(line),
     report: (report) => logs.report(report),
+    started: (start) => logs.started(start),
     isFollowed: (functionName) => logs.isFollowed(functionName),
     limits: { processors: availableParallelism(), concurrentInvocations: concurrency, maxInstancesTotal: instances },
   });
@@ -93,6 +94,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     info,
     ready: options.ready,
     stats: () => engine.stats(),
+    functionNames: () => functions.table.byName.keys(),
     functionExists: (name) => functions.table.byName.has(name),
     logs,
     keys,

@@ -1,5 +1,6 @@
 import { LIMITS } from '../kernel/mod.ts';
 import type { InvocationReport } from './invocation-report.ts';
+import type { LoneStart, StartQuery, StartRecord } from './starts.ts';
 
 /** The functions' log lines: appended on the hot path without waiting, kept in bounded space, read by page or followed. */
 export interface FunctionLogs {
@@ -7,8 +8,14 @@ export interface FunctionLogs {
   append(entry: LogEntry): void;
   /** The same for the entries that the report stands for: one record, since there is one for every invocation. */
   report(report: InvocationReport): void;
+  /** A record that no entry is read of. */
+  started(start: LoneStart): void;
   /** Entries of one function, oldest first. */
   read(functionName: string, query: LogQuery): Promise<readonly LogEntry[]>;
+  /** One function's starts, oldest first. */
+  starts(functionName: string, query: StartQuery): Promise<readonly StartRecord[]>;
+  /** The start with this id, of one of these functions. */
+  findStart(id: string, functionNames: Iterable<string>): Promise<StartRecord | undefined>;
   /** Calls `onEntry` for every entry appended from now on; returns how to stop. */
   follow(functionName: string, onEntry: (entry: LogEntry) => void): () => void;
   /** Whether anybody follows this function. */

@@ -1,4 +1,5 @@
 import type { LogEntry } from './function-logs.ts';
+import type { Start } from './starts.ts';
 
 /** What the platform says of an invocation that has ended: kept as one record, read as the lines that Lambda writes around it. */
 export type InvocationReport = {
@@ -19,6 +20,10 @@ export type InvocationReport = {
   readonly status: string;
   /** Its START line stands in the log already, before lines of the function's own. */
   readonly begun: boolean;
+  /** How it got its instance; undefined: it got none. */
+  readonly start: Start | undefined;
+  /** From its arrival until it had one. */
+  readonly waitedMs: number;
 };
 
 export const startLine = (requestId: string, version: string): string => `START RequestId: ${requestId} Version: ${version}`;

@@ -1,4 +1,5 @@
 import type { EncodableEvent, FunctionError, InvokeHead, LogLevel, Network, SnapshotBlocker, StreamHead } from '../protocol/mod.ts';
+import type { Step } from './starts.ts';
 
 /** What must be run: all that a sandbox is given. Immutable; one spec, one kind of sandbox. */
 export type SandboxSpec = {
@@ -37,6 +38,8 @@ export type Exit =
 export type BootListener = {
   /** Console output during init, outside of any invocation; later, what cannot be told to be one instance's or another's. */
   log(text: string, level: LogLevel): void;
+  /** An instance that was forked ahead has ended, and nobody had asked for it. */
+  unused?(steps: readonly Step[]): void;
 };
 
 /** Why init did not lead to a template. */
@@ -65,6 +68,8 @@ export interface Template {
   readonly streaming: boolean;
   /** What kept init from being shared by fork; empty: instances are forked. */
   readonly blockers: readonly SnapshotBlocker[];
+  /** How it was booted, in order, in monotonic time. What the sandbox says of that is taken for as much as can be true. */
+  readonly steps: readonly Step[];
   /** Settles when the template can make no further instance. Instances that it made live on where the driver can do so. */
   readonly closed: Promise<Exit>;
   /**
@@ -85,6 +90,8 @@ export interface Instance {
   readonly closed: Promise<Exit>;
   /** Output outside of any invocation, and that of child processes. */
   onLog: ((text: string, level: LogLevel) => void) | undefined;
+  /** As a template's `steps`, up to the answer of its first invocation, at whose end they are all there. They are given once. */
+  takeSteps(): readonly Step[];
   /** Runs one invocation. `listener.end` is called exactly once, and nothing of it after that. */
   invoke(head: InvokeHead, event: EncodableEvent, listener: InvocationListener): Flow;
   /**

@@ -30,6 +30,8 @@ export const FRAME = {
   ready: 0x10,
   /** Init failed. Payload: JSON (FunctionError). */
   initError: 0x11,
+  /** How an instance came to be: comes once, before its first answer. Payload: JSON (StepTimes). */
+  steps: 0x12,
   /** The answer. Payload: u32 memory in KiB, then the response's bytes (a JSON text). */
   response: 0x20,
   /** The function threw or rejected. Payload: u32 memory in KiB, then JSON (FunctionError). */
@@ -76,7 +78,16 @@ export type ReadyPayload = {
   readonly streaming: boolean;
   /** What cannot survive a fork; empty when instances can be forked. */
   readonly blockers: readonly SnapshotBlocker[];
+  /** When what came before init had happened, and then: the code was there, the module was loaded, blockers had been looked for. */
+  readonly before: StepTimes;
+  readonly times: StepTimes;
 };
+
+/**
+ * Milliseconds of the machine's monotonic clock, in an order that both sides know. Whatever is not a positive number: it has not happened. As
+ * the sandbox says.
+ */
+export type StepTimes = readonly unknown[];
 
 export type SnapshotBlocker = {
   readonly kind: string;

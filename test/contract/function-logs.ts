@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
-import type { FunctionLogs, LogEntry } from '../../src/ports/mod.ts';
+import type { FunctionLogs, InvocationReport, LogEntry, LoneStart } from '../../src/ports/mod.ts';
 
 /** Opened again after `close`, it finds what was appended before. */
 export type FunctionLogsPlace = { open(): Promise<FunctionLogs> };
@@ -57,6 +57,8 @@ export function functionLogsContract(name: string, place: (t: TestContext) => Pr
       initMs: 1.5,
       status: 'Status: error\tError Type: "x"',
       begun: false,
+      start: undefined,
+      waitedMs: 0,
     };
     logs.report(report);
     stop();
@@ -86,6 +88,88 @@ export function functionLogsContract(name: string, place: (t: TestContext) => Pr
     assert.deepEqual(told(await logs.read('hello', { sinceMs: 20, requestId: 'r1' })), first.slice(1));
     // The latest, wherever in a record the limit falls.
     assert.deepEqual(told(await logs.read('hello', { limit: 4 })), [first[2], [30, undefined, 'line 30'], ...second]);
+  });
+
+  test(`${name}: starts are read with their steps, by kind and by id, and are no lines of the log`, async (t) => {
+    const home = await place(t);
+    let logs = await home.open();
+    const report = (requestId: string, more: Partial<InvocationReport>): InvocationReport => ({
+      functionName: 'hello',
+      version: '7',
+      requestId,
+      startedMs: 1_005,
+      endedMs: 1_017,
+      durationMs: 12.344,
+      billedMs: 13,
+      memoryMiB: 128,
+      usedMiB: 40,
+      initMs: undefined,
+      status: '',
+      begun: false,
+      start: undefined,
+      waitedMs: 0,
+      ...more,
+    });
+    const steps = [
+      { name: 'boot ordered', atMs: -3.25 },
+      { name: 'arrived', atMs: 0 },
+      { name: 'ended', atMs: 17.34 },
+    ];
+    const alone: LoneStart = {
+      id: 'lone',
+      functionName: 'hello',
+      version: '7',
+      timeMs: 900,
+      start: {
+        kind: 'boot',
+        cause: 'deployed',
+        steps: [
+          { name: 'boot ordered', atMs: 0 },
+          { name: 'template ready', atMs: 8.5 },
+        ],
+      },
+    };
+    logs.started(alone);
+    logs.report(report('r1', { start: { kind: 'boot', cause: 'first call', detail: 'a "b"', steps }, waitedMs: 5 }));
+    logs.report(report('r2', { start: { kind: 'warm', cause: 'idle' } }));
+    logs.report(report('r3', { start: { kind: 'warm', cause: 'waited for a busy one' }, waitedMs: 2.5 }));
+    logs.report(
+      report('r4', { functionName: 'Other', start: { kind: 'fork', cause: 'all busy', steps: [{ name: 'spare taken', atMs: 0.1 }] } }),
+    );
+    // It got no instance.
+    logs.report(report('r5', {}));
+    const known = { functionName: 'hello', version: '7' };
+    const warmTotal = { name: 'ended', atMs: 12.34 };
+    const expected = [
+      { id: 'lone', ...known, invoked: false, timeMs: 900, kind: 'boot', cause: 'deployed', totalMs: 8.5, steps: alone.start.steps },
+      { id: 'r1', ...known, invoked: true, timeMs: 1_000, kind: 'boot', cause: 'first call', detail: 'a "b"', totalMs: 17.34, steps },
+      { id: 'r2', ...known, invoked: true, timeMs: 1_005, kind: 'warm', cause: 'idle', totalMs: 12.34, steps: [ARRIVED, warmTotal] },
+      {
+        ...{ id: 'r3', ...known, invoked: true, timeMs: 1_002, kind: 'warm', cause: 'waited for a busy one', totalMs: 14.84 },
+        steps: [ARRIVED, { name: 'decided', atMs: 2.5 }, { name: 'ended', atMs: 14.84 }],
+      },
+    ];
+    for (const reopen of [false, true]) {
+      if (reopen) {
+        await logs.close();
+        logs = await home.open();
+      }
+      assert.deepEqual(await logs.starts('hello', {}), expected);
+      assert.deepEqual(await logs.starts('hello', { limit: 2 }), expected.slice(2));
+      assert.deepEqual(await logs.starts('hello', { kind: 'boot' }), expected.slice(0, 2));
+      assert.deepEqual(await logs.starts('hello', { kind: 'spawn' }), []);
+      assert.deepEqual(await logs.starts('nobody', {}), []);
+      const names = ['nobody', 'hello', 'Other'];
+      assert.deepEqual(await logs.findStart('r1', names), expected[1]);
+      assert.deepEqual(await logs.findStart('lone', names), expected[0]);
+      assert.equal((await logs.findStart('r4', names))!.from, 'spare');
+      assert.equal(await logs.findStart('r4', ['hello']), undefined);
+      for (const id of ['r', 'r5', 'r9']) assert.equal(await logs.findStart(id, names), undefined);
+      assert.equal((await logs.read('hello', {})).length, 12, 'three lines for each report, and none for what stands alone');
+    }
+    await logs.delete('hello');
+    assert.equal(await logs.findStart('r1', ['hello']), undefined);
+    await logs.close();
   });
 
   test(`${name}: any entries, under any function names, are read as they were appended`, async (t) => {
@@ -209,3 +293,5 @@ export function functionLogsContract(name: string, place: (t: TestContext) => Pr
     assert.equal((await after.read('hello', {})).length, 100);
   });
 }
+
+const ARRIVED = { name: 'arrived', atMs: 0 };

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { TestContext } from 'node:test';
-import type { Instance } from '../../src/ports/mod.ts';
+import { SANDBOX_STEPS } from '../../src/adapters/link/mod.ts';
+import type { Instance, Step } from '../../src/ports/mod.ts';
 import { boot, call, template, value } from './sandboxes-calls.ts';
 import type { Place } from './sandboxes-calls.ts';
 
@@ -10,6 +11,8 @@ export type OpenPlace = Place & { close(): Promise<void> };
 export type Capabilities = {
   /** The kinds of start that its instances have. */
   readonly starts: readonly Instance['start'][];
+  /** The steps of a boot, once there is a sandbox, and of an instance that is forked when it is asked for. */
+  readonly steps: readonly [boot: readonly string[], fork: readonly string[]];
   /** Functions are processes: they can spin, exhaust their memory, be killed by a signal and have children. */
   readonly processes: boolean;
   /** Their code is user code in files. */
@@ -32,7 +35,7 @@ export function sandboxesContract(name: string, open: () => Promise<OpenPlace | 
 
   const promises = (
     sentence: string,
-    needs: keyof Omit<Capabilities, 'starts'> | undefined,
+    needs: keyof Omit<Capabilities, 'starts' | 'steps'> | undefined,
     run: (place: Place, t: TestContext) => Promise<void>,
   ) =>
     void test(`${name}: ${sentence}`, { timeout: LONGEST_MS }, async (t) => {
@@ -52,6 +55,34 @@ export function sandboxesContract(name: string, open: () => Promise<OpenPlace | 
     assert.deepEqual(answer.value, { event: { text: 'Grüße \u0000 😀' }, requestId: 'the-id', arn: 'the-arn' });
     assert.ok(answer.memoryKiB! > 1_000 && answer.memoryKiB! < 10_000_000, String(answer.memoryKiB));
     instance.kill();
+    made.close();
+  });
+
+  promises('a template and an instance tell how they came to be, step by step in order, once', undefined, async (place) => {
+    const before = performance.now();
+    const made = await template(place, 'echo');
+    const booted = performance.now();
+    inOrder(made.steps, before, booted);
+    const instance = made.fork();
+    await value(instance);
+    inOrder(instance.takeSteps(), before, performance.now());
+    assert.deepEqual(instance.takeSteps(), []);
+    await value(instance);
+    assert.deepEqual(instance.takeSteps(), []);
+    const [booting, forking] = capabilities.steps;
+    // Whether a sandbox was there already depends on who came before.
+    const ofSandbox = new Set(['sandbox taken', 'sandbox ordered', ...SANDBOX_STEPS]);
+    assert.deepEqual(
+      named(made.steps).filter((name) => !ofSandbox.has(name)),
+      booting,
+    );
+    const another = made.fork();
+    await value(another);
+    const steps = another.takeSteps();
+    inOrder(steps, booted, performance.now());
+    // A process that is ready says so, and goes on before the host has heard it.
+    assert.deepEqual(named(steps).toSorted(), forking.toSorted());
+    for (const each of [instance, another]) each.kill();
     made.close();
   });
 
@@ -331,4 +362,15 @@ export function sandboxesContract(name: string, open: () => Promise<OpenPlace | 
     await assert.rejects(boot(place, 'echo'), { name: 'HearthError' });
     await place.close();
   });
+}
+
+const named = (steps: readonly Step[]): string[] => steps.map(({ name }) => name);
+
+function inOrder(steps: readonly Step[], sinceMs: number, untilMs: number): void {
+  assert.ok(steps.length > 0);
+  let last = sinceMs;
+  for (const { name, atMs } of steps) {
+    assert.ok(atMs >= last && atMs <= untilMs, `${name} at ${atMs}, after ${last} and before ${untilMs}`);
+    last = atMs;
+  }
 }

@@ -1,6 +1,7 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { FUNCTION_STEPS, INSTANCE_STEPS, PROCESS_STEPS } from '../../src/adapters/link/mod.ts';
 import { LinuxSandboxes, probeLinux, selfTest } from '../../src/adapters/linux/mod.ts';
 import { SimSandboxes } from '../../src/adapters/simulated/mod.ts';
 import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
@@ -32,16 +33,37 @@ sandboxesContract(
     });
     return { sandboxes, directory: '/functions', close: () => sandboxes.close() };
   },
-  { starts: ['fork'], processes: false, files: false },
+  {
+    starts: ['fork'],
+    steps: [['ready heard'], ['fork ordered', 'instance ready']],
+    processes: false,
+    files: false,
+  },
 );
 
 sandboxesContract(
   'SpawnSandboxes',
   () => withFiles(({ directory }) => SpawnSandboxes.open({ directory: join(directory, 'run'), log: silentLog, clock })),
-  { starts: ['spawn'], processes: true, files: true },
+  {
+    starts: ['spawn'],
+    steps: [
+      ['process ordered', ...PROCESS_STEPS, 'ready heard'],
+      ['process ordered', ...PROCESS_STEPS, 'ready heard', 'instance ready', 'event read', 'answered'],
+    ],
+    processes: true,
+    files: true,
+  },
 );
 
-sandboxesContract('LinuxSandboxes', openLinux, { starts: ['fork'], processes: true, files: true });
+sandboxesContract('LinuxSandboxes', openLinux, {
+  starts: ['fork'],
+  steps: [
+    ['function given', ...FUNCTION_STEPS, 'ready heard'],
+    ['fork ordered', ...INSTANCE_STEPS],
+  ],
+  processes: true,
+  files: true,
+});
 
 async function openLinux(): Promise<OpenPlace | string> {
   const missing = probeLinux().find((result) => !result.ok);

@@ -116,6 +116,29 @@ test('lines across the boundaries of reads come back whole, in order', async (t)
   );
 });
 
+test('a log from before starts were recorded is read as it was, and a start beside long lines is found', async (t) => {
+  const directory = temporary(t);
+  const old =
+    '{"t":10,"id":"old","end":22,"version":"$LATEST","ms":12.34,"billed":13,"memory":128,"used":40,"init":1.5}\n' +
+    '{"t":11,"id":"old","level":"INFO","text":"\\"id\\":\\"new\\" is said here"}\n' +
+    '{"t":12,"id":"torn","warm":"id';
+  writeFileSync(join(directory, 'hello.log'), old);
+  const { logs } = await open(t, {}, directory);
+  assert.deepEqual(
+    (await logs.read('hello', {})).map(({ text }) => text.split(' ')[0]),
+    ['START', 'END', 'REPORT', '"id":"new"'],
+  );
+  assert.deepEqual(await logs.starts('hello', {}), []);
+  assert.equal(await logs.findStart('old', ['hello']), undefined);
+  for (let n = 0; n < 5; n++) {
+    const steps = [{ name: 'fork ordered', atMs: n }];
+    logs.started({ id: `new-${n}`, functionName: 'hello', version: '1', timeMs: n, start: { kind: 'fork', cause: 'all busy', steps } });
+    logs.append(line(n, 'hello', 'x'.repeat(200_000)));
+  }
+  for (let n = 0; n < 5; n++) assert.equal((await logs.findStart(`new-${n}`, ['hello']))!.totalMs, n);
+  assert.equal((await logs.starts('hello', { kind: 'fork' })).length, 5);
+});
+
 test('over the bound of memory the oldest waiting entries are dropped, and a line says how many', async (t) => {
   const { logs } = await open(t, { bufferBytes: 10_000 });
   for (let index = 0; index < 5_000; index++) logs.append(line(index));

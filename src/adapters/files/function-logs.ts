@@ -1,12 +1,13 @@
+import type { FileHandle } from 'node:fs/promises';
 import { HearthError, LIMITS, silentLog } from '../../kernel/mod.ts';
 import type { Clock, Log, Timer } from '../../kernel/mod.ts';
-import { boundedLogEntry, entriesOf, LOG_QUERY_LIMIT } from '../../ports/mod.ts';
-import type { FunctionLogs, InvocationReport, LogEntry, LogQuery } from '../../ports/mod.ts';
+import { boundedLogEntry, entriesOf, LOG_QUERY_LIMIT, START_QUERY_LIMIT } from '../../ports/mod.ts';
+import type { FunctionLogs, InvocationReport, LogEntry, LogQuery, LoneStart, StartQuery, StartRecord } from '../../ports/mod.ts';
 import { LogBuffer } from './log-buffer.ts';
 import type { LogBatch } from './log-buffer.ts';
 import { LogFiles } from './log-files.ts';
 import type { LogSpace } from './log-files.ts';
-import { decodeLine, encodeLine, linesBackwards } from './log-lines.ts';
+import { blocksBackwards, decodeLine, decodeStartLine, encodeLine, linesBackwards, linesOf } from './log-lines.ts';
 
 export type FunctionLogsLimits = LogSpace & { readonly bufferBytes: number; readonly flushBytes: number; readonly flushDelayMs: number };
 
@@ -73,25 +74,59 @@ export class FileFunctionLogs implements FunctionLogs {
     this.#arm();
   }
 
+  started(start: LoneStart): void {
+    if (this.#closed) return;
+    this.#buffer.push(start);
+    this.#arm();
+  }
+
   async read(functionName: string, query: LogQuery): Promise<readonly LogEntry[]> {
-    const handles = await this.#inTurn(async () => {
-      await this.#write();
-      return await this.#files.openForReading(functionName);
-    });
     const limit = Math.min(query.limit ?? LOG_QUERY_LIMIT.default, LOG_QUERY_LIMIT.max);
     const found: LogEntry[] = [];
-    try {
-      for (const handle of handles) {
-        if (found.length >= limit) break;
-        for await (const lines of linesBackwards(handle, (await handle.stat()).size)) {
-          found.push(...matching(lines, functionName, query, limit - found.length));
-          if (found.length >= limit) break;
+    await this.#eachFile(functionName, async (file, size) => {
+      for await (const lines of linesBackwards(file, size)) {
+        found.push(...matching(lines, functionName, query, limit - found.length));
+        if (found.length >= limit) return true;
+      }
+      return false;
+    });
+    return found.reverse();
+  }
+
+  async starts(functionName: string, { kind, limit = START_QUERY_LIMIT.default }: StartQuery): Promise<readonly StartRecord[]> {
+    const most = Math.min(limit, START_QUERY_LIMIT.max);
+    const sign = kind === undefined ? '"version":' : `"${kind}":`;
+    const found: StartRecord[] = [];
+    await this.#eachFile(functionName, async (file, size) => {
+      for await (const lines of linesBackwards(file, size)) {
+        for (const line of lines) {
+          if (found.length >= most) return true;
+          const start = line.includes(sign) ? decodeStartLine(line, functionName) : undefined;
+          if (start && (kind === undefined || start.kind === kind)) found.push(start);
         }
       }
-    } finally {
-      await Promise.all(handles.map((handle) => handle.close()));
-    }
+      return false;
+    });
     return found.reverse();
+  }
+
+  async findStart(id: string, functionNames: Iterable<string>): Promise<StartRecord | undefined> {
+    const sign = Buffer.from(`"id":${JSON.stringify(id)}`);
+    let found: StartRecord | undefined;
+    // A function's first lines may have no file yet.
+    await this.flush();
+    for (const functionName of this.#files.latestFirst(functionNames)) {
+      await this.#eachFile(functionName, async (file, size) => {
+        for await (const block of blocksBackwards(file, size)) {
+          // Far cheaper than looking at lines: most blocks have nothing of it.
+          if (block.includes(sign)) found = startIn(linesOf(block), functionName, id);
+          if (found) return true;
+        }
+        return false;
+      });
+      if (found) return found;
+    }
+    return undefined;
   }
 
   follow(functionName: string, onEntry: (entry: LogEntry) => void): () => void {
@@ -124,6 +159,19 @@ export class FileFunctionLogs implements FunctionLogs {
     this.#timer?.cancel();
     this.#followers.clear();
     await this.flush();
+  }
+
+  /** Looks at the function's files, newest first, until `look` has seen enough. */
+  async #eachFile(functionName: string, look: (file: FileHandle, size: number) => Promise<boolean>): Promise<void> {
+    const files = await this.#inTurn(async () => {
+      await this.#write();
+      return await this.#files.openForReading(functionName);
+    });
+    try {
+      for (const file of files) if (await look(file, (await file.stat()).size)) return;
+    } finally {
+      await Promise.all(files.map((file) => file.close()));
+    }
   }
 
   #tell(followers: Set<(entry: LogEntry) => void>, entry: LogEntry): void {
@@ -220,6 +268,15 @@ function matching(lines: readonly string[], functionName: string, query: LogQuer
     }
   }
   return found;
+}
+
+function startIn(lines: readonly string[], functionName: string, id: string): StartRecord | undefined {
+  for (const line of lines) {
+    if (!line.includes(id)) continue;
+    const start = decodeStartLine(line, functionName);
+    if (start?.id === id) return start;
+  }
+  return undefined;
 }
 
 function dropNotice(functionName: string, count: number, timeMs: number): LogEntry {

@@ -1,7 +1,7 @@
-import type { InvocationReport, LogEntry } from '../../ports/mod.ts';
+import type { InvocationReport, LogEntry, LoneStart } from '../../ports/mod.ts';
 
 /** What takes one line in a file. */
-export type LogRecord = LogEntry | InvocationReport;
+export type LogRecord = LogEntry | InvocationReport | LoneStart;
 
 export type LogBatch = { readonly dropped: number; readonly entries: LogRecord[] };
 
@@ -84,7 +84,7 @@ export class LogBuffer {
   }
 }
 
-/** Roughly what an entry takes in memory: its text, and the objects around it. */
+/** Roughly what an entry takes in memory: its text or its steps, and the objects around it. */
 function cost(entry: LogRecord): number {
-  return 'text' in entry ? entry.text.length + 128 : 256;
+  return 'text' in entry ? entry.text.length + 128 : 256 + 64 * (entry.start?.steps?.length ?? 0);
 }

@@ -68,6 +68,13 @@ export class LogFiles {
     return handles;
   }
 
+  /** Those of the functions that have files, the one written last first. */
+  latestFirst(functionNames: Iterable<string>): readonly string[] {
+    const byFile = new Map<string, string>();
+    for (const functionName of functionNames) byFile.set(fileName(functionName), functionName);
+    return [...this.#files.keys()].reverse().flatMap((name) => byFile.get(name) ?? []);
+  }
+
   async delete(functionName: string): Promise<void> {
     const name = fileName(functionName);
     const generations = this.#files.get(name)?.bytes.length ?? 0;

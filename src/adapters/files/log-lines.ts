@@ -1,26 +1,31 @@
 import type { FileHandle } from 'node:fs/promises';
 import { quoted } from '../../protocol/mod.ts';
-import { entriesOf } from '../../ports/mod.ts';
-import type { InvocationReport, LogEntry } from '../../ports/mod.ts';
+import { entriesOf, hundredths, startOfLone, startOfReport } from '../../ports/mod.ts';
+import type { InvocationReport, LogEntry, LoneStart, StartRecord } from '../../ports/mod.ts';
 import type { LogRecord } from './log-buffer.ts';
+import { decodeStart, encodeStart } from './start-fields.ts';
 
 /** One record as one line: JSON with short names, since there are many of them. The function's name is the file's. */
 export function encodeLine(record: LogRecord): string {
-  return 'text' in record ? encodeEntry(record) : encodeReport(record);
+  if ('text' in record) return encodeEntry(record);
+  return 'durationMs' in record ? encodeReport(record) : encodeLoneStart(record);
 }
 
 function encodeReport(r: InvocationReport): string {
   const init = r.initMs === undefined ? '' : `,"init":${hundredths(r.initMs)}`;
   const status = r.status === '' ? '' : `,"status":${JSON.stringify(r.status)}`;
   const begun = r.begun ? ',"begun":true' : '';
+  const wait = r.waitedMs > 0 ? `,"wait":${hundredths(r.waitedMs)}` : '';
+  const start = r.start ? encodeStart(r.start) : '';
   return (
     `{"t":${r.startedMs},"id":${quoted(r.requestId)},"end":${r.endedMs},"version":${quoted(r.version)},"ms":${hundredths(r.durationMs)},` +
-    `"billed":${r.billedMs},"memory":${r.memoryMiB},"used":${r.usedMiB}${init}${status}${begun}}\n`
+    `"billed":${r.billedMs},"memory":${r.memoryMiB},"used":${r.usedMiB}${init}${status}${begun}${wait}${start}}\n`
   );
 }
 
-/** As they are shown. */
-const hundredths = (ms: number): number => Math.round(ms * 100) / 100;
+function encodeLoneStart({ id, timeMs, version, start }: LoneStart): string {
+  return `{"t":${timeMs},"id":${quoted(id)},"version":${quoted(version)}${encodeStart(start)}}\n`;
+}
 
 function encodeEntry(entry: LogEntry): string {
   const id = entry.requestId === undefined ? '' : `,"id":${JSON.stringify(entry.requestId)}`;
@@ -30,19 +35,35 @@ function encodeEntry(entry: LogEntry): string {
 
 /** The entries of a line, in order; none for what is no record: a line that a crash left torn. */
 export function decodeLine(line: string, functionName: string): LogEntry[] {
-  let fields: Fields | null;
-  try {
-    fields = JSON.parse(line) as Fields | null;
-  } catch {
-    return [];
-  }
-  if (typeof fields?.t !== 'number') return [];
-  if (typeof fields.text === 'string') return [decodeEntry(fields, fields.t, fields.text, functionName)];
+  const fields = parse(line);
+  if (!fields) return [];
+  if (typeof fields['text'] === 'string') return [decodeEntry(fields, fields.t, fields['text'], functionName)];
   const report = decodeReport(fields, fields.t, functionName);
   return report ? entriesOf(report) : [];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+/** The start that a line tells of, if it does. */
+export function decodeStartLine(line: string, functionName: string): StartRecord | undefined {
+  const fields = parse(line);
+  if (!fields || typeof fields['text'] === 'string') return undefined;
+  const report = decodeReport(fields, fields.t, functionName);
+  if (report) return startOfReport(report);
+  const { id, version } = fields;
+  const start = decodeStart(fields);
+  if (!start || typeof id !== 'string' || typeof version !== 'string') return undefined;
+  return startOfLone({ id, functionName, version, timeMs: fields.t, start });
+}
+
+type Fields = Readonly<Record<string, unknown>> & { readonly t: number };
+
+function parse(line: string): Fields | undefined {
+  try {
+    const fields = JSON.parse(line) as Fields | null;
+    return typeof fields?.t === 'number' ? fields : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 function decodeEntry(fields: Fields, timeMs: number, text: string, functionName: string): LogEntry {
   const { id, level } = fields;
@@ -56,7 +77,7 @@ function decodeEntry(fields: Fields, timeMs: number, text: string, functionName:
 }
 
 function decodeReport(fields: Fields, startedMs: number, functionName: string): InvocationReport | undefined {
-  const { id, end, version, ms, billed, memory, used, init, status, begun } = fields;
+  const { id, end, version, ms, billed, memory, used, init, status, begun, wait } = fields;
   if (typeof id !== 'string' || typeof version !== 'string' || typeof end !== 'number' || typeof ms !== 'number') return undefined;
   if (typeof billed !== 'number' || typeof memory !== 'number' || typeof used !== 'number') return undefined;
   return {
@@ -72,6 +93,8 @@ function decodeReport(fields: Fields, startedMs: number, functionName: string): 
     initMs: typeof init === 'number' ? init : undefined,
     status: typeof status === 'string' ? status : '',
     begun: begun === true,
+    start: decodeStart(fields),
+    waitedMs: typeof wait === 'number' ? wait : 0,
   };
 }
 
@@ -79,29 +102,32 @@ const CHUNK_BYTES = 256 * 1024;
 
 /** The lines in the first `size` bytes of a file, the last one first, in batches of what one read brings. */
 export async function* linesBackwards(file: FileHandle, size: number): AsyncGenerator<string[]> {
+  for await (const block of blocksBackwards(file, size)) yield linesOf(block);
+}
+
+/** The first `size` bytes of a file as blocks of whole lines, the last one first. */
+export async function* blocksBackwards(file: FileHandle, size: number): AsyncGenerator<Buffer> {
   // The end of a line whose beginning lies before what has been read.
   let tail: Buffer = Buffer.alloc(0);
   for (let end = size; end > 0;) {
     const start = Math.max(0, end - CHUNK_BYTES);
     const chunk = Buffer.allocUnsafe(end - start);
     const { bytesRead } = await file.read(chunk, 0, chunk.length, start);
-    const block = Buffer.concat([chunk.subarray(0, bytesRead), tail]);
-    const { lines, rest } = cut(block, start === 0);
-    yield lines;
-    tail = rest;
+    const read = Buffer.concat([chunk.subarray(0, bytesRead), tail]);
+    const from = start === 0 ? 0 : read.indexOf(0x0a) + 1;
+    if (from > 0 || start === 0) yield read.subarray(from);
+    tail = from > 0 ? read.subarray(0, from) : read;
     end = start;
   }
 }
 
-/** `whole`: the block begins where a line begins. */
-function cut(block: Buffer, whole: boolean): { lines: string[]; rest: Buffer } {
+/** The last one first. */
+export function linesOf(block: Buffer): string[] {
   const lines: string[] = [];
-  let end = block.length;
-  while (end > 0) {
+  for (let end = block.length; end > 0;) {
     const newline = block.lastIndexOf(0x0a, end - 1);
-    if (newline < 0 && !whole) break;
     if (newline + 1 < end) lines.push(block.toString('utf8', newline + 1, end));
-    end = Math.max(0, newline);
+    end = newline;
   }
-  return { lines, rest: block.subarray(0, end) };
+  return lines;
 }

@@ -11,7 +11,8 @@ import { manualClock } from '../../kernel/mod.ts';
 import type { Exit, InvocationEnd } from '../../ports/mod.ts';
 import { FRAME, encodeFrame } from '../../protocol/mod.ts';
 import type { FrameKind, InvokeHead } from '../../protocol/mod.ts';
-import { LinkedInstance, awaitReady, closedLink, linkSocket } from './mod.ts';
+import { machineMs } from '../../../runtimes/node/steps.ts';
+import { INSTANCE_STEPS, LinkedInstance, Steps, awaitReady, closedLink, linkSocket } from './mod.ts';
 
 /** Both ends of a Unix socket. */
 async function pair(t: TestContext): Promise<[Socket, Socket]> {
@@ -181,10 +182,17 @@ test('the boot handshake ends in ready, failed, exited or timedOut', async (t) =
   const log = encodeFrame(FRAME.log, 0, Buffer.from([2]), Buffer.from('init'));
   const ready = await boot([
     log,
-    encodeFrame(FRAME.ready, 0, json({ initMs: 5, streaming: true, blockers: [{ kind: 'timer', detail: 'x' }] })),
+    encodeFrame(
+      FRAME.ready,
+      0,
+      json({ initMs: 5, streaming: true, blockers: [{ kind: 'timer', detail: 'x' }], before: [1, 'x'], times: 7 }),
+    ),
   ]);
   assert.deepEqual(ready, {
-    outcome: { kind: 'ready', payload: { initMs: 5, streaming: true, blockers: [{ kind: 'timer', detail: 'x' }] } },
+    outcome: {
+      kind: 'ready',
+      payload: { initMs: 5, streaming: true, blockers: [{ kind: 'timer', detail: 'x' }], before: [1, 'x'], times: [] },
+    },
     logs: ['init'],
   });
   assert.deepEqual((await boot([encodeFrame(FRAME.initError, 0, json({ errorType: 'E', errorMessage: 'm' }))])).outcome, {
@@ -201,4 +209,63 @@ test('the boot handshake ends in ready, failed, exited or timedOut', async (t) =
   assert.deepEqual((await boot([])).outcome, { kind: 'timedOut', initMs: 100 });
   const wrong = (await boot([encodeFrame(FRAME.response, 1, memory)])).outcome as { exit?: Exit };
   assert.equal(wrong.exit?.kind, 'violated');
+});
+
+test('what an instance tells of its beginning is held to what can be true', async (t) => {
+  const { instance, far, clock } = await connected(t);
+  const told = machineMs();
+  clock.advance(50);
+  instance.steps.add('fork ordered');
+  clock.advance(10);
+  const first = invoke(instance);
+  // Long ago, none, nonsense, before the one before it, and far ahead.
+  far.write(encodeFrame(FRAME.steps, 0, json([1, 0, 'now', told - 1e6, told + 1e9, 5, 6, 7])));
+  far.write(encodeFrame(FRAME.response, 1, memory, json(1)));
+  await first.end;
+  assert.deepEqual(instance.takeSteps(), [
+    { name: 'fork begun', atMs: 0 },
+    { name: 'event read', atMs: 0 },
+    { name: 'fork ordered', atMs: 50 },
+    { name: 'answered', atMs: 60 },
+  ]);
+  const again = invoke(instance);
+  far.write(encodeFrame(FRAME.steps, 0, json([1])));
+  assert.deepEqual(await again.end, {
+    kind: 'died',
+    exit: { kind: 'violated', message: 'an instance told twice how it came to be' },
+  });
+});
+
+test('times that are no times, or too many, break nothing or end the link', async (t) => {
+  for (const [payload, kept] of [
+    [json({ a: 1 }), true],
+    [Buffer.from('nonsense'), true],
+    [json(Array.from({ length: 100 }, () => 1)), true],
+    [json('x'.repeat(2_000)), false],
+  ] as const) {
+    const { instance, far } = await connected(t);
+    const { end } = invoke(instance);
+    far.write(encodeFrame(FRAME.steps, 0, payload));
+    far.write(encodeFrame(FRAME.response, 1, memory, json(1)));
+    assert.equal((await end).kind, kept ? 'answered' : 'died');
+    assert.ok(instance.takeSteps().length <= INSTANCE_STEPS.length);
+  }
+});
+
+test('steps told of what was done ahead can be left out, and each has its place among those of the host', () => {
+  const clock = manualClock();
+  clock.advance(1_000);
+  const nowMs = machineMs();
+  const steps = new Steps(clock);
+  const takenMs = steps.add('taken');
+  clock.advance(100);
+  steps.add('heard');
+  steps.addTold(['long ago', 'just before', 'after'], [nowMs - 5_000, nowMs - 101, nowMs - 40], takenMs, true);
+  const taken = steps.take();
+  assert.deepEqual(
+    taken.map(({ name }) => name),
+    ['taken', 'after', 'heard'],
+  );
+  steps.add('late');
+  assert.deepEqual(steps.take(), []);
 });

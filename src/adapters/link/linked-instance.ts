@@ -1,10 +1,11 @@
 import type { Clock } from '../../kernel/mod.ts';
-import type { Exit, Flow, Instance, InvocationListener } from '../../ports/mod.ts';
+import type { Exit, Flow, Instance, InvocationListener, Step } from '../../ports/mod.ts';
 import { FRAME, FrameError, InvokeEncoder, streamOf } from '../../protocol/mod.ts';
 import type { EncodableEvent, FrameKind, InvokeHead, LogLevel } from '../../protocol/mod.ts';
 import type { EventPipe } from './event-pipe.ts';
 import type { Link, LinkListener } from './link.ts';
-import { readExitCode, readFunctionError, readLog, readStreamHead } from './payloads.ts';
+import { readExitCode, readFunctionError, readLog, readReady, readSteps, readStreamHead } from './payloads.ts';
+import { INSTANCE_STEPS, PROCESS_STEPS, processTimes, Steps } from './steps.ts';
 
 export type LinkedInstanceOptions = {
   readonly link: Link;
@@ -30,6 +31,7 @@ const encoder = new InvokeEncoder();
 export class LinkedInstance implements Instance, LinkListener {
   readonly start: Instance['start'];
   readonly closed: Promise<Exit>;
+  readonly steps: Steps;
   readonly handAhead?: Required<Instance>['handAhead'];
   readonly recall?: Required<Instance>['recall'];
   onLog: ((text: string, level: LogLevel) => void) | undefined;
@@ -42,6 +44,8 @@ export class LinkedInstance implements Instance, LinkListener {
   #large = 0;
   #paused = 0;
   #booting: boolean;
+  readonly #madeMs: number;
+  #stepsTold = false;
   #killed = false;
   #endCalled = false;
   /** What the process said it would do, and what became of it as the driver saw it. */
@@ -53,6 +57,8 @@ export class LinkedInstance implements Instance, LinkListener {
   constructor(options: LinkedInstanceOptions) {
     this.#options = options;
     this.start = options.start;
+    this.steps = new Steps(options.clock);
+    this.#madeMs = options.clock.monotonicMs();
     this.#booting = options.booting ?? false;
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.closed = promise;
@@ -70,6 +76,10 @@ export class LinkedInstance implements Instance, LinkListener {
   /** False once it takes no more invocations. */
   get alive(): boolean {
     return this.#link.open && !this.#killed && this.#announced === undefined && this.#reported === undefined;
+  }
+
+  takeSteps(): readonly Step[] {
+    return this.steps.take();
   }
 
   get busy(): boolean {
@@ -200,6 +210,13 @@ export class LinkedInstance implements Instance, LinkListener {
       case FRAME.ready:
         if (!this.#booting) throw new FrameError('an instance became ready twice');
         this.#booting = false;
+        this.steps.addTold(PROCESS_STEPS, processTimes(readReady(payload)), this.#madeMs);
+        this.steps.add('ready heard');
+        return;
+      case FRAME.steps:
+        if (this.#stepsTold) throw new FrameError('an instance told twice how it came to be');
+        this.#stepsTold = true;
+        this.steps.addTold(INSTANCE_STEPS, readSteps(payload), this.#madeMs);
         return;
       case FRAME.initError:
         // The process has logged the error, and ends.

@@ -1,5 +1,5 @@
 import { FrameError, LOG_LEVELS, nestsTooDeep } from '../../protocol/mod.ts';
-import type { FunctionError, LogLevel, ReadyPayload, SnapshotBlocker, StreamHead } from '../../protocol/mod.ts';
+import type { FunctionError, LogLevel, ReadyPayload, SnapshotBlocker, StepTimes, StreamHead } from '../../protocol/mod.ts';
 import { LIMITS } from '../../kernel/mod.ts';
 
 /** What sandboxes send as JSON, read as what it is: text from untrusted code. All throw FrameError when it cannot be read at all. */
@@ -14,13 +14,25 @@ export function readFunctionError(payload: Buffer): FunctionError {
 }
 
 export function readReady(payload: Buffer): ReadyPayload {
-  const { initMs, streaming, blockers } = readObject(payload);
+  const { initMs, streaming, blockers, before, times } = readObject(payload);
   return {
     initMs: typeof initMs === 'number' && initMs >= 0 ? initMs : 0,
     streaming: streaming === true,
     blockers: Array.isArray(blockers) ? blockers.slice(0, MAX_BLOCKERS).map(readBlocker) : [],
+    before: readTimes(before),
+    times: readTimes(times),
   };
 }
+
+export function readSteps(payload: Buffer): StepTimes {
+  if (payload.length > MAX_STEPS_BYTES) throw new FrameError('a frame with times is too long');
+  return readTimes(readJson(payload));
+}
+
+/** The steps are a handful, and their names the host's: more would not be read. */
+const readTimes = (value: unknown): StepTimes => (Array.isArray(value) ? value.slice(0, MAX_STEPS) : []);
+const MAX_STEPS = 16;
+const MAX_STEPS_BYTES = 1024;
 
 const MAX_BLOCKERS = 100;
 const MAX_BLOCKER_TEXT = 500;
@@ -78,12 +90,17 @@ export function readLog(payload: Buffer): { readonly text: string; readonly leve
 }
 
 function readObject(payload: Buffer): Record<string, unknown> {
+  const value = readJson(payload);
+  if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+  throw new FrameError('a frame does not hold the JSON object it should');
+}
+
+/** Undefined: it is not JSON, which is the same as JSON of another kind. */
+function readJson(payload: Buffer): unknown {
   if (nestsTooDeep(payload)) throw new FrameError('a frame holds JSON that nests too deep');
   try {
-    const value: unknown = JSON.parse(payload.toString());
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+    return JSON.parse(payload.toString()) as unknown;
   } catch {
-    // Not JSON: the same as JSON of another kind.
+    return undefined;
   }
-  throw new FrameError('a frame does not hold the JSON object it should');
 }

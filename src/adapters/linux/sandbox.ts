@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import type { Clock, Timer } from '../../kernel/mod.ts';
-import type { Exit, SandboxSpec } from '../../ports/mod.ts';
+import type { Exit, SandboxSpec, Step } from '../../ports/mod.ts';
 import { INSIDE_PORT } from '../../protocol/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
 import { RECORD } from '../../../runtimes/node/ladder.ts';
@@ -47,8 +47,14 @@ export class Sandbox {
   readonly ended: Promise<void>;
   /** Raw output of the function's processes, beside what its console sends by frames. */
   onOutput: (text: string, level: LogLevel) => void = () => {};
+  /** Called with the steps of an instance that was forked ahead for nobody. */
+  onUnused: (steps: readonly Step[]) => void = () => {};
   /** Called when the last instance has gone. */
   onEmpty: () => void = () => {};
+  /** Monotonic time at which it was ordered. */
+  readonly orderedMs: number;
+  /** And at which it was given away. */
+  takenMs = 0;
   readonly #control: Control;
   readonly #doorway: Doorway | undefined;
   readonly #output: Socket;
@@ -73,7 +79,12 @@ export class Sandbox {
   constructor(options: SandboxOptions) {
     this.#clock = options.clock;
     this.#processes = options.processes;
-    this.#spare = new Spare({ clock: options.clock, make: () => this.#newInstance() });
+    this.orderedMs = options.clock.monotonicMs();
+    this.#spare = new Spare({
+      clock: options.clock,
+      make: () => this.#newInstance(),
+      unused: (instance) => this.onUnused(instance.takeSteps()),
+    });
     const template = Promise.withResolvers<Exit>();
     const ended = Promise.withResolvers<void>();
     this.templateEnded = template.promise;
@@ -161,7 +172,10 @@ export class Sandbox {
   /** A new instance; its process need not be there yet. */
   fork(): LinkedInstance {
     // While the keeper ends one it may find that all must go. A fork waits for that; one made ahead would be used, and lost.
-    return this.#limits.size > 0 ? this.#newInstance() : this.#spare.take();
+    const next = this.#nextId;
+    const instance = this.#limits.size > 0 ? this.#newInstance() : this.#spare.take();
+    if (this.#nextId === next) instance.steps.add('spare taken');
+    return instance;
   }
 
   #newInstance(): LinkedInstance {
@@ -171,6 +185,7 @@ export class Sandbox {
     const link = linkFd(near, writing === undefined ? undefined : new EventPipe(writing));
     const instance = new LinkedInstance({ link, start: 'fork', clock: this.#clock, reportsExit: true, end });
     instance.onLog = this.onOutput;
+    instance.steps.add('fork ordered');
     this.#instances.set(id, instance);
     this.#forks.set(id, reading === undefined ? [far] : [far, reading]);
     this.#orderForks();
@@ -188,6 +203,7 @@ export class Sandbox {
   /** The template itself becomes an instance, at the other end of `far`. */
   serve(instance: LinkedInstance, far: number): void {
     this.#served = instance;
+    instance.steps.add('template taken');
     this.#send({ do: 'serve', id: 0 }, far);
   }
 

@@ -3,11 +3,11 @@ import type { Socket } from 'node:net';
 import { join, relative } from 'node:path';
 import { HearthError, LIMITS, silentLog, systemClock } from '../../kernel/mod.ts';
 import type { Clock, Log } from '../../kernel/mod.ts';
-import type { BootListener, BootResult, Exit, Instance, Sandboxes, SandboxSpec, Template } from '../../ports/mod.ts';
+import type { BootListener, BootResult, Exit, Instance, Sandboxes, SandboxSpec, Step, Template } from '../../ports/mod.ts';
 import type { Endpoint, LogLevel, ReadyPayload } from '../../protocol/mod.ts';
 import { libc } from '../../../runtimes/node/libc.ts';
 import { socketPair } from '../../../runtimes/node/messages.ts';
-import { LinkedInstance, awaitReady, linkFd, materialiseRuntime } from '../link/mod.ts';
+import { LinkedInstance, awaitReady, linkFd, materialiseRuntime, FUNCTION_STEPS, SANDBOX_STEPS, Steps } from '../link/mod.ts';
 import type { Ahead } from './ahead.ts';
 import { Blanks } from './blanks.ts';
 import { CLASSES, heapMiBOf } from './classes.ts';
@@ -73,10 +73,12 @@ export class LinuxSandboxes implements Sandboxes {
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
-    const sandbox = this.#takeBlank(spec);
+    const steps = new Steps(this.#options.clock);
+    const sandbox = this.#takeBlank(spec, steps);
     sandbox.onOutput = (text, level) => listener.log(text, level);
-    const heard = await this.#init(sandbox, spec, listener);
-    if (heard.kind === 'ready') return { ok: true, template: new LinuxTemplate(this, sandbox, spec, heard.payload) };
+    sandbox.onUnused = (unused) => listener.unused?.(unused);
+    const heard = await this.#init(sandbox, spec, listener, steps);
+    if (heard.kind === 'ready') return { ok: true, template: new LinuxTemplate(this, sandbox, spec, heard.payload, steps.take()) };
     sandbox.end();
     return { ok: false, failure: heard };
   }
@@ -94,9 +96,9 @@ export class LinuxSandboxes implements Sandboxes {
     });
     const log = (text: string, level: LogLevel) => instance.onLog?.(text, level);
     const boot = async (): Promise<void> => {
-      sandbox ??= this.#takeBlank(spec);
+      sandbox ??= this.#takeBlank(spec, instance.steps);
       sandbox.onOutput = log;
-      const heard = booted ? undefined : await this.#init(sandbox, spec, { log });
+      const heard = booted ? undefined : await this.#init(sandbox, spec, { log }, instance.steps);
       if (instance.alive && (heard === undefined || heard.kind === 'ready')) return sandbox.serve(instance, far);
       libc.close(far);
       sandbox.end();
@@ -120,7 +122,8 @@ export class LinuxSandboxes implements Sandboxes {
     this.#users.close();
   }
 
-  async #init(sandbox: Sandbox, spec: SandboxSpec, listener: BootListener) {
+  async #init(sandbox: Sandbox, spec: SandboxSpec, listener: BootListener, steps: Steps) {
+    const givenMs = steps.add('function given');
     const paths = {
       code: this.#below(spec.codeDirectory),
       layers: spec.layerDirectories.map((directory) => this.#below(directory)),
@@ -130,6 +133,13 @@ export class LinuxSandboxes implements Sandboxes {
     const heard = await awaitReady({ link, initTimeoutMs: spec.initTimeoutMs, clock, listener, exited: () => sandbox.templateEnded });
     // After init the link says nothing more: the template's end is seen by its keeper.
     link.listener = { onFrame() {}, onClosed() {} };
+    if (heard.kind === 'ready') {
+      const { before, times } = heard.payload;
+      const [forked, walled, blank, read] = before;
+      steps.addTold(FUNCTION_STEPS, [read, ...times], givenMs);
+      steps.addTold(SANDBOX_STEPS, [forked, walled, blank], sandbox.takenMs, true);
+      steps.add('ready heard');
+    }
     if (heard.kind === 'exited' && heard.exit.kind === 'ended' && !this.#closed) {
       throw new HearthError(
         'SandboxFailed',
@@ -145,8 +155,15 @@ export class LinuxSandboxes implements Sandboxes {
     return path;
   }
 
-  #takeBlank({ memoryMiB, network }: SandboxSpec): Sandbox {
+  #takeBlank(spec: SandboxSpec, steps: Steps): Sandbox {
     if (this.#closed) throw new HearthError('ShuttingDown', 'the sandboxes are closed');
+    const nowMs = this.#options.clock.monotonicMs();
+    const sandbox = this.#blankFor(spec);
+    sandbox.takenMs = steps.add(sandbox.orderedMs < nowMs ? 'sandbox taken' : 'sandbox ordered');
+    return sandbox;
+  }
+
+  #blankFor({ memoryMiB, network }: SandboxSpec): Sandbox {
     const memoryClass = CLASSES.find((mib) => mib >= memoryMiB) ?? CLASSES.at(-1)!;
     // Few functions are trusted with it: none is made ahead.
     if (network?.kind === 'host') return this.#newSandbox(memoryClass, { onHostNetwork: true });
@@ -203,6 +220,7 @@ class LinuxTemplate implements Template {
   readonly initMs: number;
   readonly streaming: boolean;
   readonly blockers: ReadyPayload['blockers'];
+  readonly steps: readonly Step[];
   readonly closed: Promise<Exit>;
   readonly #settleClosed: (exit: Exit) => void;
   readonly #sandboxes: LinuxSandboxes;
@@ -211,13 +229,14 @@ class LinuxTemplate implements Template {
   #sandbox: Sandbox | undefined;
   #closing = false;
 
-  constructor(sandboxes: LinuxSandboxes, sandbox: Sandbox, spec: SandboxSpec, ready: ReadyPayload) {
+  constructor(sandboxes: LinuxSandboxes, sandbox: Sandbox, spec: SandboxSpec, ready: ReadyPayload, steps: readonly Step[]) {
     this.#sandboxes = sandboxes;
     this.#sandbox = sandbox;
     this.#spec = spec;
     this.initMs = ready.initMs;
     this.streaming = ready.streaming;
     this.blockers = ready.blockers;
+    this.steps = steps;
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.closed = promise;
     this.#settleClosed = resolve;

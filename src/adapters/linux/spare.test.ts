@@ -20,7 +20,9 @@ function setUp() {
     made.push(new Fake());
     return made.at(-1)!;
   };
-  return { clock, made, refuse: (refuse: boolean) => void (refused = refuse), spare: new Spare({ clock, make }) };
+  const unused: Fake[] = [];
+  const spare = new Spare({ clock, make, unused: (instance) => void unused.push(instance) });
+  return { clock, made, unused, refuse: (refuse: boolean) => void (refused = refuse), spare };
 }
 
 test('a function that one instance is enough for gets no spare one', () => {
@@ -52,6 +54,7 @@ test('one made ahead is for the first who asks, and ends when nobody does', () =
   unused.spare.ahead();
   unused.clock.advance(KEPT_MS);
   assert.deepEqual([unused.made[0]!.alive, unused.spare.made], [false, false]);
+  assert.deepEqual(unused.unused, [unused.made[0]]);
   assert.equal(unused.spare.take(), unused.made[1]);
   spare.stop();
   spare.ahead();

@@ -11,6 +11,8 @@ export type Forked = { readonly alive: boolean; kill(): void };
 export type SpareOptions<T extends Forked> = {
   readonly clock: Clock;
   readonly make: () => T;
+  /** One has ended, or is ended now, that nobody has asked for. */
+  readonly unused: (instance: T) => void;
 };
 
 /** It is made when nothing was asked for during so long: in a burst, whoever waits comes first. */
@@ -73,7 +75,10 @@ export class Spare<T extends Forked> {
 
   #drop(): void {
     this.#timer?.cancel();
-    this.#instance?.kill();
+    const instance = this.#instance;
     this.#instance = undefined;
+    if (!instance) return;
+    instance.kill();
+    this.#options.unused(instance);
   }
 }

@@ -1,8 +1,8 @@
-import { boundedLogEntry, entriesOf, LOG_QUERY_LIMIT } from '../../ports/mod.ts';
-import type { FunctionLogs, InvocationReport, LogEntry, LogQuery } from '../../ports/mod.ts';
+import { boundedLogEntry, entriesOf, LOG_QUERY_LIMIT, START_QUERY_LIMIT, startOfLone, startOfReport } from '../../ports/mod.ts';
+import type { FunctionLogs, InvocationReport, LogEntry, LogQuery, LoneStart, StartQuery, StartRecord } from '../../ports/mod.ts';
 
-/** What outlives a simulated crash: entries by function name. */
-export type SimLogsDisk = Map<string, LogEntry[]>;
+/** What outlives a simulated crash: entries and starts by function name. */
+export type SimLogsDisk = { readonly entries: Map<string, LogEntry[]>; readonly starts: Map<string, StartRecord[]> };
 
 export type SimFunctionLogsOptions = {
   readonly disk?: SimLogsDisk;
@@ -22,17 +22,14 @@ export class SimFunctionLogs implements FunctionLogs {
   }
 
   private constructor(options: SimFunctionLogsOptions) {
-    this.#disk = options.disk ?? new Map();
+    this.#disk = options.disk ?? { entries: new Map(), starts: new Map() };
     this.#entriesPerFunction = options.entriesPerFunction ?? LOG_QUERY_LIMIT.max;
   }
 
   append(entry: LogEntry): void {
     if (this.#closed) return;
     const kept = boundedLogEntry(entry);
-    const entries = this.#disk.get(kept.functionName) ?? [];
-    this.#disk.set(kept.functionName, entries);
-    entries.push(kept);
-    if (entries.length > this.#entriesPerFunction) entries.shift();
+    this.#keep(this.#disk.entries, kept);
     const followers = this.#followers.get(kept.functionName) ?? new Set();
     for (const follower of [...followers]) {
       try {
@@ -46,6 +43,19 @@ export class SimFunctionLogs implements FunctionLogs {
 
   report(report: InvocationReport): void {
     for (const entry of entriesOf(report)) this.append(entry);
+    const start = startOfReport(report);
+    if (start && !this.#closed) this.#keep(this.#disk.starts, start);
+  }
+
+  started(start: LoneStart): void {
+    if (!this.#closed) this.#keep(this.#disk.starts, startOfLone(start));
+  }
+
+  #keep<T extends { readonly functionName: string }>(disk: Map<string, T[]>, record: T): void {
+    const records = disk.get(record.functionName) ?? [];
+    disk.set(record.functionName, records);
+    records.push(record);
+    if (records.length > this.#entriesPerFunction) records.shift();
   }
 
   async read(functionName: string, query: LogQuery): Promise<readonly LogEntry[]> {
@@ -53,8 +63,21 @@ export class SimFunctionLogs implements FunctionLogs {
     const matches = (entry: LogEntry) =>
       (query.requestId === undefined || entry.requestId === query.requestId) &&
       (query.sinceMs === undefined || entry.timeMs >= query.sinceMs);
-    const found = (this.#disk.get(functionName) ?? []).filter(matches);
+    const found = (this.#disk.entries.get(functionName) ?? []).filter(matches);
     return found.slice(Math.max(0, found.length - limit));
+  }
+
+  async starts(functionName: string, { kind, limit = START_QUERY_LIMIT.default }: StartQuery): Promise<readonly StartRecord[]> {
+    const found = (this.#disk.starts.get(functionName) ?? []).filter((start) => kind === undefined || start.kind === kind);
+    return found.slice(Math.max(0, found.length - Math.min(limit, START_QUERY_LIMIT.max)));
+  }
+
+  async findStart(id: string, functionNames: Iterable<string>): Promise<StartRecord | undefined> {
+    for (const functionName of functionNames) {
+      const found = this.#disk.starts.get(functionName)?.findLast((start) => start.id === id);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   follow(functionName: string, onEntry: (entry: LogEntry) => void): () => void {
@@ -70,7 +93,8 @@ export class SimFunctionLogs implements FunctionLogs {
   }
 
   async delete(functionName: string): Promise<void> {
-    this.#disk.delete(functionName);
+    this.#disk.entries.delete(functionName);
+    this.#disk.starts.delete(functionName);
   }
 
   async flush(): Promise<void> {}

@@ -1,6 +1,6 @@
 import { assert } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
-import type { Exit, Flow, Instance, InvocationEnd, InvocationListener } from '../../ports/mod.ts';
+import type { Exit, Flow, Instance, InvocationEnd, InvocationListener, Step } from '../../ports/mod.ts';
 import { jsonOf } from '../../protocol/mod.ts';
 import type { EncodableEvent, InvokeHead, LogLevel, StreamHead, FunctionError } from '../../protocol/mod.ts';
 import type { Dice, SimFaults } from './sim-faults.ts';
@@ -36,6 +36,7 @@ export class SimInstance implements Instance {
   readonly #close: (exit: Exit) => void;
   #exit: Exit | undefined;
   #up = false;
+  #steps: Step[] = [];
 
   constructor(options: SimInstanceOptions) {
     this.#options = options;
@@ -47,17 +48,27 @@ export class SimInstance implements Instance {
       this.handAhead = (head, event, listener) => this.#handAhead(head, event, listener);
       this.recall = () => this.#recall();
     }
+    this.#step(options.start === 'boot' ? 'sandbox ordered' : 'fork ordered');
     const fails = options.dice.happens(options.faults.forkFails);
     options.clock.after(options.startMs, () => {
       if (fails) this.end({ kind: 'ended' });
       if (this.#exit) return;
       this.#up = true;
+      this.#step('instance ready');
       for (const call of this.#calls) this.#run(call);
     });
   }
 
   get alive(): boolean {
     return this.#exit === undefined;
+  }
+
+  takeSteps(): readonly Step[] {
+    return this.#steps.splice(0);
+  }
+
+  #step(name: string): void {
+    this.#steps.push({ name, atMs: this.#options.clock.monotonicMs() });
   }
 
   invoke(head: InvokeHead, event: EncodableEvent, listener: InvocationListener): Flow {

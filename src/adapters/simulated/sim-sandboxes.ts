@@ -1,6 +1,6 @@
 import { HearthError } from '../../kernel/mod.ts';
 import type { Clock, Random } from '../../kernel/mod.ts';
-import type { BootListener, BootResult, Exit, InitFailure, Instance, SandboxSpec, Sandboxes, Template } from '../../ports/mod.ts';
+import type { BootListener, BootResult, Exit, InitFailure, Instance, SandboxSpec, Sandboxes, Step, Template } from '../../ports/mod.ts';
 import { diceOf, NO_FAULTS } from './sim-faults.ts';
 import type { Dice, SimFaults } from './sim-faults.ts';
 import { SimExit, simError } from './sim-function.ts';
@@ -44,6 +44,7 @@ export class SimSandboxes implements Sandboxes {
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
     if (this.#closed) throw new HearthError('SandboxFailed', 'the sandboxes are closed');
     const { happens } = this.#dice;
+    const orderedMs = this.#options.clock.monotonicMs();
     this.counts.boots++;
     this.counts.booting++;
     try {
@@ -54,7 +55,11 @@ export class SimSandboxes implements Sandboxes {
       if (happens(this.#faults.bootThrows) || this.#closed) {
         throw new HearthError('SandboxFailed', 'the simulated machine has no room for a sandbox');
       }
-      return result.ok ? { ok: true, template: this.#template(spec, result) } : { ok: false, failure: result.failure };
+      const steps = [
+        { name: 'sandbox ordered', atMs: orderedMs },
+        { name: 'ready heard', atMs: this.#options.clock.monotonicMs() },
+      ];
+      return result.ok ? { ok: true, template: this.#template(spec, result, steps) } : { ok: false, failure: result.failure };
     } finally {
       this.counts.booting--;
     }
@@ -93,13 +98,14 @@ export class SimSandboxes implements Sandboxes {
     }
   }
 
-  #template(spec: SandboxSpec, init: Init & { ok: true }): Template {
+  #template(spec: SandboxSpec, init: Init & { ok: true }, steps: readonly Step[]): Template {
     const { clock, forkMs = 3, exitMs = 1, bootMs = 5 } = this.#options;
     const { blockers = [], streaming = false } = init.simulated;
     const template = new SimTemplate({
       initMs: init.initMs,
       blockers,
       streaming,
+      steps,
       fork: () => {
         const instance = new SimInstance({
           clock,
@@ -146,7 +152,7 @@ type Init =
   | { readonly ok: true; readonly initMs: number; readonly fork: () => SimHandler; readonly simulated: SimFunction }
   | { readonly ok: false; readonly initMs: number; readonly failure: InitFailure };
 
-type SimTemplateOptions = Pick<Template, 'initMs' | 'streaming' | 'blockers'> & {
+type SimTemplateOptions = Pick<Template, 'initMs' | 'streaming' | 'blockers' | 'steps'> & {
   readonly fork: () => Instance;
   readonly ended: () => void;
 };
@@ -155,6 +161,7 @@ class SimTemplate implements Template {
   readonly initMs: number;
   readonly streaming: boolean;
   readonly blockers: Template['blockers'];
+  readonly steps: Template['steps'];
   readonly closed: Promise<Exit>;
   readonly #options: SimTemplateOptions;
   readonly #close: (exit: Exit) => void;
@@ -165,6 +172,7 @@ class SimTemplate implements Template {
     this.initMs = options.initMs;
     this.streaming = options.streaming;
     this.blockers = options.blockers;
+    this.steps = options.steps;
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.closed = promise;
     this.#close = resolve;

@@ -2,9 +2,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HearthError } from '../../kernel/mod.ts';
 import type { Clock, Log, Timer } from '../../kernel/mod.ts';
-import type { BootListener, BootResult, Exit, Instance, SandboxSpec, Sandboxes, Template } from '../../ports/mod.ts';
+import type { BootListener, BootResult, Exit, Instance, SandboxSpec, Sandboxes, Step, Template } from '../../ports/mod.ts';
 import type { ReadyPayload } from '../../protocol/mod.ts';
-import { LinkedInstance, awaitReady, closedLink, materialiseRuntime } from '../link/mod.ts';
+import { LinkedInstance, PROCESS_STEPS, Steps, awaitReady, closedLink, materialiseRuntime, processTimes } from '../link/mod.ts';
 import { FunctionProcess } from './function-process.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -50,6 +50,8 @@ export class SpawnSandboxes implements Sandboxes {
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
     this.#refuse(spec);
+    const steps = new Steps(this.#options.clock);
+    const orderedMs = steps.add('process ordered');
     const process = this.#launchOrThrow(spec);
     process.onOutput = (text, level) => listener.log(text, level);
     const { clock } = this.#options;
@@ -65,11 +67,13 @@ export class SpawnSandboxes implements Sandboxes {
       await process.exited;
       return { ok: false, failure: outcome };
     }
+    steps.addTold(PROCESS_STEPS, processTimes(outcome.payload), orderedMs);
+    steps.add('ready heard');
     const first = this.#instance(process, false);
     first.onLog = (text, level) => listener.log(text, level);
     if (this.#closed) first.kill();
     const fork = () => this.#fork(spec);
-    const template = new SpawnTemplate(outcome.payload, first, fork, () => this.#templates.delete(template));
+    const template = new SpawnTemplate(outcome.payload, steps.take(), first, fork, () => this.#templates.delete(template));
     this.#templates.add(template);
     return { ok: true, template };
   }
@@ -127,6 +131,7 @@ export class SpawnSandboxes implements Sandboxes {
     const end = () => process.kill();
     const instance = new LinkedInstance({ link: process.link, start: 'spawn', clock, end, reportsExit: true, booting });
     process.onOutput = (text, level) => instance.onLog?.(text, level);
+    if (booting) instance.steps.add('process ordered');
     this.#processes.set(process, instance);
     void process.exited.then((exit) => instance.reportExit(exit));
     this.#watchMemory();
@@ -147,6 +152,7 @@ class SpawnTemplate implements Template {
   readonly initMs: number;
   readonly streaming: boolean;
   readonly blockers: Template['blockers'];
+  readonly steps: readonly Step[];
   readonly closed: Promise<Exit>;
   readonly #settle: (exit: Exit) => void;
   readonly #launch: () => LinkedInstance;
@@ -155,10 +161,11 @@ class SpawnTemplate implements Template {
   #first: LinkedInstance | undefined;
   #open = true;
 
-  constructor(ready: ReadyPayload, first: LinkedInstance, launch: () => LinkedInstance, onClose: () => void) {
+  constructor(ready: ReadyPayload, steps: readonly Step[], first: LinkedInstance, launch: () => LinkedInstance, onClose: () => void) {
     this.initMs = ready.initMs;
     this.streaming = ready.streaming;
     this.blockers = ready.blockers;
+    this.steps = steps;
     this.#first = first;
     this.#launch = launch;
     this.#onClose = onClose;
@@ -172,6 +179,7 @@ class SpawnTemplate implements Template {
     this.#first = undefined;
     if (first?.alive) {
       first.onLog = undefined;
+      first.steps.add('process taken');
       return first;
     }
     const instance = this.#launch();

@@ -11,7 +11,7 @@ import { manualClock, seededRandom } from '../../kernel/mod.ts';
 import { SimStore } from '../../adapters/simulated/mod.ts';
 import { entriesOf } from '../../ports/mod.ts';
 import { createSeal } from '../../protocol/mod.ts';
-import type { FunctionLogs, LogEntry } from '../../ports/mod.ts';
+import type { FunctionLogs, LogEntry, StartRecord } from '../../ports/mod.ts';
 import { openAccessKeys } from '../door/mod.ts';
 import { createAdminApi } from './mod.ts';
 
@@ -91,6 +91,33 @@ test('a followed log has what was there and what comes, each once, and is let go
   await released;
 });
 
+test('starts are listed by function and found by id, and what is not understood is refused', async (t) => {
+  const { url, asked } = await setUp(t);
+  const listed = await fetch(`${url}/_hearth/functions/hello/starts?kind=fork&limit=5`);
+  assert.deepEqual(await listed.json(), { starts: [START] });
+  assert.deepEqual(asked, [{ functionName: 'hello', kind: 'fork', limit: 5 }]);
+  assert.deepEqual(await (await fetch(`${url}/_hearth/starts/${START.id}`)).json(), START);
+  const code = async (path: string) => (await fetch(`${url}${path}`)).headers.get('x-amzn-errortype');
+  assert.equal(await code('/_hearth/functions/nobody/starts'), 'ResourceNotFoundException');
+  assert.equal(await code('/_hearth/functions/hello/starts?kind=cold'), 'BadRequest');
+  assert.equal(await code('/_hearth/functions/hello/starts?limit=all'), 'BadRequest');
+  assert.equal(await code('/_hearth/starts/9b49c754-b47c-4598-b926-733caffc0e6b'), 'ResourceNotFoundException');
+  assert.equal(await code('/_hearth/starts/a%22b'), 'BadRequest');
+});
+
+const START: StartRecord = {
+  id: '00000000-0000-4000-8000-000000000000',
+  functionName: 'hello',
+  version: '$LATEST',
+  invoked: true,
+  timeMs: 5,
+  kind: 'fork',
+  cause: 'all busy',
+  from: 'spare',
+  totalMs: 3,
+  steps: [{ name: 'arrived', atMs: 0 }],
+};
+
 const START_MS = 1_700_000_000_000;
 const INFO = { version: '0.1.0', driver: 'simulated', isolated: false, authentication: false, startedMs: START_MS };
 const entry = (text: string, requestId: string): LogEntry => ({ functionName: 'hello', timeMs: START_MS, requestId, text });
@@ -99,12 +126,14 @@ async function setUp(t: TestContext) {
   const clock = manualClock(START_MS);
   const store = await SimStore.open();
   const keys = await openAccessKeys({ store, random: seededRandom(1), clock, seal: createSeal([new Uint8Array(32)], seededRandom(1)) });
-  const logs = memoryLogs();
+  const asked: unknown[] = [];
+  const logs = memoryLogs(asked);
   const state = { ready: true };
   const admin = createAdminApi({
     info: INFO,
     ready: () => state.ready,
     stats: () => [],
+    functionNames: () => ['hello'],
     functionExists: (name) => name === 'hello',
     logs,
     keys,
@@ -120,10 +149,10 @@ async function setUp(t: TestContext) {
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, clock, keys, logs, state };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, clock, keys, logs, state, asked };
 }
 
-function memoryLogs(): FunctionLogs & { onRead: () => void; readonly events: EventEmitter } {
+function memoryLogs(asked: unknown[]): FunctionLogs & { onRead: () => void; readonly events: EventEmitter } {
   const entries: LogEntry[] = [];
   const followers = new Set<(entry: LogEntry) => void>();
   const events = new EventEmitter();
@@ -137,6 +166,12 @@ function memoryLogs(): FunctionLogs & { onRead: () => void; readonly events: Eve
     report(report) {
       for (const each of entriesOf(report)) this.append(each);
     },
+    started() {},
+    async starts(functionName, query) {
+      asked.push({ functionName, ...query });
+      return [START];
+    },
+    findStart: async (id, functionNames) => ([...functionNames].includes('hello') && id === START.id ? START : undefined),
     isFollowed: () => followers.size > 0,
     async read(_name, query) {
       this.onRead();

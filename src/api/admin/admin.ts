@@ -1,5 +1,5 @@
 /**
- * Hearth's own HTTP API, below `/_hearth/`: is it alive, what is it, what has it done, the functions' logs, and access keys. Everything
+ * Hearth's own HTTP API, below `/_hearth/`: is it alive, what is it, what has it done, the functions' logs and starts, and access keys. Everything
  * answers with JSON; a log answers with one JSON object a line. Documented in docs/cli.md, whose `hearth` is its first client.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -10,6 +10,7 @@ import type { FunctionLogs } from '../../ports/mod.ts';
 import type { AccessKey, AccessKeys } from '../door/mod.ts';
 import { sendLogs } from './logs.ts';
 import { sendError, sendJson } from './respond.ts';
+import { sendStart, sendStarts } from './starts.ts';
 
 export const ADMIN_PREFIX = '/_hearth/';
 
@@ -18,6 +19,7 @@ export type AdminOptions = {
   /** False while starting up and while draining. */
   readonly ready: () => boolean;
   readonly stats: () => readonly DeploymentStats[];
+  readonly functionNames: () => Iterable<string>;
   readonly functionExists: (name: string) => boolean;
   readonly logs: FunctionLogs;
   readonly keys: AccessKeyAdmin;
@@ -77,6 +79,10 @@ async function route(options: AdminOptions, call: Call): Promise<void> {
       return sendJson(response, 200, { deployments: options.stats() });
     case 'GET functions/*/logs':
       return functionLogs(options, call, decode(parts[1]!));
+    case 'GET functions/*/starts':
+      return functionStarts(options, call, decode(parts[1]!));
+    case 'GET starts/*':
+      return sendStart(response, { logs: options.logs, id: decode(parts[1]!), functionNames: options.functionNames() });
     case 'GET keys':
       return sendJson(response, 200, { keys: await options.keys.list() });
     case 'POST keys':
@@ -95,7 +101,7 @@ function pattern(parts: readonly string[]): string {
 }
 
 async function functionLogs(options: AdminOptions, { response, url }: Call, name: string): Promise<void> {
-  if (!options.functionExists(name)) throw new HearthError('ResourceNotFoundException', `Function not found: ${name}`);
+  mustExist(options, name);
   const query = url.searchParams;
   const sinceMs = numberIn(query, 'since');
   const limit = numberIn(query, 'limit');
@@ -111,6 +117,16 @@ async function functionLogs(options: AdminOptions, { response, url }: Call, name
       ...(requestId !== undefined && { requestId }),
     },
   });
+}
+
+async function functionStarts(options: AdminOptions, { response, url }: Call, name: string): Promise<void> {
+  mustExist(options, name);
+  const query = url.searchParams;
+  await sendStarts(response, { logs: options.logs, functionName: name, kind: query.get('kind'), limit: numberIn(query, 'limit') });
+}
+
+function mustExist(options: AdminOptions, name: string): void {
+  if (!options.functionExists(name)) throw new HearthError('ResourceNotFoundException', `Function not found: ${name}`);
 }
 
 async function deleteKey(options: AdminOptions, response: ServerResponse, accessKeyId: string): Promise<void> {

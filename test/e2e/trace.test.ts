@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runHearth, startPlatform, temporaryDirectory } from './cli-platform.ts';
+import type { Platform } from './cli-platform.ts';
+
+type Start = {
+  readonly id: string;
+  readonly invoked: boolean;
+  readonly kind: string;
+  readonly cause: string;
+  readonly totalMs: number;
+  readonly steps: readonly { readonly name: string; readonly atMs: number }[];
+};
+
+const SLOW = `export const handler = async ({ ms = 0 }) => {
+  await new Promise((done) => setTimeout(done, ms));
+  return 'done';
+};
+`;
+
+test('each start is recorded with its reason and its steps: boot, warm, fork, and all of them after a restart', async (t) => {
+  const data = join(await temporaryDirectory(t), 'data');
+  const cwd = await temporaryDirectory(t);
+  await runHearth(['init', 'slow'], { cwd });
+  await writeFile(join(cwd, 'slow/index.ts'), SLOW);
+  const first = await startPlatform(t, [], data);
+  await first.json(['deploy', 'slow'], { cwd });
+  const { isolated } = await info(first);
+  // Until the template is there, so that what the calls find is known.
+  while (!(await list(first)).some(({ cause }) => cause === 'deployed')) await new Promise((resolve) => setTimeout(resolve, 20));
+  const forked = await invoke(first);
+  const warm = await invoke(first);
+  const [one, other] = await Promise.all([invoke(first, 1_000), invoke(first, 1_000)]);
+  const starts = await list(first);
+  const reason = (id: string, among = starts) => {
+    const { kind, cause } = among.find((start) => start.id === id)!;
+    return `${kind}: ${cause}`;
+  };
+  const made = isolated ? 'fork' : 'spawn';
+  assert.deepEqual([starts[0]!.invoked, starts[0]!.kind, starts[0]!.cause], [false, isolated ? 'boot' : 'spawn', 'deployed']);
+  assert.equal(reason(forked), `${made}: no instance`);
+  assert.equal(reason(warm), 'warm: idle');
+  assert.deepEqual([reason(one), reason(other)].toSorted(), [`${made}: all busy`, 'warm: idle'].toSorted());
+  const { steps, totalMs } = await first.json<Start>(['trace', forked]);
+  assert.deepEqual(steps.at(-1), { name: 'ended', atMs: totalMs });
+  const names = steps.map(({ name }) => name);
+  for (const name of ['arrived', 'decided', 'event read', 'answered']) assert.ok(names.includes(name), `${name}: ${names.join()}`);
+  assert.deepEqual(
+    steps,
+    steps.toSorted((a, b) => a.atMs - b.atMs),
+  );
+  assert.match((await first.hearth(['trace', forked])).stdout, /STEP +AT MS +TOOK MS/);
+
+  assert.equal(await first.stop('SIGTERM'), 0);
+  const second = await startPlatform(t, [], data);
+  assert.deepEqual(await second.json<Start>(['trace', forked]), { ...(await second.json<Start>(['trace', forked])), steps });
+  const again = await invoke(second);
+  assert.equal(reason(again, await list(second)), `${isolated ? 'boot' : 'spawn'}: first call`);
+  const boot = await second.json<Start>(['trace', again]);
+  for (const name of ['boot ordered', 'module loaded', 'ready heard', 'event read'])
+    assert.ok(
+      boot.steps.some((step) => step.name === name && step.atMs >= 0 && step.atMs <= boot.totalMs),
+      name,
+    );
+});
+
+const list = (platform: Platform) => platform.json<Start[]>(['trace', 'slow']);
+
+async function invoke(platform: Platform, ms = 0): Promise<string> {
+  return (await platform.json<{ requestId: string }>(['invoke', 'slow', '--payload', JSON.stringify({ ms })])).requestId;
+}
+
+async function info(platform: Platform): Promise<{ readonly isolated: boolean }> {
+  return (await (await fetch(`${platform.url}/_hearth/info`)).json()) as { readonly isolated: boolean };
+}
