@@ -18,7 +18,7 @@ export function readBody(request: IncomingMessage, response: ServerResponse, lim
   if (announced === undefined && request.headers['transfer-encoding'] === undefined) return listener.done(undefined);
   if (announced === '0') return listener.done(undefined);
   if (announced !== undefined && Number(announced) > limitBytes) {
-    discard(request, 0);
+    discard(request);
     return listener.tooLarge();
   }
   if (request.headers.expect !== undefined) response.writeContinue();
@@ -39,7 +39,8 @@ export function readBody(request: IncomingMessage, response: ServerResponse, lim
   request.on('end', onEnd);
 }
 
-function discard(request: IncomingMessage, alreadyBytes: number): void {
+/** Reads and drops what nobody wants, up to a bound: left to itself node:http would do so without one. */
+export function discard(request: IncomingMessage, alreadyBytes = 0): void {
   let bytes = alreadyBytes;
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.length;

@@ -9,7 +9,7 @@ import type { Clock, Log, Random } from '../kernel/mod.ts';
 import { urlEventEncoder, urlEventShape } from '../protocol/mod.ts';
 import type { IamCaller, PlainRequest, UrlEventShape, UrlRequest } from '../protocol/mod.ts';
 import { failureFor, sendFailure } from './answer.ts';
-import { readBody } from './body.ts';
+import { discard, readBody } from './body.ts';
 import { corsHeaders, preflightHeaders } from './cors.ts';
 import { BufferedExchange, StreamedExchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
@@ -75,6 +75,7 @@ class UrlGateway implements Gateway {
       if (route) this.#serveRoute(route, address, { request, response, reply });
       else sendFailure(reply, NO_FUNCTION);
     } catch (thrown) {
+      discard(request);
       this.#fail(reply, thrown);
     }
     return true;

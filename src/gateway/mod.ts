@@ -1,4 +1,4 @@
-export { readBody } from './body.ts';
+export { discard, readBody } from './body.ts';
 export type { BodyListener } from './body.ts';
 export { Front } from './front.ts';
 export type { HandOver } from './front.ts';

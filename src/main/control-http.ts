@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Door } from '../api/door/mod.ts';
 import { LAMBDA_PATH, isInvocation } from '../api/lambda/mod.ts';
-import { readBody } from '../gateway/mod.ts';
+import { discard, readBody } from '../gateway/mod.ts';
 import { HearthError, LIMITS, asHearthError } from '../kernel/mod.ts';
 import type { Log } from '../kernel/mod.ts';
 import { API_TAG } from '../protocol/mod.ts';
@@ -99,6 +99,7 @@ function replayed(request: IncomingMessage, body: Buffer): IncomingMessage {
 
 function refuse(response: ServerResponse, error: HearthError): void {
   if (response.headersSent) return void response.destroy();
+  if (!response.req.complete) discard(response.req);
   const message = error.code === 'Internal' ? 'Internal failure. The log of the platform says more.' : error.message;
   const body = JSON.stringify({ message });
   const headers = { 'content-type': 'application/json', 'x-amzn-ErrorType': error.code, 'content-length': Buffer.byteLength(body) };
