@@ -39,8 +39,6 @@ export class Unread {
   /** An answer that can't be sent before others are. */
   watchBehind(response: ServerResponse): void {
     this.#behind.add(response);
-    response.once('close', () => this.#behind.delete(response));
-    response.req.socket.once('close', () => this.#behind.delete(response));
   }
 
   stop(): void {
@@ -55,7 +53,10 @@ export class Unread {
       if (socket.writableLength > 0) this.#hold(socket);
       else if (this.#slow.delete(socket)) this.#release(socket);
     }
-    for (const response of this.#behind) if (response.socket === null) bytes += response.writableLength;
+    for (const response of this.#behind) {
+      if (response.socket !== null || response.writableFinished || response.req.socket.destroyed) this.#behind.delete(response);
+      else bytes += response.writableLength;
+    }
     if (bytes > this.#options.limits.unreadBytes) this.#end(bytes);
   };
 
@@ -89,7 +90,7 @@ export class Unread {
 
   #bytesBehind(socket: Socket): number {
     let bytes = 0;
-    for (const response of this.#behind) if (response.socket === null && response.req.socket === socket) bytes += response.writableLength;
+    for (const response of this.#behind) if (response.req.socket === socket) bytes += response.writableLength;
     return bytes;
   }
 }
