@@ -12,6 +12,7 @@ import type { Finding, Row } from './row.ts';
 import { burstFromZero } from './rows/burst.ts';
 import { afterLargeInit, afterLongInit } from './rows/heavy.ts';
 import { memoryPerInstance, tenThousandIdle } from './rows/memory.ts';
+import { neighbours } from './rows/neighbour.ts';
 import { readyAfterStart } from './rows/ready.ts';
 import { firstAnswer, furtherInstance } from './rows/starts.ts';
 import { warmLatency, warmThroughput } from './rows/warm.ts';
@@ -28,6 +29,7 @@ const ROWS: readonly Row[] = [
   memoryPerInstance,
   tenThousandIdle,
   readyAfterStart,
+  ...neighbours,
 ];
 
 const flag = { type: 'boolean', default: false } as const;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compared, median, reached } from './row.ts';
+import { compared, median, percentile, reached } from './row.ts';
 import type { Finding, Target } from './row.ts';
 import { toJson, toTable } from './table.ts';
 
@@ -17,6 +17,14 @@ test('the median is the middle one, or the mean of the two in the middle', () =>
   assert.equal(median([3, 100, 1]), 3);
   assert.equal(median([4, 1, 2, 100]), 3);
   assert.throws(() => median([]), /nothing was measured/);
+});
+
+test('a percentile is a value that was measured, which so many of a hundred do not exceed', () => {
+  const values = Array.from({ length: 200 }, (_, i) => 200 - i);
+  assert.equal(percentile(values, 99), 198);
+  assert.equal(percentile([7], 99), 7);
+  assert.equal(percentile([1, 2], 50), 1);
+  assert.throws(() => percentile([], 99), /nothing was measured/);
 });
 
 test('a finding is compared with its peer, or stands for itself', () => {

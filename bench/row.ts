@@ -14,6 +14,7 @@ export type Scale = {
   readonly manyInstances: number;
   readonly crowdInstances: number;
   readonly bursts: number;
+  readonly neighbourSeconds: number;
   readonly starts: number;
 };
 
@@ -26,6 +27,7 @@ export const FULL: Scale = {
   manyInstances: 10_000,
   crowdInstances: 500,
   bursts: 3,
+  neighbourSeconds: 4,
   starts: 9,
 };
 export const QUICK: Scale = {
@@ -37,6 +39,7 @@ export const QUICK: Scale = {
   manyInstances: 60,
   crowdInstances: 30,
   bursts: 1,
+  neighbourSeconds: 1,
   starts: 2,
 };
 
@@ -70,6 +73,13 @@ export function compared(finding: Finding): number {
 export function reached(finding: Finding): boolean {
   const { bound, limit } = finding.target;
   return bound === 'atLeast' ? compared(finding) >= limit : compared(finding) <= limit;
+}
+
+/** The value that so many of a hundred don't exceed: one that was measured, the nearest above. */
+export function percentile(values: readonly number[], percent: number): number {
+  if (values.length === 0) throw new Error('nothing was measured');
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil((values.length * percent) / 100) - 1)]!;
 }
 
 export function median(values: readonly number[]): number {
