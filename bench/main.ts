@@ -1,5 +1,5 @@
 /**
- * npm run bench                          every row, a few minutes
+ * npm run bench                          every row, about ten minutes; 10,000 instances need 24 GiB
  * npm run bench -- memory first          rows with one of the words in their name
  * npm run bench -- --json                one object on stdout; progress goes to stderr
  * npm run bench -- --quick               a short run that shows that everything works; its figures are noise
