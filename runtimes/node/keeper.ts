@@ -60,6 +60,7 @@ function loop(options: KeeperOptions): never {
   const children = blockChildSignals();
   const state: State = {
     instances: new Map(),
+    ids: new Map(),
     ending: [],
     orders: 0,
     collections: 0,
@@ -97,6 +98,8 @@ type Living = { pid: number | undefined; doomed: boolean; status: number | undef
 
 type State = {
   readonly instances: Map<number, Living>;
+  /** Their ids by pid: there may be thousands. */
+  readonly ids: Map<number, number>;
   /** Instances that were killed, and whose processes are yet to be looked for. */
   readonly ending: number[];
   /** Since garbage was collected last. */
@@ -194,13 +197,16 @@ function collect(options: KeeperOptions, state: State): void {
   }
 }
 
-function instanceOf({ instances }: State, pid: number): [id: number, living: Living] | undefined {
-  for (const entry of instances) if (entry[1].pid === pid) return entry;
-  return undefined;
+function instanceOf({ instances, ids }: State, pid: number): [id: number, living: Living] | undefined {
+  const id = ids.get(pid);
+  const living = id === undefined ? undefined : instances.get(id);
+  return living && [id!, living];
 }
 
 /** The host hears that an instance that was to end has ended. */
 function conclude(options: KeeperOptions, state: State, id: number, status: number): void {
+  const pid = state.instances.get(id)?.pid;
+  if (pid !== undefined) state.ids.delete(pid);
   state.instances.delete(id);
   sendRecord(options.control, RECORD.instanceEnded, id, status);
 }
@@ -232,6 +238,7 @@ function hear(options: KeeperOptions, state: State): void {
     // Someone takes the place of an instance, so that it could not be ended.
     if (living?.pid !== undefined || !living) throw new Error('an instance said hello that was not expected');
     living.pid = record.pid;
+    state.ids.set(record.pid, record.a);
     if (living.doomed) end(state, record.pid, false);
   } else if (record.kind === RECORD.initialised && record.pid === options.templatePid) {
     state.initialised = true;
