@@ -1,6 +1,6 @@
 /** Values of environment variables: the function has them, whoever asks the API by right, and nobody and nothing else. */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -105,10 +105,14 @@ test('the values of environment variables', { timeout: 120_000 }, async (t) => {
     const refused = await runHearth(['up', '--port', '0', '--data', data, '--json'], { cwd: ROOT });
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /"code":"SealingKeyUnusable"/);
-    writeFileSync(keyFile, key);
+    rmSync(keyFile);
+    // From here on it lies elsewhere.
+    process.env['HEARTH_KEY_FILE'] = join(await temporaryDirectory(t), 'key');
+    writeFileSync(process.env['HEARTH_KEY_FILE'], key);
     await moveEnvironment(data, 'keeps', 'throws');
     const again = (await startIsolated(inner, data))!;
     said = saidBy(again);
+    assert.equal(existsSync(keyFile), false);
     assert.equal((await again.invoke('keeps')).value, SECRET.length * 2 + 4);
     assert.equal((await again.invoke('keeps:1')).value, SECRET.length * 2 + 4);
 
