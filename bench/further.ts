@@ -1,6 +1,6 @@
 /** How long a further instance takes to answer. */
 import { openClient } from './client.ts';
-import type { Client } from './client.ts';
+import type { Answer, Client } from './client.ts';
 import { invoke } from './hearth.ts';
 import type { Hearth } from './hearth.ts';
 
@@ -20,7 +20,7 @@ export type FurtherOptions = {
   readonly name: string;
   readonly count: number;
   /** What else is to be measured right after each that counts. */
-  readonly beside?: () => Promise<void>;
+  readonly beside?: (answer: Answer) => Promise<void>;
 };
 
 const HOLD_MS = 40_000;
@@ -40,7 +40,7 @@ export async function furtherTimes({ client, hearth, name, count, beside }: Furt
     const { served } = JSON.parse(answer.body.toString()) as { readonly served: number };
     if (round >= 0 && served === 1) {
       times.push(answer.ms);
-      await beside?.();
+      await beside?.(answer);
     }
     // Nobody waits for this answer; it ends with the server.
     invoke(holds, hearth, name, { holdMs: HOLD_MS }).catch(() => undefined);

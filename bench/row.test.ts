@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compared, median, percentile, reached } from './row.ts';
 import type { Finding, Target } from './row.ts';
+import { medians } from './steps.ts';
 import { toJson, toTable } from './table.ts';
 
 const finding = (hearth: number, target: Target, peer?: number): Finding => ({
@@ -50,6 +51,41 @@ test('the table says for every finding whether its target is reached', () => {
   assert.match(table[1]!, /^a row +12\.00 ms +10\.00 ms \(a peer\) +1\.20 x +<= 1\.5 x +ok$/);
   assert.match(table[2]!, /190 ms +10\.00 ms \(a peer\) +\+180 ms +<= \+150 ms +short$/);
   assert.match(table[3]!, /3\.00 ms +<= 2\.5 ms +short$/);
+});
+
+test('of starts, the medians of their steps stand under the row, by kind, without what was done ahead', () => {
+  const start = (kind: string, ...times: readonly (readonly [string, number])[]) => ({
+    kind,
+    totalMs: times.at(-1)![1],
+    steps: times.map(([name, atMs]) => ({ name, atMs })),
+  });
+  const starts = medians([
+    start('fork', ['arrived', 0], ['decided', 1], ['ended', 4]),
+    start('boot', ['arrived', 0], ['ended', 9]),
+    { ...start('fork', ['fork ordered', -5], ['arrived', 0], ['ended', 2]), from: 'spare' },
+    start('fork', ['arrived', 0], ['decided', 3], ['forked', 5], ['ended', 8]),
+  ]);
+  assert.deepEqual(
+    starts.map(({ kind, samples, totalMs }) => [kind, samples, totalMs]),
+    [
+      ['fork', 2, 6],
+      ['boot', 1, 9],
+      ['fork, had a spare', 1, 2],
+    ],
+  );
+  assert.deepEqual(starts[0]!.steps, [
+    { name: 'arrived', atMs: 0, tookMs: 0 },
+    { name: 'decided', atMs: 2, tookMs: 2 },
+    { name: 'ended', atMs: 6, tookMs: 3 },
+  ]);
+  const lines = toTable([{ ...finding(1, { of: 'value', bound: 'atMost', limit: 2 }), starts }]).split('\n');
+  assert.deepEqual(lines.slice(2, 6), [
+    '  fork, 2 of them, 6.00 ms in the engine:',
+    '    arrived     0.00 ms',
+    '    decided     2.00 ms  +2.00',
+    '    ended       6.00 ms  +3.00',
+  ]);
+  assert.equal(lines.at(-1), '    ended       2.00 ms  +2.00');
 });
 
 test('as JSON, a run has the machine, the findings with their verdicts, and the rows that failed', () => {

@@ -1,3 +1,5 @@
+import type { StartSteps } from './steps.ts';
+
 /** What a row of the bench is, and what it finds. */
 export type Row = {
   readonly name: string;
@@ -52,6 +54,8 @@ export type Finding = {
   readonly target: Target;
   /** How many measurements the figures come from. */
   readonly samples: number;
+  /** Of a row about starts: where their time went. */
+  readonly starts?: readonly StartSteps[];
 };
 
 /** `ratio`: of Hearth's figure to the peer's; `difference`: Hearth's less the peer's; `value`: Hearth's own. */

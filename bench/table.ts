@@ -1,6 +1,7 @@
 import { arch, cpus, platform, release, totalmem } from 'node:os';
 import { compared, reached } from './row.ts';
 import type { Finding } from './row.ts';
+import { stepLines } from './steps.ts';
 
 export function machine() {
   return {
@@ -26,14 +27,13 @@ const COLUMNS = ['row', 'Hearth', 'peer', 'Hearth : peer', 'target', ''] as cons
 export function toTable(findings: readonly Finding[]): string {
   const lines = [[...COLUMNS], ...findings.map(cells)];
   const widths = COLUMNS.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  return lines
-    .map((line) =>
-      line
-        .map((cell, i) => cell.padEnd(widths[i]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  const shown = lines.map((line) =>
+    line
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd(),
+  );
+  return shown.flatMap((line, i) => [line, ...(findings[i - 1]?.starts ?? []).flatMap(stepLines)]).join('\n');
 }
 
 function cells(finding: Finding): string[] {

@@ -8,6 +8,8 @@ import type { Workerd } from '../peers/workerd.ts';
 import { HOLDING, furtherTimes } from '../further.ts';
 import { median } from '../row.ts';
 import type { Row } from '../row.ts';
+import { stepsOf } from '../steps.ts';
+import type { StartSteps } from '../steps.ts';
 
 const BODY = '{"served":1}';
 
@@ -16,7 +18,7 @@ export const firstAnswer: Row = {
   name: 'first answer of a newly deployed function, p50',
   measure: (scale) =>
     withPeer(async (client, hearth, workerd) => {
-      const ours: number[] = [];
+      const ours: Answer[] = [];
       const theirs: number[] = [];
       // The first two make what comes once per server: the zygote of the memory class, connections, compiled code.
       for (let i = -2; i < scale.newFunctions; i++) {
@@ -25,10 +27,10 @@ export const firstAnswer: Row = {
         const answer = await invoke(client, hearth, name, {});
         const isolate = await askIsolate(client, workerd);
         if (i < 0) continue;
-        ours.push(answer.ms);
+        ours.push(answer);
         theirs.push(isolate.ms);
       }
-      return [finding(firstAnswer.name, ours, theirs, 1.2)];
+      return [finding(firstAnswer.name, timesOf(ours), theirs, 1.2, await stepsOf(client, hearth, ours))];
     }),
 };
 
@@ -39,9 +41,13 @@ export const furtherInstance: Row = {
       await deploy(client, hearth, { name: 'further', timeoutSeconds: 60, source: HOLDING });
       await waitUntilActive(client, hearth, 'further');
       const theirs: number[] = [];
-      const ask = async () => void theirs.push((await askIsolate(client, workerd)).ms);
+      const answers: Answer[] = [];
+      const ask = async (answer: Answer) => {
+        answers.push(answer);
+        theirs.push((await askIsolate(client, workerd)).ms);
+      };
       const ours = await furtherTimes({ client, hearth, name: 'further', count: scale.furtherInstances, beside: ask });
-      return [finding(furtherInstance.name, ours, theirs, 0.45)];
+      return [finding(furtherInstance.name, ours, theirs, 0.45, await stepsOf(client, hearth, answers))];
     }),
 };
 
@@ -63,7 +69,9 @@ async function askIsolate(client: Client, workerd: Workerd): Promise<Answer> {
   return answer;
 }
 
-function finding(row: string, ours: readonly number[], theirs: readonly number[], limit: number) {
+const timesOf = (answers: readonly Answer[]): number[] => answers.map(({ ms }) => ms);
+
+function finding(row: string, ours: readonly number[], theirs: readonly number[], limit: number, starts: readonly StartSteps[]) {
   return {
     row,
     unit: 'ms',
@@ -71,5 +79,6 @@ function finding(row: string, ours: readonly number[], theirs: readonly number[]
     peer: { name: 'workerd dynamic isolate', value: median(theirs) },
     target: { of: 'ratio', bound: 'atMost', limit },
     samples: ours.length,
+    starts,
   } as const;
 }
