@@ -61,6 +61,8 @@ export function createEgress(options: EgressOptions): EgressProxy {
     headersTimeout: limits.headersTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     requestTimeout: 0,
+    // How late a slow peer is found out: at most by this much.
+    connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
   });
 
   /** Throws Refused. */
@@ -69,7 +71,8 @@ export function createEgress(options: EgressOptions): EgressProxy {
     if (permit.kind === 'refused') throw new Refused(403, permit.reason);
     const { target } = permit;
     const texts = permit.address ? [target.host] : await addressesOf(target.host, permit.kind !== 'public');
-    const addresses = texts.map((text) => parseAddress(text)!);
+    const addresses = texts.flatMap((text) => parseAddress(text) ?? []);
+    if (addresses.length === 0) throw new Refused(502, `${target.host} has no address`);
     const own = ownAddresses().map((text) => parseAddress(text)!);
     for (const address of addresses) {
       const reason = addressRefusal(permit, address, own);
