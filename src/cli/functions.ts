@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { findUrl, functionPath, getConfiguration, listFunctions, urlPath } from './lambda.ts';
 import type { FunctionConfiguration, UrlConfig } from './lambda.ts';
+import { getGrant } from './network.ts';
 import { bytesText, tableText } from './text.ts';
 
 export type ValuesOptions = { readonly showValues?: boolean };
@@ -28,8 +29,9 @@ export async function list({ out, client }: Context, { showValues }: ValuesOptio
 export async function get({ out, client }: Context, name: string, { showValues }: ValuesOptions): Promise<void> {
   const configuration = await getConfiguration(client, name);
   const url = await findUrl(client, name);
+  const grant = await getGrant(client, configuration.FunctionArn);
   const shown = showValues ? configuration : withoutValues(configuration);
-  out.result({ ...shown, Url: url ?? null }, () => {
+  out.result({ ...shown, Url: url ?? null, Network: grant.network, Api: grant.api }, () => {
     const fields: readonly (readonly [string, string | undefined])[] = [
       ['arn', configuration.FunctionArn],
       ['state', configuration.StateReason ? `${configuration.State}: ${configuration.StateReason}` : configuration.State],
@@ -39,6 +41,8 @@ export async function get({ out, client }: Context, name: string, { showValues }
       ['timeout', `${configuration.Timeout} s`],
       ['code', `${bytesText(configuration.CodeSize)}, SHA-256 ${configuration.CodeSha256}`],
       ['environment', environmentText(configuration, showValues)],
+      ['network', grant.network ?? 'public'],
+      ['api', grant.api],
       ['modified', configuration.LastModified],
       ['url', url && `${url.FunctionUrl} (${url.AuthType}, ${url.InvokeMode ?? 'BUFFERED'})`],
     ];

@@ -8,6 +8,7 @@ import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { InvokeOptions, UrlOptions, ValuesOptions } from './functions.ts';
 import type { KeyOptions } from './keys.ts';
 import type { LogsOptions } from './logs.ts';
+import type { NetworkOptions } from './network.ts';
 import { createOutput } from './output.ts';
 import type { TraceOptions } from './trace.ts';
 import type { Ahead, UpOptions } from './up.ts';
@@ -127,6 +128,14 @@ function addFunctionVerbs(program: Command): void {
     .option('--delete', 'take it away')
     .addOption(new Option('--auth <type>', 'who may call a new one').choices(['NONE', 'AWS_IAM']).default('NONE'))
     .action(verb<UrlOptions>(async (context, options, name) => (await functions()).url(context, name, options)));
+  program
+    .command('network <name> [grant...]')
+    .description('show what a function may reach, or grant it: none, public, host, hosts, tcp:HOST:PORT; see docs/network.md')
+    .option('--default', 'take the grant back: public addresses')
+    .addOption(new Option('--api <what>', "what it may do with the platform's own API").choices(['invoke', 'control']))
+    .action(
+      verb<NetworkOptions>(async (context, options, name, grant) => (await import('./network.ts')).network(context, name, options, grant)),
+    );
 }
 
 function addKeyVerbs(program: Command): void {
@@ -163,16 +172,22 @@ function addKeyVerbs(program: Command): void {
     .action(verb<KeyOptions>(async (context, options) => (await load()).rotateKey(context, options)));
 }
 
-/** `argument`: the verb's one argument, '' without. A number as result is the exit code. */
-type Verb<Options> = (context: Context, options: Options & GlobalOptions, argument: string) => Promise<number | void>;
+/** `argument`: the verb's first argument, '' without; `more`: the words after it, where it takes some. A number as result is the exit code. */
+type Verb<Options> = (
+  context: Context,
+  options: Options & GlobalOptions,
+  argument: string,
+  more: readonly string[],
+) => Promise<number | void>;
 
-/** What commander calls: with the argument if the verb has one, its own options, and the command. */
+/** What commander calls: with the arguments if the verb has some, its own options, and the command. */
 function verb<Options = object>(run: Verb<Options>): (...args: readonly unknown[]) => Promise<void> {
   return async (...args) => {
     const command = args.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions & Options>();
     const argument = typeof args[0] === 'string' ? args[0] : '';
-    process.exitCode = (await run(createContext(options), options, argument)) ?? EXIT.ok;
+    const more = Array.isArray(args[1]) ? (args[1] as string[]) : [];
+    process.exitCode = (await run(createContext(options), options, argument, more)) ?? EXIT.ok;
   };
 }
 

@@ -53,6 +53,17 @@ for (const driver of ['auto', 'spawn']) {
     const shown = await platform.json<{ Timeout: number; Url: { FunctionUrl: string } }>(['get', 'hello']);
     assert.deepEqual([shown.Timeout, shown.Url.FunctionUrl], [7, created.url]);
     assert.equal((await platform.hearth(['url', 'hello'])).stdout.trim(), created.url);
+    const grant = ['network', 'hello', 'public', 'tcp:db.internal:5432', '--api', 'control'];
+    assert.equal(
+      (await platform.hearth(grant)).stdout.trim(),
+      'hello reaches public addresses, tcp:db.internal:5432; of the API it has: control',
+    );
+    assert.match((await platform.hearth(['get', 'hello'])).stdout, /network +public tcp:db\.internal:5432\n +api +control/);
+    assert.match(
+      (await platform.hearth(['network', 'hello', '*.example.com'])).stderr,
+      /InvalidParameterValueException.*'\*\.example\.com'/,
+    );
+    assert.equal((await platform.json<{ network: unknown }>(['network', 'hello', '--default'])).network, null);
     assert.equal((await platform.json<unknown[]>(['list'])).length, 1);
 
     assert.equal((await platform.hearth(['delete', 'hello'])).code, 0);
