@@ -2,6 +2,8 @@
  * A function that speaks on descriptors that are not its business: the one its answers go through, and during init the one to its keeper.
  * FORGE in its environment says what it does during init. It runs in a sandbox, so it imports nothing of the project.
  */
+import { spawn } from 'node:child_process';
+import ffi from 'node:ffi';
 import fs from 'node:fs';
 
 const KIND = {
@@ -49,6 +51,40 @@ function writeAll(fd, bytes) {
   }
 }
 
+const { functions: c } = ffi.dlopen('libc.so.6', {
+  sendmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
+  shutdown: { return: 'i32', arguments: ['i32', 'i32'] },
+});
+
+/** Bytes with descriptors (SCM_RIGHTS): `count` times an open file. */
+function sendDescriptors(fd, bytes, count) {
+  const file = fs.openSync('/dev/null');
+  const [head, data, control] = [56, Math.max(bytes.length, 1), 16 + 4 * count].map((size) => Buffer.from(new ArrayBuffer(Math.max(size, 4096))));
+  bytes.copy(data);
+  const vector = Buffer.from(new ArrayBuffer(4096));
+  vector.writeBigUInt64LE(ffi.getRawPointer(data), 0);
+  vector.writeBigUInt64LE(BigInt(bytes.length), 8);
+  control.writeBigUInt64LE(BigInt(16 + 4 * count), 0);
+  control.writeUInt32LE(1, 8);
+  control.writeUInt32LE(1, 12);
+  for (let i = 0; i < count; i++) control.writeInt32LE(file, 16 + 4 * i);
+  [0n, 0n, ffi.getRawPointer(vector), 1n, ffi.getRawPointer(control), BigInt(16 + 4 * count)].forEach((word, i) => head.writeBigUInt64LE(word, 8 * i));
+  c.sendmsg(fd, head, 0);
+  fs.closeSync(file);
+}
+
+/** The pipe its invocations come through: the newest. */
+const pipes = () =>
+  fs.readdirSync('/proc/self/fd').filter((name) => {
+    try {
+      return fs.readlinkSync(`/proc/self/fd/${name}`).startsWith('pipe:');
+    } catch {
+      return false;
+    }
+  });
+const invocationPipe = () => Math.max(...pipes().map(Number));
+const line = (stream) => frame(KIND.log, stream, Buffer.from([2, 65]));
+
 const json = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
 const counted = (value) => Buffer.concat([Buffer.from([0, 1, 0, 0]), json(value)]);
 const for60Seconds = () => new Promise((resolve) => setTimeout(resolve, 60_000));
@@ -93,6 +129,16 @@ const DURING_INIT = {
   early: (keeper) => writeAll(keeper, record(7)),
   reports: (keeper) => [1, 4, 5, 6, 99].forEach((kind) => writeAll(keeper, record(kind, 1, 9))),
   closed: (keeper) => fs.closeSync(keeper),
+  descriptors: (keeper) => {
+    for (let i = 0; i < 200; i++) sendDescriptors(keeper, record(99), 200);
+  },
+  halfClosed: (keeper) => c.shutdown(keeper, 1),
+  filled: () => {
+    fs.symlinkSync('/proc/1/environ', '/tmp/link');
+    fs.mkdirSync('/tmp/deep'.padEnd(200, '/d'), { recursive: true });
+    for (let i = 0; i < 2_000; i++) fs.writeFileSync(`/tmp/${i}`, '');
+    fs.chmodSync('/tmp', 0o300);
+  },
 };
 if (process.env.FORGE) DURING_INIT[process.env.FORGE](...sockets());
 
@@ -121,6 +167,37 @@ const DURING_INVOCATION = {
     writeAll(fd, frame(KIND.streamChunk, stream, json('body')));
     writeAll(fd, frame(KIND.streamEnd, stream, Buffer.alloc(4)));
     process.exit(0);
+  },
+  before: (fd, stream) => writeAll(fd, frame(KIND.response, stream - 1, counted('"forged"'))),
+  after: (fd, stream) => writeAll(fd, frame(KIND.response, stream + 1, counted('"forged"'))),
+  torn: (fd, stream) => {
+    for (const byte of frame(KIND.response, stream, counted('"forged"'))) writeAll(fd, Buffer.from([byte]));
+    process.exit(0);
+  },
+  descriptors: (fd, stream) => {
+    for (let i = 0; i < 100; i++) sendDescriptors(fd, line(stream), 200);
+  },
+  lines: (fd, stream) => {
+    const lines = Buffer.concat(Array.from({ length: 5_000 }, () => line(stream)));
+    for (let i = 0; i < 20; i++) writeAll(fd, lines);
+  },
+  halfClosed: (fd) => {
+    c.shutdown(fd, 1);
+    return for60Seconds();
+  },
+  ownByte: () => {
+    fs.writeSync(fs.openSync(`/proc/self/fd/${invocationPipe()}`, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK), 'x');
+    for (;;);
+  },
+  ownFlood: () => {
+    const pipe = fs.openSync(`/proc/self/fd/${invocationPipe()}`, fs.constants.O_WRONLY);
+    spawn('/bin/sh', ['-c', 'while :; do echo 0123456789; done >&3'], { stdio: ['ignore', 'ignore', 'ignore', pipe] });
+    for (;;);
+  },
+  ownInvocation: (fd, stream) => {
+    const pipe = fs.openSync(`/proc/self/fd/${invocationPipe()}`, fs.constants.O_WRONLY);
+    for (let i = 0; i < 8; i++) writeAll(pipe, frame(KIND.invoke, stream + i, Buffer.concat([Buffer.alloc(4), json('{}')])));
+    process.kill(process.pid, 'SIGKILL');
   },
   raw: (fd, stream, { text }) => {
     writeAll(fd, frame(KIND.response, stream, counted(text)));

@@ -1,0 +1,67 @@
+/** Functions that forge, during init, what their sandbox says to the host and to its keeper. They harm themselves, and nobody else. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { startIsolated, startNeighbour } from '../e2e/platform.ts';
+import type { Answer, Isolated } from '../e2e/platform.ts';
+import { USERS } from '../e2e/users.ts';
+import type { User } from '../e2e/users.ts';
+import { source } from './siege.ts';
+
+const FORGER = source('forger.mjs');
+const FORGED_INITS = [
+  'blockers',
+  'types',
+  'twice',
+  'answer',
+  'error',
+  'deep',
+  'huge',
+  'rest',
+  'steal',
+  'half',
+  'noise',
+  'hellos',
+  'ends',
+  'early',
+  'reports',
+  'closed',
+  'descriptors',
+  'halfClosed',
+  'filled',
+];
+/** The answer to a function whose sandbox lies: an error of the function, or of the platform about it. */
+const FUNCTION_ERROR = /^(Runtime\.(ProtocolViolation|ExitError|OutOfMemory|Unknown)|Sandbox\.Timedout|Error)$/;
+
+const forgedInits = async (t: TestContext, user: User): Promise<void> => {
+  const isolated = await startIsolated(t, undefined, user);
+  if (!isolated) return;
+  const neighbour = await startNeighbour(isolated);
+  for (const forged of FORGED_INITS) {
+    await t.test(`"${forged}" brings its own function to an end, at most`, async () => {
+      const name = `init-${forged}`;
+      await isolated.create(name, FORGER, { Timeout: 1, Environment: { Variables: { FORGE: forged } } });
+      for (let i = 0; i < (user === 'root' ? 2 : 1); i++) await honestOrFailed(isolated, name);
+      await isolated.healthy();
+      await isolated.remove(name);
+    });
+  }
+  await neighbour.stop();
+};
+
+for (const user of USERS) {
+  test(`forged frames and records during init, the platform being run by ${user}`, { timeout: 120_000 }, (t) => forgedInits(t, user));
+}
+
+/** Answered by the handler, or failed in a way that callers know. */
+async function honestOrFailed({ invoke }: Isolated, name: string): Promise<void> {
+  let answer: Answer;
+  try {
+    answer = await invoke(name);
+  } catch (error) {
+    assert.equal((error as Error).name, 'ServiceException', String(error));
+    return;
+  }
+  if (answer.error) assert.match(answer.error.errorType, FUNCTION_ERROR);
+  else assert.equal(answer.value, 'honest');
+}
