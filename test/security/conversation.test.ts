@@ -131,5 +131,7 @@ const forgedFrames = async (t: TestContext, user: User): Promise<void> => {
 };
 
 for (const user of USERS) {
-  test(`forged frames on the descriptor of an instance, the platform being run by ${user}`, { timeout: 120_000 }, (t) => forgedFrames(t, user));
+  test(`forged frames on the descriptor of an instance, the platform being run by ${user}`, { timeout: 120_000 }, (t) =>
+    forgedFrames(t, user),
+  );
 }

@@ -59,7 +59,9 @@ const { functions: c } = ffi.dlopen('libc.so.6', {
 /** Bytes with descriptors (SCM_RIGHTS): `count` times an open file. */
 function sendDescriptors(fd, bytes, count) {
   const file = fs.openSync('/dev/null');
-  const [head, data, control] = [56, Math.max(bytes.length, 1), 16 + 4 * count].map((size) => Buffer.from(new ArrayBuffer(Math.max(size, 4096))));
+  const [head, data, control] = [56, Math.max(bytes.length, 1), 16 + 4 * count].map((size) =>
+    Buffer.from(new ArrayBuffer(Math.max(size, 4096))),
+  );
   bytes.copy(data);
   const vector = Buffer.from(new ArrayBuffer(4096));
   vector.writeBigUInt64LE(ffi.getRawPointer(data), 0);
@@ -68,7 +70,9 @@ function sendDescriptors(fd, bytes, count) {
   control.writeUInt32LE(1, 8);
   control.writeUInt32LE(1, 12);
   for (let i = 0; i < count; i++) control.writeInt32LE(file, 16 + 4 * i);
-  [0n, 0n, ffi.getRawPointer(vector), 1n, ffi.getRawPointer(control), BigInt(16 + 4 * count)].forEach((word, i) => head.writeBigUInt64LE(word, 8 * i));
+  [0n, 0n, ffi.getRawPointer(vector), 1n, ffi.getRawPointer(control), BigInt(16 + 4 * count)].forEach((word, i) =>
+    head.writeBigUInt64LE(word, 8 * i),
+  );
   c.sendmsg(fd, head, 0);
   fs.closeSync(file);
 }
