@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { RECORD } from './ladder.ts';
 import type { FunctionMessage, TemplateMessage } from './ladder.ts';
+import { detachShared } from './detach.ts';
 import { replaceShared } from './descriptors.ts';
 import { libc, pinned } from './libc.ts';
 import { loopAlive } from './loop.ts';
@@ -79,8 +80,9 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   sendRecord(options.keeper, RECORD.initialised);
   if (!reportInit(channel, outcome, [options.forkedMs, options.walledMs, blankMs, readMs])) exit(1);
   else {
+    const shared = outcome.blockers.flatMap(({ fd }) => fd ?? []);
     const instance = forkOnCommand(options.keeper);
-    const birth = becomeInstance(options.keeper, instance);
+    const birth = becomeInstance(options.keeper, instance, shared);
     libc.close(boot);
     channel.swap(instance.channel, instance.events);
     serve(outcome, channel, { concurrency: spec.concurrency, exit, loopAlive, birth });
@@ -152,12 +154,14 @@ function forkOnCommand(keeper: number): InstanceOrder {
   }
 }
 
-function becomeInstance(keeper: number, instance: InstanceOrder): Birth {
+/** `shared`: descriptors that init left open; there are some in a fork only where the function's settings say so. */
+function becomeInstance(keeper: number, instance: InstanceOrder, shared: readonly number[]): Birth {
   const forkedMs = instance.forked ? machineMs() : 0;
   if (instance.forked) {
     sendRecord(keeper, RECORD.hello, instance.id);
     libc.close(keeper);
     libc.setsid();
+    detachShared(shared);
     reviveLoop();
     refreshRandomness();
     setPid();

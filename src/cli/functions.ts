@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { HearthError } from '../kernel/mod.ts';
+import { blockerText } from '../protocol/mod.ts';
 import type { Context } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { findUrl, functionPath, getConfiguration, listFunctions, urlPath } from './lambda.ts';
@@ -26,6 +27,8 @@ export async function list({ out, client }: Context, { showValues }: ValuesOptio
   });
 }
 
+const FIELD_WIDTH = 11;
+
 export async function get({ out, client }: Context, name: string, { showValues }: ValuesOptions): Promise<void> {
   const configuration = await getConfiguration(client, name);
   const url = await findUrl(client, name);
@@ -34,7 +37,12 @@ export async function get({ out, client }: Context, name: string, { showValues }
   out.result({ ...shown, Url: url ?? null, Network: grant.network, Api: grant.api }, () => {
     const fields: readonly (readonly [string, string | undefined])[] = [
       ['arn', configuration.FunctionArn],
-      ['state', configuration.StateReason ? `${configuration.State}: ${configuration.StateReason}` : configuration.State],
+      [
+        'state',
+        configuration.StateReason && configuration.State !== 'Active'
+          ? `${configuration.State}: ${configuration.StateReason}`
+          : configuration.State,
+      ],
       ['runtime', configuration.Runtime],
       ['handler', configuration.Handler],
       ['memory', `${configuration.MemorySize} MiB`],
@@ -43,10 +51,13 @@ export async function get({ out, client }: Context, name: string, { showValues }
       ['environment', environmentText(configuration, showValues)],
       ['network', grant.network ?? 'public'],
       ['api', grant.api],
+      ['snapshot', snapshotLines(configuration)],
       ['modified', configuration.LastModified],
       ['url', url && `${url.FunctionUrl} (${url.AuthType}, ${url.InvokeMode ?? 'BUFFERED'})`],
     ];
-    const lines = fields.filter(([, value]) => value !== undefined).map(([key, value]) => `  ${out.paint.dim(key.padEnd(11))} ${value}`);
+    const lines = fields
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => `  ${out.paint.dim(key.padEnd(FIELD_WIDTH))} ${value}`);
     return [out.paint.bold(configuration.FunctionName), ...lines].join('\n');
   });
 }
@@ -62,6 +73,20 @@ function environmentText({ Environment }: FunctionConfiguration, showValues = fa
   const variables = Object.entries(Environment?.Variables ?? {});
   if (!showValues) return variables.map(([name]) => name).join(', ') || undefined;
   return variables.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(', ') || undefined;
+}
+
+/** How instances come to be, in plain words, and what to do where init can't be shared. */
+function snapshotLines({ Snapshot: snapshot, State: state }: FunctionConfiguration): string | undefined {
+  if (!snapshot) return state === 'Active' ? 'not known before init has run: invoke it once' : undefined;
+  const indent = `\n${' '.repeat(FIELD_WIDTH + 3)}`;
+  const blockers = snapshot.Blockers.map((b) =>
+    blockerText({ kind: b.Kind, detail: b.Detail, ...(b.Place !== undefined && { place: b.Place }) }),
+  );
+  const list = blockers.map((text) => `${indent}- ${text}`).join('');
+  if (snapshot.Forks && list === '') return 'instances are forked from one init';
+  if (snapshot.Forks) return `instances are forked, as SnapStart says, without what init leaves open:${list}`;
+  if (list === '') return 'each instance runs init by itself';
+  return `each instance runs init by itself, since init leaves open:${list}${indent}See docs/snapshots.md for what to do about it.`;
 }
 
 export async function remove({ out, client }: Context, name: string): Promise<void> {

@@ -24,6 +24,12 @@ export type FunctionConfiguration = {
     readonly Error?: { readonly ErrorCode: string; readonly Message: string };
   };
   readonly EphemeralStorage?: { readonly Size: number };
+  readonly SnapStart?: { readonly ApplyOn?: 'PublishedVersions' | 'None' };
+  /** Only where init has run since the platform started. */
+  readonly Snapshot?: {
+    readonly Forks: boolean;
+    readonly Blockers: readonly { readonly Kind: string; readonly Detail: string; readonly Place?: string }[];
+  };
 };
 
 export type UrlConfig = {

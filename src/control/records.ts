@@ -47,6 +47,8 @@ export type FunctionSettings = {
   readonly environment?: Readonly<Record<string, string>>;
   /** In place of it, as it is stored, when that does not open: the function can't run until it gets another. */
   readonly lockedEnvironment?: string;
+  /** Absent: instances are forked where that works. */
+  readonly snapStart?: 'PublishedVersions' | 'None';
   readonly tracing: 'Active' | 'PassThrough';
   readonly architecture: Architecture;
   readonly logging: LoggingSettings;

@@ -4,10 +4,12 @@ import type { Architecture, FunctionSettings, LoggingSettings } from './records.
 
 /** What a request gives of the settings; what it leaves out stays as it is, or gets its default. */
 export type SettingsInput = {
-  readonly [K in Exclude<keyof FunctionSettings, 'lockedEnvironment' | 'logging' | 'architecture'>]?: FunctionSettings[K];
+  readonly [K in Exclude<keyof FunctionSettings, 'lockedEnvironment' | 'logging' | 'architecture' | 'snapStart'>]?: FunctionSettings[K];
 } & {
   readonly logging?: Partial<LoggingSettings>;
   readonly architecture?: Architecture;
+  /** `Automatic` takes back what was given before. */
+  readonly snapStart?: 'PublishedVersions' | 'None' | 'Automatic';
 };
 
 /** All of them run on Node 26; the name is kept, because clients compare it. */
@@ -37,6 +39,7 @@ export function applySettings(name: string, before: FunctionSettings | undefined
   if (input.runtime !== undefined) checkRuntime(input.runtime);
   if (input.environment) checkEnvironment(input.environment);
   const environment = input.environment ?? before?.environment;
+  const snapStart = input.snapStart ?? before?.snapStart ?? 'Automatic';
   return {
     runtime,
     handler,
@@ -46,6 +49,7 @@ export function applySettings(name: string, before: FunctionSettings | undefined
     memoryMiB: input.memoryMiB ?? before?.memoryMiB ?? LIMITS.memoryMiB.default,
     tmpMiB: input.tmpMiB ?? before?.tmpMiB ?? LIMITS.tmpMiB.default,
     ...(environment ? { environment } : before?.lockedEnvironment !== undefined && { lockedEnvironment: before.lockedEnvironment }),
+    ...(snapStart !== 'Automatic' && { snapStart }),
     tracing: input.tracing ?? before?.tracing ?? 'PassThrough',
     architecture: input.architecture ?? before?.architecture ?? 'x86_64',
     logging: applyLogging(name, before?.logging, input.logging),

@@ -78,6 +78,7 @@ export function createEngine(options: EngineOptions): Engine {
       });
     },
     drain: (graceMs) => (drained ??= drain(host, graceMs)),
+    snapshot: (id) => host.pools.get(id)?.template.snapshot,
     stats: () => [...host.pools.values()].map((pool) => pool.stats()),
   };
 }

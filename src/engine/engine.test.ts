@@ -98,15 +98,47 @@ test('an instance of a concurrency above one is filled before another is forked'
   assert.deepEqual([b.engine.stats()[0]!.idle, b.engine.stats()[0]!.busy], [3, 0]);
 });
 
-test('a template whose init cannot be shared boots each instance, and says so', async () => {
-  const b = bench({
-    functions: { open: sim((call) => call.respond(1), { blockers: [{ kind: 'socket', detail: 'TCP to 10.0.0.1:5432' }] }) },
-  });
+test('a template whose init cannot be shared boots each instance, and says so once', async () => {
+  const blockers = [{ kind: 'socket', detail: 'TCP to 10.0.0.1:5432', place: 'index.js:3:1' }];
+  const b = bench({ functions: { open: sim((call) => call.respond(1), { blockers }) } });
   const d = deployment('open');
-  assert.deepEqual(await prepared(b, d), { ok: true, initMs: 1, blockers: [{ kind: 'socket', detail: 'TCP to 10.0.0.1:5432' }] });
+  assert.equal(b.engine.snapshot(d.id), undefined);
+  assert.deepEqual(await prepared(b, d), { ok: true, initMs: 1, blockers });
+  assert.deepEqual(b.engine.snapshot(d.id), { forks: false, blockers });
+  b.call(d);
   b.call(d);
   await b.pass(30);
-  assert.equal(b.engine.stats()[0]!.starts.boot, 1);
+  assert.equal(b.engine.stats()[0]!.starts.boot, 2);
+  assert.deepEqual(
+    b.lines.filter(({ level }) => level === 'WARN').map(({ text }) => text),
+    [
+      'Each instance runs init by itself, because init leaves open what a fork does not have: ' +
+        'socket (TCP to 10.0.0.1:5432) at index.js:3:1. See docs/snapshots.md.',
+    ],
+  );
+});
+
+test('a setting decides whether instances are forked, whatever init left open', async () => {
+  const blockers = [{ kind: 'timer', detail: 'every 5 ms' }];
+  const functions = { open: sim((call) => call.respond(1), { blockers }), closed: sim((call) => call.respond(1)) };
+  const b = bench({ functions });
+  const [always, never] = [deployment('open', { spec: { snapshot: 'always' } }), deployment('closed', { spec: { snapshot: 'never' } })];
+  for (const each of [always, never]) {
+    await prepared(b, each);
+    b.call(each);
+  }
+  await b.pass(30);
+  assert.deepEqual(
+    b.engine.stats().map(({ starts }) => [starts.fork, starts.boot]),
+    [
+      [1, 0],
+      [0, 1],
+    ],
+  );
+  assert.match(
+    b.lines.find(({ level }) => level === 'WARN')!.text,
+    /^Instances are forked, as SnapStart says, though .*: timer \(every 5 ms\)\./,
+  );
 });
 
 test('prepare boots ahead of the first invocation, once, and tells how init went', async () => {

@@ -18,6 +18,8 @@ export interface Engine {
   prepare(deployment: Deployment): Promise<PrepareResult>;
   /** Takes no new invocation, lets the running ones finish for at most `graceMs`, then ends every instance. */
   drain(graceMs: number): Promise<void>;
+  /** How instances of the deployment come to be; undefined: its init has not run yet. */
+  snapshot(deploymentId: string): Snapshot | undefined;
   stats(): readonly DeploymentStats[];
 }
 
@@ -62,6 +64,13 @@ export type Outcome =
   | { readonly kind: 'refused'; readonly code: RefusalCode; readonly message: string; readonly reason?: string };
 
 export type RefusalCode = 'TooManyRequestsException' | 'RequestTooLargeException' | 'ShuttingDown' | 'SandboxFailed';
+
+export type Snapshot = {
+  /** From one init; if not, each instance runs init by itself. */
+  readonly forks: boolean;
+  /** What init left open that a fork would not have. */
+  readonly blockers: readonly SnapshotBlocker[];
+};
 
 export type PrepareResult =
   | { readonly ok: true; readonly initMs: number; readonly blockers: readonly SnapshotBlocker[] }

@@ -1,7 +1,8 @@
 import type { InitFailure, StartKind, Step } from '../ports/mod.ts';
+import { snapshotText } from '../protocol/mod.ts';
 import type { LogLevel } from '../protocol/mod.ts';
 import type { Deployment } from './deployment.ts';
-import type { EngineLog } from './engine.ts';
+import type { EngineLog, Snapshot } from './engine.ts';
 import { initError } from './errors.ts';
 import type { Host } from './host.ts';
 import { initReportLine, withinLineLimit } from './lines.ts';
@@ -30,8 +31,12 @@ export class OutsideLog {
 
   /** `awaited`: by invocations, whose reports tell of it. */
   booted(outcome: BootOutcome, story: BootStory, awaited: boolean): void {
-    if (outcome.ok) this.#initMs = outcome.template.initMs;
-    else if (outcome.failure.kind === 'init') this.#initFailed(outcome.failure.failure);
+    if (outcome.ok) {
+      this.#initMs = outcome.template.initMs;
+      this.#tellSnapshot(outcome.template);
+    } else if (outcome.failure.kind === 'init') {
+      this.#initFailed(outcome.failure.failure);
+    }
     if (awaited && story.cause !== 'deployed') return;
     this.#startedAlone(this.#host.bootKind, story, outcome.ok ? 'template ready' : 'boot failed');
   }
@@ -53,6 +58,14 @@ export class OutsideLog {
     const initMs = this.#initMs;
     this.#initMs = undefined;
     return initMs;
+  }
+
+  /** Once for each template, not for each instance that boots by itself. Without forks at all there is nothing to say. */
+  #tellSnapshot({ forks, blockers }: Snapshot): void {
+    const { snapshot } = this.#deployment.spec;
+    if (snapshot === 'never' || this.#host.sandboxes.driver === 'spawn') return;
+    const text = snapshotText(forks, blockers);
+    if (text !== undefined) this.add(`${text} See docs/snapshots.md.`, 'WARN', true);
   }
 
   /** The report of an init that no invocation will report. */

@@ -3,6 +3,7 @@ import type { Timer } from '../kernel/mod.ts';
 import { bootRetryDelayMs } from '../policy/mod.ts';
 import type { TemplateStage } from '../policy/mod.ts';
 import type { BootListener, BootResult, InitFailure, SandboxSpec, Step, Template } from '../ports/mod.ts';
+import type { Snapshot } from './engine.ts';
 import type { Host } from './host.ts';
 import type { BootCause, BootStory } from './starts.ts';
 
@@ -32,6 +33,8 @@ export class TemplateSlot {
   readonly #lost: () => void;
   readonly #prepared: ((outcome: BootOutcome | undefined) => void)[] = [];
   #state: State = { stage: 'none' };
+  /** As the last template had it, also when that is gone. */
+  snapshot: Snapshot | undefined;
   #failures = 0;
   /** Tells the boot that is awaited from one that was given up. */
   #attempt = 0;
@@ -166,6 +169,8 @@ export class TemplateSlot {
       this.#failures = 0;
       this.#settledSteps = outcome.template.steps;
       this.#state = { stage: 'ready', template: outcome.template };
+      const { forks, blockers } = outcome.template;
+      this.snapshot = { forks, blockers };
       this.rest();
     } else {
       // The result of this attempt, should it still come, is nobody's.

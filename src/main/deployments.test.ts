@@ -13,9 +13,15 @@ const CONTEXT = {
 
 const INSIDE = 'http://127.0.0.1:4566';
 
-type Given = { version?: string; reserved?: number; environment?: Record<string, string>; tags?: Record<string, string> };
+type Given = {
+  version?: string;
+  reserved?: number;
+  environment?: Record<string, string>;
+  snapStart?: 'None' | 'PublishedVersions';
+  tags?: Record<string, string>;
+};
 
-function given({ version = '$LATEST', reserved, environment, tags = {} }: Given = {}) {
+function given({ version = '$LATEST', reserved, environment, snapStart, tags = {} }: Given = {}) {
   const record = {
     version,
     settings: {
@@ -27,6 +33,7 @@ function given({ version = '$LATEST', reserved, environment, tags = {} }: Given 
       memoryMiB: 256,
       tmpMiB: 512,
       ...(environment && { environment }),
+      ...(snapStart && { snapStart }),
       tracing: 'PassThrough' as const,
       architecture: 'x86_64' as const,
       logging: { format: 'JSON' as const, applicationLevel: 'WARN', systemLevel: 'INFO', group: '/mine' },
@@ -139,6 +146,17 @@ test('limits and ARN follow the version and the function', () => {
     [deployment.arn, deployment.timeoutMs, deployment.maxInstances],
     ['arn:aws:lambda:eu-west-1:000000000000:function:hello:3', 7_000, 5],
   );
+});
+
+test('SnapStart decides whether instances are forked; without it, and for $LATEST, the platform does', () => {
+  const snapshot = (options: Parameters<typeof given>[0]) => {
+    const { entry, version } = given(options);
+    return toDeployment(entry, version, CONTEXT).spec.snapshot;
+  };
+  assert.deepEqual([snapshot({}), snapshot({ version: '1' })], [undefined, undefined]);
+  assert.deepEqual([snapshot({ snapStart: 'None' }), snapshot({ snapStart: 'None', version: '1' })], ['never', 'never']);
+  const PublishedVersions = { snapStart: 'PublishedVersions' } as const;
+  assert.deepEqual([snapshot(PublishedVersions), snapshot({ ...PublishedVersions, version: '1' })], [undefined, 'always']);
 });
 
 test('a deployment is made once for an entry, and not at all without code', () => {

@@ -44,6 +44,7 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
   if (record.settings.lockedEnvironment !== undefined) throw new HearthError('KMSAccessDeniedException', LOCKED_ENVIRONMENT);
   const reserved = entry.record.reservedConcurrency;
   const network = parseNetwork(entry.record.tags[NETWORK_TAG]);
+  const snapshot = snapshotOf(record);
   return {
     id: deploymentIdOf(entry, record),
     functionName: entry.name,
@@ -61,10 +62,17 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
       initTimeoutMs: LIMITS.initTimeoutMs,
       concurrency: 1,
       network,
+      ...(snapshot !== undefined && { snapshot }),
     },
     timeoutMs: record.settings.timeoutSeconds * 1_000,
     ...(reserved !== undefined && { maxInstances: reserved }),
   };
+}
+
+/** `PublishedVersions` says nothing of `$LATEST`. */
+function snapshotOf({ version, settings }: VersionRecord): Deployment['spec']['snapshot'] {
+  if (settings.snapStart === 'None') return 'never';
+  return settings.snapStart === 'PublishedVersions' && version !== '$LATEST' ? 'always' : undefined;
 }
 
 /** The user's variables under the reserved ones, which a user cannot set; those before them are defaults. */

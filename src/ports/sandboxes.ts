@@ -21,6 +21,8 @@ export type SandboxSpec = {
   readonly concurrency: number;
   /** What it reaches beyond its loopback; absent: nothing. SpawnSandboxes isolate nothing, and so its functions reach what the host reaches. */
   readonly network?: Network;
+  /** Whether instances are forked from one init. Absent: when nothing of it keeps a fork from working; `always`: whatever does. */
+  readonly snapshot?: 'always' | 'never';
 };
 
 /** How a sandbox or an instance ended. */
@@ -66,7 +68,9 @@ export interface Template {
   readonly initMs: number;
   /** Whether the handler answers by a stream. */
   readonly streaming: boolean;
-  /** What kept init from being shared by fork; empty: instances are forked. */
+  /** Whether instances are forked from it; if not, each runs init by itself. */
+  readonly forks: boolean;
+  /** What init left open that a fork would not have. */
   readonly blockers: readonly SnapshotBlocker[];
   /** How it was booted, in order, in monotonic time. What the sandbox says of that is taken for as much as can be true. */
   readonly steps: readonly Step[];

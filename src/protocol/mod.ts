@@ -5,6 +5,7 @@ export * from './http-request.ts';
 export * from './http-response.ts';
 export * from './json.ts';
 export * from './network.ts';
+export * from './snapshot.ts';
 export * from './sigv4-parse.ts';
 export * from './sigv4-sign.ts';
 export * from './sigv4.ts';

@@ -103,7 +103,6 @@ describe('errors of the Lambda API', () => {
       { DeadLetterConfig: { TargetArn: 'arn:aws:sqs:us-east-1:000000000000:q' } },
       /does not support DeadLetterConfig/,
     ],
-    ['SnapStart', { SnapStart: { ApplyOn: 'PublishedVersions' } }, /^nodejs22\.x is not supported for SnapStart enabled functions\.$/],
     ['a reserved variable', { Environment: { Variables: { AWS_REGION: 'x' } } }, /Reserved keys used in this request: AWS_REGION$/],
     ['variables over 4 KiB', { Environment: { Variables: { BIG: 'x'.repeat(4_096) } } }, /exceeded the 4KB limit/],
     ['a name over 64 characters', { FunctionName: 'x'.repeat(65) }, /longer than 64 characters/],

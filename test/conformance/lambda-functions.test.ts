@@ -106,6 +106,21 @@ describe('the functions of the Lambda API', () => {
     assert.notEqual(updated.RevisionId, RevisionId);
   });
 
+  test('whether instances are forked can be set, and left to the platform again', async () => {
+    const { name } = await lambda.create();
+    const applyOn = async (SnapStart?: { ApplyOn?: 'PublishedVersions' | 'None' }) => {
+      const change = new UpdateFunctionConfigurationCommand({ FunctionName: name, ...(SnapStart && { SnapStart }) });
+      const answer = (await lambda.client.send(change)).SnapStart;
+      const { Configuration } = await lambda.client.send(new GetFunctionCommand({ FunctionName: name }));
+      assert.deepEqual(Configuration!.SnapStart, answer);
+      return answer!.ApplyOn;
+    };
+    assert.equal(await applyOn({ ApplyOn: 'PublishedVersions' }), 'PublishedVersions');
+    assert.equal(await applyOn(), 'PublishedVersions');
+    assert.equal(await applyOn({ ApplyOn: 'None' }), 'None');
+    assert.equal(await applyOn({}), 'None');
+  });
+
   test('updated code has another hash, and a dry run changes nothing', async () => {
     const { name, CodeSha256 } = await lambda.create();
     const ZipFile = await zipOf({ 'index.js': `${SOURCE}// another` });

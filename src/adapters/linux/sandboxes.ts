@@ -219,6 +219,7 @@ const hangUp = (connection: Socket): void => void connection.destroy();
 class LinuxTemplate implements Template {
   readonly initMs: number;
   readonly streaming: boolean;
+  readonly forks: boolean;
   readonly blockers: ReadyPayload['blockers'];
   readonly steps: readonly Step[];
   readonly closed: Promise<Exit>;
@@ -237,11 +238,12 @@ class LinuxTemplate implements Template {
     this.streaming = ready.streaming;
     this.blockers = ready.blockers;
     this.steps = steps;
+    this.forks = spec.snapshot === undefined ? ready.blockers.length === 0 : spec.snapshot === 'always';
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.closed = promise;
     this.#settleClosed = resolve;
     // Who deploys a function calls it soon.
-    if (this.blockers.length === 0) sandbox.forkAhead();
+    if (this.forks) sandbox.forkAhead();
     sandbox.onEmpty = () => this.#closing && sandbox.end();
     void sandbox.templateEnded.then((exit) => {
       if (this.#sandbox !== sandbox) return;
@@ -253,7 +255,7 @@ class LinuxTemplate implements Template {
 
   fork(): Instance {
     const sandbox = this.#sandbox;
-    if (this.blockers.length === 0 && sandbox) return sandbox.fork();
+    if (this.forks && sandbox) return sandbox.fork();
     this.#sandbox = undefined;
     return this.#sandboxes.bootAlone(this.#spec, sandbox);
   }

@@ -101,8 +101,10 @@ export class SimSandboxes implements Sandboxes {
   #template(spec: SandboxSpec, init: Init & { ok: true }, steps: readonly Step[]): Template {
     const { clock, forkMs = 3, exitMs = 1, bootMs = 5 } = this.#options;
     const { blockers = [], streaming = false } = init.simulated;
+    const forks = spec.snapshot === undefined ? blockers.length === 0 : spec.snapshot === 'always';
     const template = new SimTemplate({
       initMs: init.initMs,
+      forks,
       blockers,
       streaming,
       steps,
@@ -111,8 +113,8 @@ export class SimSandboxes implements Sandboxes {
           clock,
           dice: this.#dice,
           faults: this.#faults,
-          start: blockers.length > 0 ? 'boot' : 'fork',
-          startMs: blockers.length > 0 ? bootMs + init.initMs : forkMs,
+          start: forks ? 'fork' : 'boot',
+          startMs: forks ? forkMs : bootMs + init.initMs,
           exitMs,
           concurrency: spec.concurrency,
           handsAhead: this.#options.handsAhead === true && spec.concurrency === 1,
@@ -152,7 +154,7 @@ type Init =
   | { readonly ok: true; readonly initMs: number; readonly fork: () => SimHandler; readonly simulated: SimFunction }
   | { readonly ok: false; readonly initMs: number; readonly failure: InitFailure };
 
-type SimTemplateOptions = Pick<Template, 'initMs' | 'streaming' | 'blockers' | 'steps'> & {
+type SimTemplateOptions = Pick<Template, 'initMs' | 'streaming' | 'forks' | 'blockers' | 'steps'> & {
   readonly fork: () => Instance;
   readonly ended: () => void;
 };
@@ -160,6 +162,7 @@ type SimTemplateOptions = Pick<Template, 'initMs' | 'streaming' | 'blockers' | '
 class SimTemplate implements Template {
   readonly initMs: number;
   readonly streaming: boolean;
+  readonly forks: boolean;
   readonly blockers: Template['blockers'];
   readonly steps: Template['steps'];
   readonly closed: Promise<Exit>;
@@ -171,6 +174,7 @@ class SimTemplate implements Template {
     this.#options = options;
     this.initMs = options.initMs;
     this.streaming = options.streaming;
+    this.forks = options.forks;
     this.blockers = options.blockers;
     this.steps = options.steps;
     const { promise, resolve } = Promise.withResolvers<Exit>();

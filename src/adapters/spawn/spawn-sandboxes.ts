@@ -151,6 +151,7 @@ export class SpawnSandboxes implements Sandboxes {
 class SpawnTemplate implements Template {
   readonly initMs: number;
   readonly streaming: boolean;
+  readonly forks = false;
   readonly blockers: Template['blockers'];
   readonly steps: readonly Step[];
   readonly closed: Promise<Exit>;

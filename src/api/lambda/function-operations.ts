@@ -68,7 +68,7 @@ function get(request: ApiRequest, context: ApiContext): Reply {
   return {
     status: 200,
     json: {
-      Configuration: configurationOf(entry, version, { qualifier }),
+      Configuration: configurationOf(entry, version, { qualifier, snapshot: context.snapshotOf(entry, version) }),
       Code: { RepositoryType: 'S3', Location: `http://${request.host}/2015-03-31/packages/${version.record.code.sha256}` },
       ...(Object.keys(tags).length > 0 && { Tags: tags }),
       ...(reservedConcurrency !== undefined && { Concurrency: { ReservedConcurrentExecutions: reservedConcurrency } }),
@@ -78,7 +78,7 @@ function get(request: ApiRequest, context: ApiContext): Reply {
 
 function getConfiguration(request: ApiRequest, context: ApiContext): Reply {
   const { entry, version, qualifier } = find(request, context);
-  return { status: 200, json: configurationOf(entry, version, { qualifier }) };
+  return { status: 200, json: configurationOf(entry, version, { qualifier, snapshot: context.snapshotOf(entry, version) }) };
 }
 
 function find(request: ApiRequest, context: ApiContext): FunctionView & { readonly qualifier: string | undefined } {
@@ -113,8 +113,8 @@ async function putCode(request: ApiRequest, context: ApiContext): Promise<Reply>
 async function putConfiguration(request: ApiRequest, context: ApiContext): Promise<Reply> {
   const name = wholeFunction(request, context);
   const body = check(UpdateConfigurationBody, request.body);
-  const before = context.functions.get(name).record.latest.settings;
-  refuseUnsupportedSettings(body, body.Runtime ?? before.runtime);
+  context.functions.get(name);
+  refuseUnsupportedSettings(body);
   const view = await updateConfiguration(context.functions, {
     name,
     settings: { ...settingsOf(body), ...(body.Role && { role: body.Role }) },
@@ -145,6 +145,7 @@ function settingsOf(body: SettingsBody): SettingsInput {
     tmpMiB: body.EphemeralStorage?.Size,
     environment: body.Environment && (body.Environment.Variables ?? {}),
     tracing: body.TracingConfig?.Mode,
+    snapStart: body.SnapStart && (body.SnapStart.ApplyOn ?? 'Automatic'),
     logging:
       logging &&
       defined({

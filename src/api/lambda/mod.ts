@@ -42,7 +42,11 @@ export function isInvocation(method: string | undefined, url: string | undefined
 export function createLambdaApi(options: LambdaApiOptions): (request: IncomingMessage, response: ServerResponse) => void {
   const { functions, engine, deploymentOf, log } = options;
   const route = createRouter(OPERATIONS);
-  const context: ApiContext = { functions, functionUrl: options.functionUrl, log };
+  const snapshotOf: ApiContext['snapshotOf'] = (entry, version) =>
+    version.code.kind === 'ready' && version.record.settings.lockedEnvironment === undefined
+      ? engine.snapshot(deploymentOf(entry, version).id)
+      : undefined;
+  const context: ApiContext = { functions, functionUrl: options.functionUrl, snapshotOf, log };
 
   const runInvoke = async (request: IncomingMessage, response: ServerResponse, name: string, query: string, stream: boolean) => {
     const requestId = functions.random.uuid();

@@ -1,4 +1,5 @@
-import type { Functions } from '../../control/mod.ts';
+import type { FunctionEntry, Functions, FunctionVersion } from '../../control/mod.ts';
+import type { Snapshot } from '../../engine/mod.ts';
 import type { Log } from '../../kernel/mod.ts';
 
 /** One operation of the service model: where it is and what it does. */
@@ -23,6 +24,8 @@ export type ApiContext = {
   readonly functions: Functions;
   /** The address of a function URL, e.g. `http://ID.lambda-url.us-east-1.localhost:4566/`. */
   readonly functionUrl: (urlId: string) => string;
+  /** How instances of a version come to be; undefined: its init has not run since the platform started. */
+  readonly snapshotOf: (entry: FunctionEntry, version: FunctionVersion) => Snapshot | undefined;
   readonly log: Log;
 };
 

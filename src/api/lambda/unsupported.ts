@@ -2,7 +2,7 @@ import { HearthError } from '../../kernel/mod.ts';
 import type { CodeBody, CreateFunctionBody, SettingsBody } from './schemas.ts';
 
 /** Refuses what this Hearth would have to ignore: a setting is either in force or an error. Empty values ask for nothing. */
-export function refuseUnsupportedSettings(body: SettingsBody, runtime: string | undefined): void {
+export function refuseUnsupportedSettings(body: SettingsBody): void {
   if (body.Layers?.length) throw unsupported('Layers', 'Put what the layers hold into the deployment package.');
   if (body.VpcConfig?.SubnetIds?.length || body.VpcConfig?.SecurityGroupIds?.length)
     throw unsupported('VpcConfig', 'Functions use the network of the machine. Leave VpcConfig out.');
@@ -12,19 +12,13 @@ export function refuseUnsupportedSettings(body: SettingsBody, runtime: string | 
   if (body.ImageConfig && Object.keys(body.ImageConfig).length > 0) throw unsupported('ImageConfig', 'Use a function of PackageType Zip.');
   if (body.CapacityProviderConfig !== undefined) throw unsupported('CapacityProviderConfig', 'Leave it out.');
   if (body.DurableConfig !== undefined) throw unsupported('DurableConfig', 'Leave it out.');
-  // As Lambda says it: no Node runtime has SnapStart there.
-  if (body.SnapStart?.ApplyOn === 'PublishedVersions')
-    throw new HearthError(
-      'InvalidParameterValueException',
-      `${runtime ?? 'The runtime'} is not supported for SnapStart enabled functions.`,
-    );
 }
 
 export function refuseUnsupportedCreation(body: CreateFunctionBody): void {
   if (body.PackageType === 'Image') throw unsupported('PackageType Image', 'Use a function of PackageType Zip.');
   if (body.CodeSigningConfigArn) throw unsupported('CodeSigningConfigArn', 'Leave it out.');
   if (body.TenancyConfig !== undefined) throw unsupported('TenancyConfig', 'Leave it out.');
-  refuseUnsupportedSettings(body, body.Runtime);
+  refuseUnsupportedSettings(body);
 }
 
 /** The uploaded package. Throws `InvalidParameterValueException` when it comes from elsewhere, or not at all. */

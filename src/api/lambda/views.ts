@@ -1,5 +1,7 @@
 /** What operations answer with, in the service model's shapes. */
 import { LOCKED_ENVIRONMENT } from '../../control/mod.ts';
+import type { Snapshot } from '../../engine/mod.ts';
+import { snapshotText } from '../../protocol/mod.ts';
 import type { AliasRecord, Cors, FunctionEntry, FunctionSettings, FunctionVersion, UrlEntry } from '../../control/mod.ts';
 
 export type ConfigurationView = {
@@ -7,6 +9,8 @@ export type ConfigurationView = {
   readonly qualifier?: string | undefined;
   /** Lists leave out the states. */
   readonly listed?: boolean;
+  /** What is known of how its instances come to be. */
+  readonly snapshot?: Snapshot | undefined;
 };
 
 export function configurationOf(entry: FunctionEntry, { record, code }: FunctionVersion, view: ConfigurationView = {}): object {
@@ -27,11 +31,12 @@ export function configurationOf(entry: FunctionEntry, { record, code }: Function
     ...environmentView(settings),
     TracingConfig: { Mode: settings.tracing },
     RevisionId: record.revisionId,
-    ...(!view.listed && states(code, settings)),
+    ...(!view.listed && states(code, settings, view.snapshot)),
     PackageType: 'Zip',
     Architectures: [settings.architecture],
     EphemeralStorage: { Size: settings.tmpMiB },
-    SnapStart: { ApplyOn: 'None', OptimizationStatus: 'Off' },
+    SnapStart: { ApplyOn: settings.snapStart ?? 'None', OptimizationStatus: view.snapshot?.forks ? 'On' : 'Off' },
+    ...(view.snapshot && { Snapshot: snapshotView(view.snapshot) }),
     LoggingConfig: {
       LogFormat: settings.logging.format,
       ApplicationLogLevel: settings.logging.applicationLevel,
@@ -49,17 +54,28 @@ function environmentView({ environment, lockedEnvironment }: FunctionSettings): 
 }
 
 /** A change is answered when it is in force: nothing is ever Pending or InProgress. */
-function states(code: FunctionVersion['code'], { lockedEnvironment }: FunctionSettings): object {
+function states(code: FunctionVersion['code'], { lockedEnvironment }: FunctionSettings, snapshot: Snapshot | undefined): object {
   if (code.kind === 'ready' && lockedEnvironment !== undefined) {
     const reason = { StateReason: LOCKED_ENVIRONMENT, StateReasonCode: 'KMSKeyAccessDenied' };
     return { State: 'Failed', ...reason, LastUpdateStatus: 'Successful' };
   }
   switch (code.kind) {
     case 'ready':
-      return { State: 'Active', LastUpdateStatus: 'Successful' };
+      return { State: 'Active', ...reasonOf(snapshot), LastUpdateStatus: 'Successful' };
     case 'failed':
       return { State: 'Failed', StateReason: code.reason, StateReasonCode: 'InternalError', LastUpdateStatus: 'Successful' };
   }
+}
+
+/** Not of a state, but the one text of the answer that SDKs pass on. */
+function reasonOf(snapshot: Snapshot | undefined): object {
+  const reason = snapshot && snapshotText(snapshot.forks, snapshot.blockers);
+  return reason === undefined ? {} : { StateReason: reason };
+}
+
+/** No member of Lambda's: for those who read the answer as it is. */
+function snapshotView({ forks, blockers }: Snapshot): object {
+  return { Forks: forks, Blockers: blockers.map(({ kind, detail, place }) => ({ Kind: kind, Detail: detail, Place: place })) };
 }
 
 export function urlConfigOf({ entry, url }: UrlEntry, functionUrl: (urlId: string) => string): object {

@@ -20,6 +20,7 @@ export function createInProcessEngine(): Engine {
     async retire() {},
     prepare: async () => ({ ok: true, initMs: 0, blockers: [] }),
     async drain() {},
+    snapshot: () => undefined,
     stats: () => [],
   };
 }
