@@ -5,7 +5,7 @@ import { checkListen } from '../api/door/mod.ts';
 import type { Gateway } from '../gateway/mod.ts';
 import { LIMITS, systemClock, systemRandom } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
-import type { Sandboxes } from '../ports/mod.ts';
+import type { FunctionLogs, Sandboxes } from '../ports/mod.ts';
 import type { Ahead } from './ahead.ts';
 import { roomFor } from './drivers.ts';
 import type { Driver } from './drivers.ts';
@@ -85,8 +85,12 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
     stage.kind === 'starting' ? refuse(response) : stage.rooms.control(request, response);
   const serve = (request: IncomingMessage, response: ServerResponse) =>
     void (gateway.serve(request, response) || control(request, response));
-  const { connected, callerOf } = opened.adopt(openWayOut({ serve, port: () => port, log }), ({ close }) => close());
+  let logs: FunctionLogs | undefined;
+  const refused = (functionName: string, reason: string) =>
+    logs?.append({ functionName, timeMs: clock.now(), level: 'WARN', text: `The network refused a connection: ${reason}` });
+  const { connected, callerOf } = opened.adopt(openWayOut({ serve, port: () => port, refused, log }), ({ close }) => close());
   const parts = await openParts({ ...options, clock, begun, connected, instances }, opened);
+  logs = parts.logs;
   // Callers wait on theirs, and others keep one for the next call.
   const limits = { ...LIMITS.http, connections: Math.max(LIMITS.http.connections, 2 * concurrency) };
   const server = await startHttpServer({ host, port, limits, log, clock, gateway, control });

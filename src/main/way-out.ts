@@ -14,14 +14,15 @@ export type WayOutOptions = {
   /** A request to the platform itself. */
   readonly serve: (request: IncomingMessage, response: ServerResponse) => void;
   readonly port: () => number;
+  readonly refused: (functionName: string, reason: string) => void;
   readonly log: Log;
 };
 
 export type WayOut = Pick<EgressProxy, 'callerOf' | 'close'> & { readonly connected: Connected };
 
-export function openWayOut({ serve, port, log }: WayOutOptions): WayOut {
+export function openWayOut({ serve, port, refused, log }: WayOutOptions): WayOut {
   const limits = { ...LIMITS.http, ...LIMITS.egress };
-  const egress = createEgress({ resolve: resolveHost, platform: serve, platformPort: port, limits, log });
+  const egress = createEgress({ resolve: resolveHost, platform: serve, platformPort: port, limits, refused, log });
   return {
     callerOf: (request) => egress.callerOf(request),
     close: () => egress.close(),

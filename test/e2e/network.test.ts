@@ -153,6 +153,11 @@ test('standard clients use the proxy by themselves', async (t) => {
     assert.match(String(await ask(step, { url: `http://${host}:${other}/` })), /^403 .*is not granted/, step);
   }
   if (existsSync('/usr/bin/python3')) assert.equal(await ask('python', { url: `http://${host}:${port}/` }), `web / ${host}:${port}`);
+  const { value, log } = await isolated.invoke('clients', { step: 'fetch', url: 'https://other.test/' });
+  assert.match(String(value), /^TypeError/, log);
+  await eventually(async () =>
+    assert.match(await logOf(isolated, 'clients'), /The network refused a connection: other\.test:443 is not granted/),
+  );
   // What is refused now is there for the next deployment, which the change makes.
   const Tags = { 'hearth:network': `${host}:${other}` };
   await isolated.client.send(new TagResourceCommand({ Resource: await arnOf(isolated, 'clients'), Tags }));
@@ -259,6 +264,10 @@ test('sandboxes that end leave no descriptors behind', async (t) => {
   for (let n = 0; n < 60; n++) await turn(n);
   await eventually(async () => assert.ok((await open()) <= before + 8, `${await open()} after ${before}`));
 });
+
+async function logOf({ platform }: Isolated, name: string): Promise<string> {
+  return await (await fetch(`${platform.url}/_hearth/functions/${name}/logs`)).text();
+}
 
 async function arnOf({ client }: Isolated, name: string): Promise<string> {
   return (await client.send(new GetFunctionCommand({ FunctionName: name }))).Configuration!.FunctionArn!;

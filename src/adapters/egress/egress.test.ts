@@ -31,6 +31,7 @@ async function setUp(
   { names = {}, network = DEFAULT_NETWORK, own = [], connectTimeoutMs = 5_000, idleTimeoutMs = 5_000 }: Setup = {},
 ) {
   const asked: string[] = [];
+  const refusals: string[] = [];
   /** Where was really connected to. */
   const reached: string[] = [];
   const egress = createEgress({
@@ -57,12 +58,13 @@ async function setUp(
     platform: (request, response) => response.end(`platform ${request.url} ${egress.callerOf(request)?.functionName}`),
     platformPort: () => 4999,
     limits: { headerBytes: 16_384, headersTimeoutMs: 300, keepAliveTimeoutMs: 5_000, connectTimeoutMs, idleTimeoutMs },
+    refused: (_, reason) => void refusals.push(reason),
     log: silentLog,
   });
   t.after(() => egress.close());
   const front = createServer({ allowHalfOpen: true }, (connection) => egress.accept(connection, { functionName: 'f', network }));
   const port = await listening(t, front);
-  return { port, asked, reached, agent: agentOf(t, port) };
+  return { port, asked, reached, refusals, agent: agentOf(t, port) };
 }
 
 async function listening(t: TestContext, server: Server): Promise<number> {
@@ -152,10 +154,11 @@ test('addresses of this machine, of nobody and of the metadata service are refus
 test('with a list only what is on it is even resolved', async (t) => {
   const target = await web(t);
   const network = parseNetwork(`.example.test:${target}`) as Egress;
-  const { agent, asked } = await setUp(t, { network, names: { 'a.example.test': [['10.1.2.3']], 'other.test': [[PUBLIC]] } });
+  const { agent, asked, refusals } = await setUp(t, { network, names: { 'a.example.test': [['10.1.2.3']], 'other.test': [[PUBLIC]] } });
   assert.match(await fetchBy(agent, `http://a.example.test:${target}/`), /^200 /);
   assert.match(await fetchBy(agent, `http://other.test:${target}/`), /^403 .*hearth:network/);
   assert.deepEqual(asked, ['a.example.test']);
+  assert.match(refusals.join(), /^other\.test:\d+ is not granted[^,]*$/);
 });
 
 test('what belongs to one connection is not passed on, and the host is the one that was asked for', async (t) => {

@@ -33,6 +33,8 @@ export type EgressOptions = {
     readonly connectTimeoutMs: number;
     readonly idleTimeoutMs: number;
   };
+  /** Told with each refusal, for the function's log: what clients say of it is seldom enough. */
+  readonly refused: (functionName: string, reason: string) => void;
   readonly log: Log;
   /** For tests. */
   readonly connect?: typeof connectSocket;
@@ -65,9 +67,18 @@ export function createEgress(options: EgressOptions): EgressProxy {
     connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
   });
 
-  /** Throws Refused. */
+  /** Throws Refused, once the function's log has it too. */
   const open = async (caller: Caller, asked: Target): Promise<Socket> => {
-    const permit = permitOf(caller.network, asked);
+    try {
+      return await openAllowed(caller.network, asked);
+    } catch (error) {
+      if (error instanceof Refused) options.refused(caller.functionName, error.message);
+      throw error;
+    }
+  };
+
+  const openAllowed = async (network: Egress, asked: Target): Promise<Socket> => {
+    const permit = permitOf(network, asked);
     if (permit.kind === 'refused') throw new Refused(403, permit.reason);
     const { target } = permit;
     const texts = permit.address ? [target.host] : await addressesOf(target.host, permit.kind !== 'public');
@@ -137,7 +148,10 @@ export function createEgress(options: EgressOptions): EgressProxy {
     const url = request.url ?? '/';
     const target = url.startsWith('/') || url === '*' ? undefined : targetOf(url);
     if (url.startsWith('/') || (target && isPlatform(target))) {
-      if (target) request.url = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').replace(/^(?!\/)/, '/');
+      if (target) {
+        request.url = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').replace(/^(?!\/)/, '/');
+        request.headers.host = new URL(url).host;
+      }
       return platform(request, response);
     }
     const refuse = (error: unknown) => refuseRequest(request, response, asRefused(error, log));
@@ -163,7 +177,7 @@ export function createEgress(options: EgressOptions): EgressProxy {
       open(caller, endpoint).then(
         (upstream) => (connection.destroyed ? void upstream.destroy() : joined(connection, upstream)),
         (error: unknown) => {
-          log.warn({ function: caller.functionName, reason: asRefused(error, log).message }, 'a granted endpoint could not be reached');
+          asRefused(error, log);
           connection.resetAndDestroy();
         },
       );

@@ -84,6 +84,8 @@ export class Doorway {
       connection.on('close', () => this.#connections.delete(connection));
       this.#connected(connection, endpoint);
     });
+    // One that could not be accepted is lost to whoever made it, and to nobody else.
+    server.on('error', () => {});
     server.listen({ fd });
     // A function that waits keeps no host alive.
     server.unref();
