@@ -91,6 +91,11 @@ export class Channel {
     return true;
   }
 
+  /** The current frame is the next one again. */
+  unread(): void {
+    this.#start = this.from - HEAD_BYTES;
+  }
+
   /** The next frame of what was read already; false when it is not there whole. */
   next(): boolean {
     const { buffer } = this;

@@ -55,7 +55,7 @@ export function installEnding(channel: Channel): void {
   process.on('beforeExit', () => ending.idle());
 }
 
-function endWith(error: FunctionError, code: number): void {
+export function endWith(error: FunctionError, code: number): void {
   flushLines();
   ending.fault(error);
   processExit.call(process, code);

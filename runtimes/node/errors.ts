@@ -11,6 +11,14 @@ export class RuntimeError extends Error {
   }
 }
 
+/** What a snapshot hook threw, under the name that Lambda has for it; its place is that of what was thrown. */
+export function hookError(type: 'BeforeSnapshotError' | 'AfterRestoreError', thrown: unknown): RuntimeError {
+  const { errorType, errorMessage, stackTrace } = toFunctionError(thrown);
+  const error = new RuntimeError(type, `${errorType}: ${errorMessage}`, { cause: thrown });
+  error.stack = [`${error.name}: ${error.message}`, ...(stackTrace ?? [])].join('\n');
+  return error;
+}
+
 const MAX_TYPE_LENGTH = 256;
 const MAX_MESSAGE_LENGTH = 256 * 1024;
 const MAX_STACK_LENGTH = 64 * 1024;

@@ -7,7 +7,8 @@ import { KIND } from './channel.ts';
 import { configureConsole, flushLines, installConsole, logError } from './console.ts';
 import { functionFacts } from './context.ts';
 import { ending, installEnding } from './ending.ts';
-import { RuntimeError, toFunctionError } from './errors.ts';
+import { RuntimeError, hookError, toFunctionError } from './errors.ts';
+import { installHooks, runBeforeSnapshot } from './hooks.ts';
 import type { LoopAlive } from './idle.ts';
 import { IdleWatch } from './idle.ts';
 import { loadHandler } from './load.ts';
@@ -59,6 +60,7 @@ export function prepare(channel: Channel): Prepared {
   installConsole(channel);
   installEnding(channel);
   installStreaming();
+  installHooks();
   process.setSourceMapsEnabled(true);
   return takeInventory();
 }
@@ -84,6 +86,7 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   const shownMs = machineMs();
   try {
     const loaded = await loadHandler(taskRoot, handler);
+    await beforeSnapshot();
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
     const loadedMs = machineMs();
@@ -109,6 +112,14 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
     forgetOpenings();
     ending.fault = () => {};
     ending.idle = () => {};
+  }
+}
+
+async function beforeSnapshot(): Promise<void> {
+  try {
+    await runBeforeSnapshot();
+  } catch (error) {
+    throw hookError('BeforeSnapshotError', error);
   }
 }
 

@@ -193,15 +193,20 @@ class Server {
     setLogStore(scopes);
     this.#channel.becomeEvented();
     const socket = new Socket({ fd: this.#channel.fd, readable: true, writable: false });
-    socket.on('data', (bytes: Buffer) => {
-      this.#channel.feed(bytes);
+    const beginAll = (): void => {
       while (this.#channel.next()) {
         const scope: LogScope = { stream: this.#channel.stream, requestId: undefined };
         scopes.run(scope, () => this.#begin(scope));
       }
+    };
+    socket.on('data', (bytes: Buffer) => {
+      this.#channel.feed(bytes);
+      beginAll();
     });
     socket.on('error', () => ending.exit(0));
     socket.on('close', () => ending.exit(0));
+    // What was read before the hooks ran.
+    beginAll();
   }
 
   #begin(scope: LogScope | undefined): void {

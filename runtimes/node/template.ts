@@ -20,6 +20,7 @@ import { Channel } from './channel.ts';
 import { initialise, prepare } from './init.ts';
 import { rehearseInit } from './rehearse-init.ts';
 import { reportInit } from './boot.ts';
+import { restore } from './restore.ts';
 import { serve } from './serve.ts';
 import type { Birth } from './serve.ts';
 import { machineMs } from './steps.ts';
@@ -85,6 +86,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     const birth = becomeInstance(options.keeper, instance, shared);
     libc.close(boot);
     channel.swap(instance.channel, instance.events);
+    await restore(channel, { exit, loopAlive });
     serve(outcome, channel, { concurrency: spec.concurrency, exit, loopAlive, birth });
   }
 }
