@@ -40,7 +40,16 @@ export const NODE_INSIDE = '/var/lang/bin/node';
 export function leaveNamespaces(user: User, ownNetwork: boolean): void {
   const flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | (ownNetwork ? CLONE_NEWNET : 0);
   if (user.privileged) check(libc.unshare(flags), 'unshare');
-  else enterUserNamespace(user, flags);
+  else {
+    enterUserNamespace(user, flags);
+    limitNotifications();
+  }
+}
+
+/** An ordinary user has 128 instances of inotify for all that it runs: one function must not have them all. user_namespaces(7). */
+function limitNotifications(): void {
+  writeFileSync('/proc/sys/user/max_inotify_instances', '32');
+  writeFileSync('/proc/sys/user/max_inotify_watches', '8192');
 }
 
 /** A new user namespace that maps just this user, to itself. The caller has all capabilities in it. */

@@ -5,6 +5,7 @@ const RLIMIT_DATA = 2;
 const RLIMIT_CORE = 4;
 const RLIMIT_NPROC = 6;
 const RLIMIT_NOFILE = 7;
+const RLIMIT_SIGPENDING = 11;
 const RLIMIT_MSGQUEUE = 12;
 
 const MiB = 1024 * 1024;
@@ -20,6 +21,8 @@ const WORKERS = 8;
 const pair = new BigUint64Array(pinned(16).buffer.buffer, 0, 2);
 const toBigInt: (value: number) => bigint = BigInt;
 const { min } = Math;
+/** That wait for a process, and timers of the kernel: both are counted together, by user. */
+const SIGNALS = 256;
 let dataBytes = 0;
 let workers = 0;
 
@@ -32,6 +35,7 @@ export function limitResources(limits: { readonly dataBytes: number; readonly pr
     [RLIMIT_NOFILE, limits.files],
     [RLIMIT_CORE, 0],
     [RLIMIT_MSGQUEUE, 0],
+    [RLIMIT_SIGPENDING, SIGNALS],
   ] as const) {
     set(resource, most, most);
   }
