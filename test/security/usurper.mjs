@@ -107,6 +107,7 @@ const tried = {
 const packet = Buffer.alloc(65536);
 const count = fs.readSync(events, packet);
 const answer = { id, entered, rights, tried };
-if (count > 9) fs.writeSync(channel, frame(0x20, packet.readUInt32LE(5), Buffer.concat([Buffer.alloc(4), Buffer.from(JSON.stringify(answer))])));
+if (count > 9)
+  fs.writeSync(channel, frame(0x20, packet.readUInt32LE(5), Buffer.concat([Buffer.alloc(4), Buffer.from(JSON.stringify(answer))])));
 Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
 export const handler = async () => 'never';

@@ -19,23 +19,27 @@ const NUMBERS = {
 };
 
 for (const user of USERS) {
-  test(`capabilities taken in the namespace of an instance reach nothing, the platform being run by ${user}`, { timeout: 60_000 }, async (t) => {
-    const isolated = await startIsolated(t, undefined, user);
-    if (!isolated) return;
-    const neighbour = await startNeighbour(isolated);
-    const Environment = { Variables: { NUMBERS: JSON.stringify(NUMBERS) } };
-    await isolated.create('usurper', source('usurper.mjs'), { Environment, Timeout: 20 });
-    const { value, error } = await isolated.invoke('usurper');
-    assert.equal(error, undefined, JSON.stringify(error));
-    const { entered, rights, tried } = value as { entered: object; rights: string; tried: Results };
-    assert.deepEqual(entered, { user: 0, mounts: 0 });
-    assert.match(rights, /[^0]/, 'it had capabilities');
-    allRefused(tried);
-    await isolated.healthy();
-    await isolated.remove('usurper');
-    const before = neighbour.answers;
-    await eventually(() => assert.ok(neighbour.answers > before));
-    await neighbour.stop();
-    assert.ok(footprint(isolated.platform).processes.length > 0);
-  });
+  test(
+    `capabilities taken in the namespace of an instance reach nothing, the platform being run by ${user}`,
+    { timeout: 60_000 },
+    async (t) => {
+      const isolated = await startIsolated(t, undefined, user);
+      if (!isolated) return;
+      const neighbour = await startNeighbour(isolated);
+      const Environment = { Variables: { NUMBERS: JSON.stringify(NUMBERS) } };
+      await isolated.create('usurper', source('usurper.mjs'), { Environment, Timeout: 20 });
+      const { value, error } = await isolated.invoke('usurper');
+      assert.equal(error, undefined, JSON.stringify(error));
+      const { entered, rights, tried } = value as { entered: object; rights: string; tried: Results };
+      assert.deepEqual(entered, { user: 0, mounts: 0 });
+      assert.match(rights, /[^0]/, 'it had capabilities');
+      allRefused(tried);
+      await isolated.healthy();
+      await isolated.remove('usurper');
+      const before = neighbour.answers;
+      await eventually(() => assert.ok(neighbour.answers > before));
+      await neighbour.stop();
+      assert.ok(footprint(isolated.platform).processes.length > 0);
+    },
+  );
 }
