@@ -85,12 +85,12 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
     stage.kind === 'starting' ? refuse(response) : stage.rooms.control(request, response);
   const serve = (request: IncomingMessage, response: ServerResponse) =>
     void (gateway.serve(request, response) || control(request, response));
-  let logs: FunctionLogs | undefined;
+  const logs: { current?: FunctionLogs } = {};
   const refused = (functionName: string, reason: string) =>
-    logs?.append({ functionName, timeMs: clock.now(), level: 'WARN', text: `The network refused a connection: ${reason}` });
+    logs.current?.append({ functionName, timeMs: clock.now(), level: 'WARN', text: `The network refused a connection: ${reason}` });
   const { connected, callerOf } = opened.adopt(openWayOut({ serve, port: () => port, refused, log }), ({ close }) => close());
   const parts = await openParts({ ...options, clock, begun, connected, instances }, opened);
-  logs = parts.logs;
+  logs.current = parts.logs;
   // Callers wait on theirs, and others keep one for the next call.
   const limits = { ...LIMITS.http, connections: Math.max(LIMITS.http.connections, 2 * concurrency) };
   const server = await startHttpServer({ host, port, limits, log, clock, gateway, control });
