@@ -5,10 +5,20 @@ import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { GetFunctionCommand, TagResourceCommand, UntagResourceCommand } from '@aws-sdk/client-lambda';
-import { startIsolated, eventually } from './platform.ts';
+import {
+  CreateFunctionCommand,
+  CreateFunctionUrlConfigCommand,
+  GetFunctionCommand,
+  InvokeCommand,
+  LambdaClient,
+  TagResourceCommand,
+  UntagResourceCommand,
+} from '@aws-sdk/client-lambda';
+import { runHearth, startPlatform, temporaryDirectory } from './cli-platform.ts';
+import { eventually, functionOf, startIsolated, zipOf } from './platform.ts';
 import type { Isolated } from './platform.ts';
 
 /** Each step is tried; what came of it is the answer. */
@@ -54,6 +64,9 @@ export const handler = async ({ step, ...given }) => {
     return error.name + ': ' + (error.cause?.message ?? error.message);
   }
 };`;
+
+/** The platform, as a function finds it. */
+const INSIDE = 'http://127.0.0.1:4566';
 
 type Ask = (step: string, given?: object) => Promise<unknown>;
 
@@ -196,7 +209,6 @@ test("the platform's own API is there to invoke, and to change only what was gra
   if (!isolated) return;
   await isolated.create('other', 'export const handler = async ({ n }) => n + 1;');
   const url = await isolated.url('other');
-  const INSIDE = 'http://127.0.0.1:4566';
   const invoke = { url: `${INSIDE}/2015-03-31/functions/other/invocations`, method: 'POST', body: '{"n":1}' };
   const list = { url: `${INSIDE}/2015-03-31/functions/` };
   const ask = await makeClient(isolated, 'caller', 'api.example.com');
@@ -221,6 +233,32 @@ test("the platform's own API is there to invoke, and to change only what was gra
   assert.match(String(await trusted('fetch', list)), /^200 .*"caller"/);
   await isolated.client.send(new UntagResourceCommand({ Resource: await arnOf(isolated, 'operator'), TagKeys: ['hearth:api'] }));
   assert.match(String(await trusted('fetch', list)), /^403 /);
+});
+
+test('with --auth a function still invokes without a signature, and may do no more', async (t) => {
+  const data = join(await temporaryDirectory(t), 'data');
+  const made = await runHearth(['keys', 'create', '--data', data, '--json']);
+  const key = JSON.parse(made.stdout) as { accessKeyId: string; secretAccessKey: string };
+  const platform = await startPlatform(t, ['--auth'], data);
+  const client = new LambdaClient({ endpoint: platform.url, region: 'us-east-1', credentials: key, maxAttempts: 1 });
+  t.after(() => client.destroy());
+  await client.send(new CreateFunctionCommand(functionOf('other', zipOf('export const handler = async () => 7;'))));
+  const { FunctionUrl } = await client.send(new CreateFunctionUrlConfigCommand({ FunctionName: 'other', AuthType: 'AWS_IAM' }));
+  await client.send(new CreateFunctionCommand({ ...functionOf('caller', zipOf(CLIENT)), Timeout: 30 }));
+  const ask = async (given: object): Promise<string> => {
+    const { Payload } = await client.send(
+      new InvokeCommand({ FunctionName: 'caller', Payload: JSON.stringify({ step: 'fetch', ...given }) }),
+    );
+    return Payload!.transformToString();
+  };
+  if (!(await ask({ step: 'environment' })).includes('NODE_USE_ENV_PROXY')) return t.skip('functions have no network of their own here');
+  const byUrl = `/_url/${new URL(FunctionUrl!).hostname.split('.')[0]}`;
+  assert.equal(await ask({ url: `${INSIDE}/2015-03-31/functions/other/invocations`, method: 'POST', body: '{}' }), '"200 7"');
+  assert.equal(await ask({ url: INSIDE + byUrl }), '"200 7"');
+  assert.match(await ask({ url: `${INSIDE}/2015-03-31/functions/` }), /^"403 .*hearth:api=control/);
+  // From outside the door is as it was.
+  assert.equal((await fetch(platform.url + byUrl)).status, 403);
+  assert.equal((await fetch(`${platform.url}/2015-03-31/functions/`)).status, 403);
 });
 
 test('what a function listens on is reached by nobody outside, and what it floods is its own', async (t) => {
