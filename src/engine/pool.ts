@@ -274,6 +274,7 @@ export class Pool implements PoolView {
     cause ??= forkCause(waitedFor, this.instances);
     // The fork may make a template an instance.
     const { blockers } = this.template.template!;
+    const { snapshot } = this.deployment.spec;
     const member = this.#fleet.fork(nowMs);
     if (!member) return this.#refusals.notForked(run);
     const boot = waitedFor === 'a boot' ? this.template.story : undefined;
@@ -282,7 +283,7 @@ export class Pool implements PoolView {
       run,
       member,
       nowMs,
-      newStart({ arrivedMs, waited: waitedFor !== undefined, decidedMs: nowMs, cause, boot, instance, blockers }),
+      newStart({ arrivedMs, waited: waitedFor !== undefined, decidedMs: nowMs, cause, boot, instance, blockers, snapshot }),
     );
   }
 

@@ -175,8 +175,16 @@ test('instances that cannot share an init are booted one by one, and what keeps 
   b.call(d);
   await b.pass(30);
   assert.deepEqual(told(b), ['boot: init cannot be shared']);
-  assert.match(b.starts[0]!.detail!, /^socket: TCP to 10\.0\.0\.1:5432 x+$/);
+  assert.match(b.starts[0]!.detail!, /^socket \(TCP to 10\.0\.0\.1:5432 x+$/);
   assert.equal(b.starts[0]!.detail!.length, 400);
+
+  const off = bench({ functions: { echo } });
+  const never = deployment('echo', { spec: { snapshot: 'never' } });
+  await prepared(off, never);
+  off.call(never);
+  await off.pass(30);
+  assert.deepEqual(told(off), ['boot: forks are switched off']);
+  assert.equal(off.starts[0]!.detail, undefined);
 });
 
 test('in a crowd of short invocations one waits for a busy instance, or is handed ahead to it', async () => {

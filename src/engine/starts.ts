@@ -4,7 +4,8 @@
  */
 import type { Placement } from '../policy/mod.ts';
 import { hundredths } from '../ports/mod.ts';
-import type { Instance, Start, StartKind, Step, Template } from '../ports/mod.ts';
+import type { Instance, SandboxSpec, Start, StartKind, Step, Template } from '../ports/mod.ts';
+import { blockerText } from '../protocol/mod.ts';
 
 /** What an invocation in line waits for. */
 export type Wait = 'a busy one' | 'a boot' | 'the function limit' | 'the account limit' | 'the host limit';
@@ -77,21 +78,17 @@ export type NewInstance = {
   readonly boot: BootStory | undefined;
   readonly instance: Instance;
   readonly blockers: Template['blockers'];
+  readonly snapshot: SandboxSpec['snapshot'];
 };
 
 /** A start on a new instance, its steps in monotonic time as far as they are known; `finished` adds the others. */
-export function newStart({ arrivedMs, waited, decidedMs, cause, boot, instance, blockers }: NewInstance): Start {
+export function newStart({ arrivedMs, waited, decidedMs, cause, boot, instance, blockers, snapshot }: NewInstance): Start {
   const steps = [...arrival(arrivedMs, waited), ...(boot?.steps ?? []), { name: 'decided', atMs: decidedMs }];
   if (boot) return made(instance.start === 'spawn' ? 'spawn' : 'boot', boot.cause, undefined, steps);
   if (instance.start !== 'boot') return made(instance.start, cause, undefined, steps);
-  return made('boot', 'init cannot be shared', named(blockers), steps);
+  if (snapshot === 'never') return made('boot', 'forks are switched off', undefined, steps);
+  return made('boot', 'init cannot be shared', blockers.map(blockerText).join('; ').slice(0, DETAIL_LENGTH), steps);
 }
-
-const named = (blockers: Template['blockers']): string =>
-  blockers
-    .map(({ kind, detail }) => `${kind}: ${detail}`)
-    .join('; ')
-    .slice(0, DETAIL_LENGTH);
 
 /** What blocks is told by the sandbox. */
 const DETAIL_LENGTH = 400;
