@@ -17,6 +17,7 @@ export const KIND = {
   ready: 0x10,
   initError: 0x11,
   steps: 0x12,
+  compileCache: 0x13,
   response: 0x20,
   error: 0x21,
   streamHead: 0x22,

@@ -17,7 +17,7 @@ export type BlankMessage = {
 
 /** What the keeper passes on to the template; between them `fork` and `serve` carry [instance channel, user namespace, mount namespace]. */
 type TemplateOrder =
-  /** With [boot channel]: this is the function. */
+  /** With [boot channel], and perhaps V8's compile cache of this version: this is the function. */
   | ({ readonly do: 'init' } & FunctionMessage)
   /** With [instance channel]: fork instance `id`. */
   | { readonly do: 'fork'; readonly id: number }
@@ -47,6 +47,8 @@ export type FunctionMessage = {
   readonly memoryMiB: number;
   readonly tmpMiB: number;
   readonly concurrency: number;
+  /** Whether the host keeps a compile cache for this version. */
+  readonly compileCache: boolean;
   /** Listened at inside for the host, which gets their sockets in this order. */
   readonly listeners: readonly Listener[];
   /** Processes and threads of all instances together. */

@@ -16,7 +16,9 @@ import { collectGarbage, reviveLoop, tryFork } from './rungs.ts';
 import { assemble, install, userCode } from './seccomp.ts';
 import { architecture } from './syscalls.ts';
 import { leaveGenerators, refreshRandomness } from './uniqueness.ts';
-import { Channel } from './channel.ts';
+import { Channel, KIND } from './channel.ts';
+import { openCompileCache } from './compile-cache.ts';
+import type { CompileCache } from './compile-cache.ts';
 import { initialise, prepare } from './init.ts';
 import { rehearseInit } from './rehearse-init.ts';
 import { reportInit } from './boot.ts';
@@ -60,10 +62,11 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const readMs = machineMs();
   if (!first) libc._exit(0);
   const spec = first!.message as { readonly do: 'init' } & FunctionMessage;
-  const [boot] = first!.fds as [number];
+  const [boot, stored] = first!.fds as [number, number?];
   limitResources({ dataBytes: mappedBytes + spec.memoryMiB * MiB, processes: spec.processes, files: FILES });
   channel.swap(boot);
   const exit = (code: number) => libc._exit(code);
+  let cache: CompileCache | undefined;
   const outcome = await initialise({
     taskRoot: '/var/task',
     handler: spec.handler,
@@ -75,8 +78,12 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     awaitCode() {
       if (!receiveMessage(options.keeper)) libc._exit(0);
       chdir('/var/task');
+      if (spec.compileCache) cache = openCompileCache({ taskRoot: '/var/task', handler: spec.handler, stored, directory: '/tmp' });
+      if (stored !== undefined) libc.close(stored);
     },
   });
+  const compiled = cache?.finish();
+  if (compiled && 'handler' in outcome) channel.sendBytes(KIND.compileCache, 0, compiled);
   // Before the host hears of it: the keeper must know when the host asks for an instance.
   sendRecord(options.keeper, RECORD.initialised);
   if (!reportInit(channel, outcome, [options.forkedMs, options.walledMs, blankMs, readMs])) exit(1);

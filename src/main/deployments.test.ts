@@ -66,9 +66,19 @@ function given({ version = '$LATEST', reserved, environment, snapStart, tags = {
   return { entry, version: found };
 }
 
+test('what is compiled for a version is kept beside its code, for that version alone', () => {
+  const pathOf = (options: Given) => {
+    const { entry, version } = given(options);
+    return toDeployment(entry, version, CONTEXT).spec.compileCache!;
+  };
+  assert.match(pathOf({}), /^\/data\/code\/aa\.compiled\/[0-9a-f]{64}$/);
+  assert.equal(pathOf({}), pathOf({}));
+  assert.notEqual(pathOf({}), pathOf({ version: '1' }));
+});
+
 test('a function sees the environment that Lambda gives, and its own variables', () => {
   const { entry, version } = given({ environment: { COLOUR: 'red', TZ: 'Europe/Berlin' } });
-  const { environment, ...spec } = toDeployment(entry, version, CONTEXT).spec;
+  const { environment, compileCache: _, ...spec } = toDeployment(entry, version, CONTEXT).spec;
   assert.deepEqual(spec, {
     label: 'hello:$LATEST',
     runtime: 'nodejs22.x',

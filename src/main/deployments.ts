@@ -55,6 +55,7 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
       runtime: record.settings.runtime,
       handler: record.settings.handler,
       codeDirectory: code.directory,
+      compileCache: compileCachePath(code.directory, deploymentIdOf(entry, record)),
       layerDirectories: [],
       environment: environmentOf(entry.name, record, network, context),
       memoryMiB: record.settings.memoryMiB,
@@ -121,6 +122,13 @@ function networkVariables(network: Network, { ownNetwork, hostUrl }: DeploymentC
 }
 
 const INSIDE_URL = `http://127.0.0.1:${INSIDE_PORT}`;
+
+/** Beside the code, and gone with it. By deployment, not by code: what one function's processes have made is given to no other function. */
+function compileCachePath(codeDirectory: string, deploymentId: string): string {
+  const { version, arch } = process;
+  const name = createHash('sha256').update(`${deploymentId}\0${version}\0${arch}`).digest('hex');
+  return `${codeDirectory}.compiled/${name}`;
+}
 
 /** In Lambda's form, but one for all instances of a deployment: Hearth keeps logs by function. */
 function logStreamName(record: VersionRecord): string {

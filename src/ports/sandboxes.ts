@@ -16,6 +16,8 @@ export type SandboxSpec = {
   readonly environment: Readonly<Record<string, string>>;
   readonly memoryMiB: number;
   readonly tmpMiB: number;
+  /** Where a driver may keep what was compiled for this version and for no other: a path that need not exist. What is there may vanish. */
+  readonly compileCache?: string;
   readonly initTimeoutMs: number;
   /** Invocations that one instance may run at a time, 1 to 1,000. */
   readonly concurrency: number;

@@ -10,6 +10,8 @@ export type AwaitReadyOptions = {
   readonly initTimeoutMs: number;
   readonly clock: Clock;
   readonly listener: BootListener;
+  /** What was compiled during init; a view that is only valid during the call. */
+  readonly onCompileCache?: (bytes: Buffer) => void;
   /** How the process ended, from whoever waits for it; asked when the link closes before init is done. */
   readonly exited?: () => Promise<Exit>;
 };
@@ -45,7 +47,7 @@ type Heard =
   | { readonly kind: 'timedOut' }
   | { readonly kind: 'closed'; readonly exit: Exit | undefined };
 
-function listen({ link, initTimeoutMs, clock, listener }: AwaitReadyOptions): Promise<Heard> {
+function listen({ link, initTimeoutMs, clock, listener, onCompileCache }: AwaitReadyOptions): Promise<Heard> {
   if (!link.open) return Promise.resolve({ kind: 'closed', exit: undefined });
   return new Promise((resolve) => {
     const timer = clock.after(initTimeoutMs, () => resolve({ kind: 'timedOut' }));
@@ -62,6 +64,7 @@ function listen({ link, initTimeoutMs, clock, listener }: AwaitReadyOptions): Pr
           listener.log(text, level);
         } else if (kind === FRAME.ready) settle({ kind: 'ready', payload: readReady(payload) });
         else if (kind === FRAME.initError) settle({ kind: 'failed', error: readFunctionError(payload) });
+        else if (kind === FRAME.compileCache && onCompileCache) onCompileCache(payload);
         else if (kind === FRAME.exit) announced = { kind: 'exited', code: readExitCode(payload) };
         else throw new FrameError(`a frame of kind ${kind} came during init`);
       },

@@ -223,6 +223,8 @@ export class LinkedInstance implements Instance, LinkListener {
         if (!this.#booting) throw new FrameError('init failed after it was done');
         this.#announced ??= { kind: 'exited', code: 1 };
         return;
+      case FRAME.compileCache:
+        throw new FrameError('a compile cache came after init');
       case FRAME.invoke:
       case FRAME.invokeForm:
         throw new FrameError('an instance sent an invocation');

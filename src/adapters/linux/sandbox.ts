@@ -10,6 +10,7 @@ import { packetPipe, pipe, socketPair } from '../../../runtimes/node/messages.ts
 import type { Record } from '../../../runtimes/node/messages.ts';
 import { EventPipe, LinkedInstance, linkFd } from '../link/mod.ts';
 import type { Link } from '../link/mod.ts';
+import { openCompileCache } from './compile-caches.ts';
 import { Control } from './control.ts';
 import { Doorway, listenersOf } from './doorway.ts';
 import type { Connected } from './doorway.ts';
@@ -145,6 +146,7 @@ export class Sandbox {
 
   /** Gives the function to a blank sandbox; the link carries the init handshake. */
   init(spec: SandboxSpec, paths: { readonly code: string; readonly layers: readonly string[] }, connected: Connected): Link {
+    const { compileCache } = spec;
     const { handler, environment, memoryMiB, tmpMiB, concurrency, network = { kind: 'none' } } = spec;
     this.#sequential = concurrency === 1;
     this.#doorway?.open(network, connected);
@@ -158,9 +160,11 @@ export class Sandbox {
       concurrency,
       processes: this.#processes,
       listeners,
+      compileCache: compileCache !== undefined,
     };
     const [near, far] = socketPair();
-    this.#send({ do: 'init', ...message }, far);
+    const stored = compileCache === undefined ? undefined : openCompileCache(compileCache);
+    this.#send({ do: 'init', ...message }, far, ...(stored === undefined ? [] : [stored]));
     return linkFd(near);
   }
 

@@ -11,6 +11,7 @@ import { LinkedInstance, awaitReady, linkFd, materialiseRuntime, FUNCTION_STEPS,
 import type { Ahead } from './ahead.ts';
 import { Blanks } from './blanks.ts';
 import { CLASSES, heapMiBOf } from './classes.ts';
+import { storeCompileCache } from './compile-caches.ts';
 import { Sandbox } from './sandbox.ts';
 import { Users } from './users.ts';
 import { Zygote } from './zygote.ts';
@@ -129,8 +130,10 @@ export class LinuxSandboxes implements Sandboxes {
       layers: spec.layerDirectories.map((directory) => this.#below(directory)),
     };
     const link = sandbox.init(spec, paths, (connection, endpoint) => this.#options.connected(connection, spec, endpoint));
-    const { clock } = this.#options;
-    const heard = await awaitReady({ link, initTimeoutMs: spec.initTimeoutMs, clock, listener, exited: () => sandbox.templateEnded });
+    const { clock, log } = this.#options;
+    const { compileCache, initTimeoutMs } = spec;
+    const onCompileCache = (bytes: Buffer) => void (compileCache !== undefined && storeCompileCache(compileCache, bytes, log));
+    const heard = await awaitReady({ link, initTimeoutMs, clock, listener, onCompileCache, exited: () => sandbox.templateEnded });
     // After init the link says nothing more: the template's end is seen by its keeper.
     link.listener = { onFrame() {}, onClosed() {} };
     if (heard.kind === 'ready') {

@@ -107,6 +107,8 @@ test('calls for one package at the same time share one unpacking, and deleting i
   const all = await Promise.all(Array.from({ length: 5 }, () => packages.unpack(sha256)));
   assert.equal(new Set(all.map((each) => each.directory)).size, 1);
   assert.equal(blobs.reads, 1);
+  // As a driver of sandboxes does.
+  await mkdir(join(directory, `${sha256}.compiled`));
   await packages.delete(sha256);
   await packages.delete(sha256);
   await packages.close();
@@ -128,10 +130,12 @@ test('half-unpacked packages go at the next start, whole ones stay until the mac
   const { sha256 } = await blobs.put(zipBytes([{ name: 'a', content: 'x' }]));
   await packages.unpack(sha256);
   await mkdir(join(directory, '.new-killed'));
+  await mkdir(join(directory, `${sha256}.compiled`));
+  await mkdir(join(directory, `${sha256.replace(/./g, '0')}.compiled`));
   await writeFile(join(directory, '.new-killed', 'half'), 'x');
   const again = await openPackages({ directory, blobs, bootId: async () => 'boot-1' });
   await again.close();
-  assert.deepEqual((await readdir(directory)).toSorted(), [sha256, 'boot-id'].toSorted());
+  assert.deepEqual((await readdir(directory)).toSorted(), [sha256, `${sha256}.compiled`, 'boot-id'].toSorted());
   const rebooted = await openPackages({ directory, blobs, bootId: async () => 'boot-2' });
   await rebooted.close();
   assert.deepEqual(await readdir(directory), ['boot-id']);

@@ -2,7 +2,7 @@
  * Deployment packages, unpacked: `<directory>/<sha256>` holds the files of the zip with that hash, whole or not at all.
  *
  * A package is unpacked beside its place and renamed into it, so a killed process leaves at most a `.new-` directory, which the next
- * start removes. Nothing is fsynced: the directory is a cache of the blobs. What a power cut could have torn is recognised by the
+ * start removes. Beside it may lie what was compiled from it, in `<sha256>.compiled`, which goes with it. Nothing is fsynced: the directory is a cache of the blobs. What a power cut could have torn is recognised by the
  * machine's boot id, kept beside the packages: after a reboot, and where there is no boot id, the cache starts empty.
  */
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -99,6 +99,7 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
         const old = await mkdtemp(join(directory, '.old-'));
         // One rename, so that nobody sees half of it; removing the files then takes the time it takes.
         await rename(join(directory, sha256), join(old, 'package')).catch(ignoreMissing);
+        await rename(join(directory, `${sha256}${COMPILED}`), join(old, 'compiled')).catch(ignoreMissing);
         remove(old);
       };
       return inTurn(sha256, moveAside, () => ({}));
@@ -111,12 +112,19 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
   };
 }
 
+/** What a driver of sandboxes has made of a package is beside it, and goes with it. */
+const COMPILED = '.compiled';
+
 /** Moves aside what an earlier run left that cannot be trusted, and returns where it is now. */
 async function discardStale(directory: string, bootId: string | undefined): Promise<readonly string[]> {
   const marker = join(directory, 'boot-id');
   const trusted = bootId !== undefined && (await readFile(marker, 'utf8').catch(ignoreMissing)) === bootId;
   const names = await readdir(directory);
-  const stale = names.filter((name) => name.startsWith('.new-') || name.startsWith('.old-') || (!trusted && /^[0-9a-f]{64}$/.test(name)));
+  const isStale = (name: string) => {
+    const [, sha256] = /^([0-9a-f]{64})(\.compiled)?$/.exec(name) ?? [];
+    return name.startsWith('.new-') || name.startsWith('.old-') || (sha256 !== undefined && (!trusted || !names.includes(sha256)));
+  };
+  const stale = names.filter(isStale);
   const moved: string[] = [];
   for (const name of stale) {
     const aside = name.startsWith('.old-') ? join(directory, name) : await mkdtemp(join(directory, '.old-'));
