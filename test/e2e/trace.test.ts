@@ -42,7 +42,10 @@ test('each start is recorded with its reason and its steps: boot, warm, fork, an
   assert.deepEqual([starts[0]!.invoked, starts[0]!.kind, starts[0]!.cause], [false, isolated ? 'boot' : 'spawn', 'deployed']);
   assert.equal(reason(forked), `${made}: no instance`);
   assert.equal(reason(warm), 'warm: idle');
-  assert.deepEqual([reason(one), reason(other)].toSorted(), [`${made}: all busy`, 'warm: idle'].toSorted());
+  // After short ones the second may at first have been left to wait for the busy instance.
+  const [cold, idle] = [reason(one), reason(other)].toSorted();
+  assert.match(cold!, new RegExp(`^${made}: (all busy|the line was long|waited as long as a start takes)$`));
+  assert.equal(idle, 'warm: idle');
   const { steps, totalMs } = await first.json<Start>(['trace', forked]);
   assert.deepEqual(steps.at(-1), { name: 'ended', atMs: totalMs });
   const names = steps.map(({ name }) => name);
@@ -68,8 +71,14 @@ test('each start is recorded with its reason and its steps: boot, warm, fork, an
 
 const list = (platform: Platform) => platform.json<Start[]>(['trace', 'slow']);
 
+/** Without a process of its own: two at a time are to meet. */
 async function invoke(platform: Platform, ms = 0): Promise<string> {
-  return (await platform.json<{ requestId: string }>(['invoke', 'slow', '--payload', JSON.stringify({ ms })])).requestId;
+  const response = await fetch(`${platform.url}/2015-03-31/functions/slow/invocations`, {
+    method: 'POST',
+    body: JSON.stringify({ ms }),
+  });
+  assert.equal(await response.text(), '"done"');
+  return response.headers.get('x-amzn-requestid')!;
 }
 
 async function info(platform: Platform): Promise<{ readonly isolated: boolean }> {
