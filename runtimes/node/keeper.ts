@@ -280,11 +280,21 @@ function spareMaker(message: FunctionMessage, user: { readonly uid: number; read
     if (readdirSync('/tmp').length === 0) mountTmp('/tmp', { ...message, ...user });
     else {
       mountTmp('/.tmp', { ...message, ...user });
-      cpSync('/tmp', '/.tmp', { recursive: true, preserveTimestamps: true, verbatimSymlinks: true, filter: canBeCopied });
+      copyTmp();
       moveMount('/.tmp', '/tmp');
     }
     return { user: userNamespace, mounts: openSync('/proc/self/ns/mnt', 'r'), tmp: tmpDevice('/proc/self')! };
   };
+}
+
+/** As far as it goes: what init has written with holes may have no room when they are filled. */
+function copyTmp(): void {
+  try {
+    cpSync('/tmp', '/.tmp', { recursive: true, preserveTimestamps: true, verbatimSymlinks: true, filter: canBeCopied });
+  } catch (error) {
+    // The function's log has it: its instances lack files that its init has seen.
+    writeSync(2, `not all that init left in /tmp is there in an instance: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
 }
 
 /** A pipe or a socket without the process that made it is of no use. */
