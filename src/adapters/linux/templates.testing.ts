@@ -9,6 +9,7 @@ import { systemClock } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
 import type { Instance, InvocationEnd, SandboxSpec, Template } from '../../ports/mod.ts';
 import { LinuxSandboxes } from './mod.ts';
+import type { LinuxOptions } from './mod.ts';
 
 export const skip = process.platform === 'linux' ? false : 'the fork ladder needs Linux';
 
@@ -18,12 +19,12 @@ export type Templates = {
 };
 
 /** Everything is closed and removed after the test. */
-export async function openTemplates(t: TestContext, clock: Clock = systemClock): Promise<Templates> {
+export async function openTemplates(t: TestContext, clock: Clock = systemClock, connected?: LinuxOptions['connected']): Promise<Templates> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-linux-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const packages = join(directory, 'packages');
   await mkdir(packages);
-  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages, clock });
+  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages, clock, ...(connected && { connected }) });
   t.after(() => sandboxes.close());
   let made = 0;
   return {
