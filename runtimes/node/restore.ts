@@ -6,7 +6,7 @@ import type { Channel } from './channel.ts';
 import { KIND } from './channel.ts';
 import { logError } from './console.ts';
 import { endWith, ending } from './ending.ts';
-import { RuntimeError, hookError, toFunctionError } from './errors.ts';
+import { hookError, toFunctionError } from './errors.ts';
 import { hasAfterRestore, runAfterRestore } from './hooks.ts';
 import type { LoopAlive } from './idle.ts';
 import { IdleWatch } from './idle.ts';
@@ -43,7 +43,7 @@ export async function restore(channel: Channel, { exit, loopAlive }: RestoreOpti
 }
 
 function fail(thrown: unknown): void {
-  const error: RuntimeError = hookError('AfterRestoreError', thrown);
+  const error = hookError('AfterRestoreError', thrown);
   logError('Restore Error', error);
   endWith(toFunctionError(error), EXIT_CODE);
 }

@@ -24,6 +24,7 @@ import { rehearseInit } from './rehearse-init.ts';
 import { reportInit } from './boot.ts';
 import { restore } from './restore.ts';
 import { serve } from './serve.ts';
+import { forgetSessions } from './sessions.ts';
 import type { Birth } from './serve.ts';
 import { machineMs } from './steps.ts';
 
@@ -88,6 +89,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   sendRecord(options.keeper, RECORD.initialised);
   if (!reportInit(channel, outcome, [options.forkedMs, options.walledMs, blankMs, readMs])) exit(1);
   else {
+    forgetSessions();
     const shared = outcome.blockers.flatMap(({ fd }) => fd ?? []);
     const instance = forkOnCommand(options.keeper);
     const birth = becomeInstance(options.keeper, instance, shared);

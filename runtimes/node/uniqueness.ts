@@ -3,6 +3,7 @@ import crypto from 'node:crypto';
 import * as ffi from 'node:ffi';
 import { syncBuiltinESMExports } from 'node:module';
 import { check, libc, pinned } from './libc.ts';
+import { ownTimeOrigin, refreshTimeOrigin } from './time-origin.ts';
 
 /** Node hands out randomUUID and randomInt from caches of random bytes, which last so many calls. */
 const UUID_CACHE_CALLS = 128;
@@ -21,6 +22,7 @@ const drawn = { uuids: false, ints: false };
  * "Scrambled Linear Pseudorandom Number Generators", 2018), 53 bits from two steps. Once, before any user code.
  */
 export function ownRandomness(): void {
+  ownTimeOrigin();
   seed();
   // OpenSSL looks up its algorithms when it is first asked: each child would do it again, in 80 pages of its own. The cache is left empty.
   for (let i = 0; i < UUID_CACHE_CALLS; i++) randomUUID();
@@ -40,6 +42,7 @@ export function ownRandomness(): void {
  * the template's, which none of its children has.
  */
 export function leaveGenerators(): void {
+  refreshTimeOrigin();
   seed();
   if (RAND_poll() !== 1) throw new Error('OpenSSL found no new randomness');
   randomFillSync(new Uint8Array(1));
@@ -47,6 +50,7 @@ export function leaveGenerators(): void {
 
 /** In a forked child, before user code runs there. OpenSSL's generator reseeds by itself when its pid changes. */
 export function refreshRandomness(): void {
+  refreshTimeOrigin();
   seed();
   if (drawn.uuids) for (let i = 0; i < UUID_CACHE_CALLS; i++) randomUUID();
   if (drawn.ints) for (let i = 0; i < INT_CACHE_CALLS; i++) randomInt(2);
