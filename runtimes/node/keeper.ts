@@ -92,9 +92,9 @@ function loop(options: KeeperOptions): never {
 
 /**
  * `pid` is undefined until it has said hello; `doomed`: it is being ended, or will be as soon as it has; `status`: how it ended, where its
- * template was gone by then.
+ * template was gone by then; `grouped`: it is in a control group, and the host ends what it has started.
  */
-type Living = { pid: number | undefined; doomed: boolean; status: number | undefined; readonly tmp: string };
+type Living = { pid: number | undefined; doomed: boolean; status: number | undefined; readonly tmp: string; readonly grouped: boolean };
 
 type State = {
   readonly instances: Map<number, Living>;
@@ -138,7 +138,7 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
         // The host asks for forks where init has left no process behind.
         if (!state.forked) clearAway(options, state);
         state.forked = true;
-        state.instances.set(message.id, { pid: undefined, doomed: false, status: undefined, tmp: spare.tmp });
+        state.instances.set(message.id, { pid: undefined, doomed: false, status: undefined, tmp: spare.tmp, grouped: message.doors > 0 });
       }
       tell(options, message, [...fds, spare.user, spare.mounts]);
       libc.close(spare.mounts);
@@ -187,9 +187,9 @@ function end(state: State, pid: number, collected: boolean): void {
   state.ending.push(pid);
 }
 
-/** What instances have started goes with them, in their groups or out of them. One look at all processes for all that end together. */
+/** What instances have started goes with them, in their process groups or out of them. One look at all processes for all that end together. */
 function collect(options: KeeperOptions, state: State): void {
-  clearAway(options, state);
+  if (state.ending.some((pid) => instanceOf(state, pid)?.[1].grouped === false)) clearAway(options, state);
   for (const pid of state.ending.splice(0)) {
     const [id, living] = instanceOf(state, pid) ?? [];
     if (living?.status === undefined) tell(options, { do: 'reap', pid }, []);

@@ -15,12 +15,12 @@ export type BlankMessage = {
   readonly network: { readonly insidePort: number } | 'host';
 };
 
-/** What the keeper passes on to the template; between them `fork` and `serve` carry [instance channel, user namespace, mount namespace]. */
+/** What the keeper passes on to the template; it adds [user namespace, mount namespace] to the descriptors of `fork` and `serve`. */
 type TemplateOrder =
-  /** With [boot channel], and perhaps V8's compile cache of this version: this is the function. */
-  | ({ readonly do: 'init' } & FunctionMessage)
-  /** With [instance channel]: fork instance `id`. */
-  | { readonly do: 'fork'; readonly id: number }
+  /** With [boot channel, ...doors], so many doors, and perhaps V8's compile cache of this version: this is the function. A door is the way into a control group. */
+  | ({ readonly do: 'init'; readonly doors: number } & FunctionMessage)
+  /** With [instance channel, perhaps a way for events, ...doors], so many doors: fork instance `id`. */
+  | { readonly do: 'fork'; readonly id: number; readonly doors: number }
   /** With [instance channel]: the template itself becomes instance `id`. */
   | { readonly do: 'serve'; readonly id: number };
 
@@ -51,8 +51,10 @@ export type FunctionMessage = {
   readonly compileCache: boolean;
   /** Listened at inside for the host, which gets their sockets in this order. */
   readonly listeners: readonly Listener[];
-  /** Processes and threads of all instances together. */
-  readonly processes: number;
+  /** Processes and threads of all instances together; absent where control groups count them for each. */
+  readonly processes?: number;
+  /** What a process may have reserved beyond the memory: control groups count what is in use. */
+  readonly reservedMiB: number;
 };
 
 /** `name`: leads there inside. */

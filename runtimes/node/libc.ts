@@ -31,6 +31,7 @@ const { functions } = ffi.dlopen('libc.so.6', {
   setsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'] },
   ioctl: { return: 'i32', arguments: ['i32', 'u64', 'pointer'] },
   putenv: { return: 'i32', arguments: ['u64'] },
+  write: { return: 'i64', arguments: ['i32', 'pointer', 'u64'] },
   sendmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
   recvmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
   poll: { return: 'i32', arguments: ['pointer', 'u64', 'i32'] },

@@ -26,8 +26,16 @@ const SIGNALS = 256;
 let dataBytes = 0;
 let workers = 0;
 
-/** Limits that this process and what it starts can't raise. `dataBytes`: private writable memory, mapped. */
-export function limitResources(limits: { readonly dataBytes: number; readonly processes: number; readonly files: number }): void {
+export type ResourceLimits = {
+  /** Private writable memory, mapped. */
+  readonly dataBytes: number;
+  /** Of this process's user; undefined: as many as its parent may have. */
+  readonly processes: number | undefined;
+  readonly files: number;
+};
+
+/** Limits that this process and what it starts can't raise. */
+export function limitResources(limits: ResourceLimits): void {
   ({ dataBytes } = limits);
   limitData();
   for (const [resource, most] of [
@@ -37,7 +45,7 @@ export function limitResources(limits: { readonly dataBytes: number; readonly pr
     [RLIMIT_MSGQUEUE, 0],
     [RLIMIT_SIGPENDING, SIGNALS],
   ] as const) {
-    set(resource, most, most);
+    if (most !== undefined) set(resource, most, most);
   }
 }
 

@@ -4,6 +4,7 @@ import { RECORD } from './ladder.ts';
 import type { FunctionMessage, TemplateMessage } from './ladder.ts';
 import { detachShared } from './detach.ts';
 import { replaceShared } from './descriptors.ts';
+import { enterGroups } from './groups.ts';
 import { libc, pinned } from './libc.ts';
 import { loopAlive } from './loop.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
@@ -31,7 +32,7 @@ import { machineMs } from './steps.ts';
 const MiB = 1024 * 1024;
 /** The channel has no descriptor before there is a function. */
 const NOT_YET = -1;
-/** Descriptors of an order to fork. */
+/** Descriptors of an order to fork, beside doors: with a way for events. */
 const WITH_EVENTS = 4;
 const COLLECTED_AFTER = 64;
 /** As Lambda has it. */
@@ -62,9 +63,11 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const first = receiveMessage(options.keeper);
   const readMs = machineMs();
   if (!first) libc._exit(0);
-  const spec = first!.message as { readonly do: 'init' } & FunctionMessage;
-  const [boot, stored] = first!.fds as [number, number?];
-  limitResources({ dataBytes: mappedBytes + spec.memoryMiB * MiB, processes: spec.processes, files: FILES });
+  const spec = first!.message as { readonly do: 'init'; readonly doors: number } & FunctionMessage;
+  const boot = first!.fds[0]!;
+  const stored = first!.fds[1 + spec.doors];
+  enterGroups(first!.fds, 1, spec.doors);
+  limitResources({ dataBytes: mappedBytes + (spec.memoryMiB + spec.reservedMiB) * MiB, processes: spec.processes, files: FILES });
   channel.swap(boot);
   const exit = (code: number) => libc._exit(code);
   let cache: CompileCache | undefined;
@@ -128,6 +131,9 @@ type InstanceOrder = {
   readonly channel: number;
   /** Where its invocations come, unless by the channel. */
   readonly events: number;
+  readonly given: readonly number[];
+  /** So many of `given`, before the last two. */
+  readonly doors: number;
   readonly userNamespace: number;
   readonly mounts: number;
   readonly forked: boolean;
@@ -145,13 +151,14 @@ function forkOnCommand(keeper: number): InstanceOrder {
     const order = message as TemplateMessage;
     if (order.do === 'fork' || order.do === 'serve') {
       const readMs = machineMs();
-      // From the host the channel and perhaps a way for events, from the keeper two namespaces.
+      // From the host the channel, perhaps a way for events, and doors; from the keeper two namespaces.
       const given = fds as number[];
+      const doors = order.do === 'fork' ? order.doors : 0;
       const channel = given[0]!;
-      const events = given.length === WITH_EVENTS ? given[1]! : channel;
+      const events = given.length - doors === WITH_EVENTS ? given[1]! : channel;
       const userNamespace = given[given.length - 2]!;
       const mounts = given[given.length - 1]!;
-      const instance = { id: order.id, channel, events, userNamespace, mounts, forked: order.do === 'fork', readMs };
+      const instance = { id: order.id, channel, events, given, doors, userNamespace, mounts, forked: order.do === 'fork', readMs };
       const pid = order.do === 'serve' ? 0 : tryFork();
       if (pid === 0) return instance;
       if (pid === -1) sendRecord(keeper, RECORD.notForked, order.id);
@@ -171,6 +178,7 @@ function becomeInstance(keeper: number, instance: InstanceOrder, shared: readonl
   if (instance.forked) {
     sendRecord(keeper, RECORD.hello, instance.id);
     libc.close(keeper);
+    enterGroups(instance.given, instance.given.length - 2 - instance.doors, instance.doors);
     libc.setsid();
     detachShared(shared);
     reviveLoop();

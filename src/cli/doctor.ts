@@ -9,7 +9,7 @@ export async function doctor({ out }: Context): Promise<number> {
     const { green, red, dim, bold } = out.paint;
     const lines = diagnosis.findings.map(({ name, ok, detail, remedy }) => {
       const line = `${ok ? green('ok     ') : red('missing')} ${name.padEnd(18)} ${dim(detail)}`;
-      return ok || remedy === undefined ? line : `${line}\n        ${' '.repeat(18)} ${remedy}`;
+      return remedy === undefined ? line : `${line}\n        ${' '.repeat(18)} ${remedy}`;
     });
     const verdict = diagnosis.isolated ? green('functions are isolated') : red('functions run WITHOUT isolation');
     return [...lines, '', `driver ${bold(diagnosis.driver)}: ${verdict}. ${diagnosis.reason}`].join('\n');

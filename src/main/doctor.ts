@@ -16,7 +16,7 @@ export type Diagnosis = {
 
 /** What this machine offers for isolation: what can be read off it, and then a sandbox made, entered and looked at from inside. */
 export async function diagnose(): Promise<Diagnosis> {
-  const found: readonly Finding[] = [await node(), ...probeLinux()];
+  const found: readonly Finding[] = [await node(), ...(await probeLinux())];
   const tried = process.platform === 'linux' ? await trySandbox() : undefined;
   const findings = tried ? [...found, tried] : found;
   if (tried?.ok) return { driver: 'linux', isolated: true, reason: 'A sandbox was made, and its walls hold from inside.', findings };

@@ -66,7 +66,7 @@ sandboxesContract('LinuxSandboxes', openLinux, {
 });
 
 async function openLinux(): Promise<OpenPlace | string> {
-  const missing = probeLinux().find((result) => !result.ok);
+  const missing = (await probeLinux()).find((result) => !result.ok);
   if (missing) return `not on this machine: ${missing.name}: ${missing.detail}`;
   try {
     return await withFiles(async ({ directory, packages }) => {

@@ -30,6 +30,17 @@ const deeds = {
     const [code, signal] = await once(child, 'exit');
     return code !== 0 || signal !== null;
   },
+  /** Each of them is small, until what it keeps comes to an end. */
+  async hoardInChildren() {
+    const ends = Array.from({ length: 24 }, () => {
+      const child = spawn('/usr/bin/tail', ['-c', '60m'], { stdio: ['pipe', 'ignore', 'ignore'] });
+      child.stdin.on('error', () => {});
+      for (let i = 0; i < 60; i++) child.stdin.write(Buffer.alloc(MiB, 1));
+      return once(child, 'exit');
+    });
+    const [code, signal] = await Promise.race(ends);
+    throw new Error(signal === 'SIGKILL' ? 'a child was killed' : `a child ended with ${code ?? signal}`);
+  },
   floodLines() {
     for (let i = 0; ; i++) console.log(i, 'x'.repeat(200));
   },

@@ -25,7 +25,7 @@ function answering(t: TestContext): { readonly connected: (connection: Socket) =
 
 test('a connection that init has left open keeps its instances from being forked', { skip }, async (t) => {
   const { connected, asked } = answering(t);
-  const { boot } = await openTemplates(t, systemClock, connected);
+  const { boot } = await openTemplates(t, systemClock, { connected });
   const code = (what: string) => `${what}; export const handler = async () => (await fetch('http://later.test/')).text();`;
   const network = DEFAULT_NETWORK;
   const kept = await boot(code(`await (await fetch('http://init.test/')).text()`), { network, environment: PROXY });
@@ -46,7 +46,7 @@ test('endpoints are listened at before init, at all ports, and what is said ther
     heard.push(`${endpoint?.host}:${endpoint?.port}`);
     connection.end('hello');
   };
-  const { boot } = await openTemplates(t, systemClock, connected);
+  const { boot } = await openTemplates(t, systemClock, { connected });
   const network = parseNetwork('tcp:one.test:80 tcp:two.test:80 tcp:one.test:5432 tcp:10.9.8.7:443');
   const code = `
 import { connect } from 'node:net';

@@ -27,8 +27,12 @@ test(`${TOGETHER} instances that end together are all told of, and leave no proc
     instances.map(() => ({ kind: 'ended' })),
   );
   const pid = (await valueOf(stays, {})) as number;
-  // Perhaps with one more: the instance that is made ahead.
-  assert.ok(processesBeside(pid).filter((other) => ![TEMPLATE, pid].includes(other)).length <= 1);
+  const beside = () => processesBeside(pid).filter((other) => ![TEMPLATE, pid].includes(other)).length;
+  // Perhaps with one more: the instance that is made ahead. What was killed takes a moment to leave the list.
+  for (let rounds = 0; beside() > 1; rounds++) {
+    assert.ok(rounds < 500, `${beside()} processes`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 });
 
 test('an instance that has ended leaves no limit behind', { skip }, async (t) => {
@@ -79,29 +83,30 @@ test('instances go on without their template, and end like others', { skip }, as
 });
 
 test('when the kernel has no room for another process the instance ends, and the template forks the next one', { skip }, async (t) => {
+  // Of its user: the keeper, the template, and so many instances.
+  const most = 4;
   const template = await (
     await openTemplates(t)
   ).boot(`
-    import ffi from 'node:ffi';
-    const { functions } = ffi.dlopen('libc.so.6', { setrlimit: { return: 'i32', arguments: ['i32', 'pointer'] } });
-    const [RLIMIT_NPROC, processes] = [6, 6n];
-    functions.setrlimit(RLIMIT_NPROC, new BigUint64Array([processes, 4096n]));
+    import { dlopen } from 'node:ffi';
+    const RLIMIT_NPROC = 6;
+    const { setrlimit } = dlopen('libc.so.6', { setrlimit: { return: 'i32', arguments: ['i32', 'pointer'] } }).functions;
+    if (setrlimit(RLIMIT_NPROC, Buffer.from(new BigUint64Array([${most + 2}n, 4096n]).buffer)) !== 0) throw new Error('no limit');
     export const handler = async () => process.pid;`);
   const instances: Instance[] = [];
-  const forkNext = async () => {
-    instances.push(template.fork());
-    return await invoke(instances.at(-1)!);
-  };
-  let end = await forkNext();
-  assert.equal(end.kind, 'answered');
-  while (end.kind === 'answered' && instances.length < 10) end = await forkNext();
-  assert.deepEqual(end, { kind: 'died', exit: { kind: 'ended' } });
-  assert.deepEqual(await instances.at(-1)!.closed, { kind: 'ended' });
-  assert.deepEqual(await forkNext(), { kind: 'died', exit: { kind: 'ended' } });
-  const pids = await Promise.all(instances.slice(0, -2).map((instance) => valueOf(instance)));
-  for (const instance of instances) instance.kill();
-  await Promise.all(instances.map((instance) => instance.closed));
-  const next = await forkNext();
-  assert.equal(next.kind, 'answered');
-  assert.ok(!pids.includes(next.value));
+  for (let refused: Instance | undefined; refused === undefined;) {
+    const instance = template.fork();
+    const end = await invoke(instance);
+    if (end.kind === 'answered') instances.push(instance);
+    else {
+      refused = instance;
+      assert.deepEqual([end, await refused.closed], [{ kind: 'died', exit: { kind: 'ended' } }, { kind: 'ended' }]);
+    }
+    assert.ok(instances.length <= most);
+  }
+  for (const instance of instances.splice(1)) {
+    instance.kill();
+    await instance.closed;
+  }
+  assert.notEqual(await valueOf(template.fork()), await valueOf(instances[0]!));
 });

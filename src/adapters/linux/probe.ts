@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { SCOPES_SINCE, landlockVersion } from '../../../runtimes/node/landlock.ts';
+import { probeLimits } from './probe-limits.ts';
 
 export type ProbeResult = { readonly name: string; readonly ok: boolean; readonly detail: string; readonly remedy?: string };
 
-/** What this machine offers for isolation, one finding each. `ok: false` comes with a remedy. Reads only. */
-export function probeLinux(): readonly ProbeResult[] {
+/** What this machine offers for isolation, one finding each. `ok: false` comes with a remedy; with `ok: true` it says what would be better. */
+export async function probeLinux(): Promise<readonly ProbeResult[]> {
   if (process.platform !== 'linux') {
     return [
       {
@@ -16,7 +17,7 @@ export function probeLinux(): readonly ProbeResult[] {
       },
     ];
   }
-  return [kernel(), architecture(), libc(), userNamespaces(), seccomp(), landlock(), cgroups(), memoryOvercommit(), user()];
+  return [kernel(), architecture(), libc(), userNamespaces(), seccomp(), landlock(), ...(await probeLimits()), memoryOvercommit(), user()];
 }
 
 function kernel(): ProbeResult {
@@ -69,16 +70,6 @@ function landlock(): ProbeResult {
   if (ok) return { name, ok, detail: `version ${landlockVersion}` };
   const detail = 'without scopes for signals: instances of one function version can signal each other';
   return { name, ok: true, detail: `${landlockVersion === 0 ? 'not in the kernel, or off' : `version ${landlockVersion}`}; ${detail}` };
-}
-
-/** Not used to limit memory yet: that is done by resource limits of the process. */
-function cgroups(): ProbeResult {
-  const version = existsSync('/sys/fs/cgroup/cgroup.controllers')
-    ? 'version 2'
-    : existsSync('/sys/fs/cgroup/memory')
-      ? 'version 1'
-      : 'none';
-  return { name: 'cgroups', ok: true, detail: `${version}; memory is limited by RLIMIT_DATA and the heap's own limit` };
 }
 
 function memoryOvercommit(): ProbeResult {

@@ -15,6 +15,9 @@ import { Control } from './control.ts';
 import { Doorway, listenersOf } from './doorway.ts';
 import type { Connected } from './doorway.ts';
 import { exitOf, saysOutOfMemory } from './exits.ts';
+import type { Cgroups } from './cgroups.ts';
+import type { MemoryWatch } from './memory-watch.ts';
+import { SandboxGroups } from './sandbox-groups.ts';
 import { Spare } from './spare.ts';
 import type { Zygote } from './zygote.ts';
 
@@ -28,6 +31,8 @@ export type SandboxOptions = {
   readonly clock: Clock;
   /** It shares the host's network. */
   readonly onHostNetwork?: boolean;
+  readonly cgroups: Cgroups;
+  readonly watch: MemoryWatch;
 };
 
 /** How much of what a sandbox wrote to its raw output is kept to explain its end. */
@@ -60,12 +65,13 @@ export class Sandbox {
   readonly #doorway: Doorway | undefined;
   readonly #output: Socket;
   readonly #clock: Clock;
-  readonly #processes: number;
   /** The spare one too. */
   readonly #instances = new Map<number, LinkedInstance>();
   readonly #spare: Spare<LinkedInstance>;
   /** By instance whose keeper has no time for it yet: what it is to be given. Kept here, so that the order to end another one does not wait behind it. */
   readonly #forks = new Map<number, readonly number[]>();
+  readonly #groups: SandboxGroups;
+  readonly #bounds: Bounds;
   /** By instance that is to end: when the sandbox ends instead. */
   readonly #limits = new Map<number, Timer>();
   readonly #settleTemplate: (exit: Exit) => void;
@@ -78,11 +84,13 @@ export class Sandbox {
   #outputBytes = 0;
 
   constructor(options: SandboxOptions) {
-    this.#clock = options.clock;
-    this.#processes = options.processes;
-    this.orderedMs = options.clock.monotonicMs();
+    const { clock, cgroups, watch } = options;
+    this.#clock = clock;
+    this.#groups = new SandboxGroups({ clock, cgroups, watch, busy: (id) => this.#isBusy(id) });
+    this.#bounds = boundsOf(options, this.#groups.present);
+    this.orderedMs = clock.monotonicMs();
     this.#spare = new Spare({
-      clock: options.clock,
+      clock,
       make: () => this.#newInstance(),
       unused: (instance) => this.onUnused(instance.takeSteps()),
     });
@@ -109,6 +117,7 @@ export class Sandbox {
       // There are no more descriptors: those that are there already are given back.
       this.#output.destroy();
       this.#doorway?.abandon();
+      this.#groups.close();
       libc.close(writing);
       throw error;
     }
@@ -121,6 +130,7 @@ export class Sandbox {
     this.#doorway?.close();
     this.#output.destroy();
     this.#spare.stop();
+    this.#groups.close();
     for (const limit of this.#limits.values()) limit.cancel();
     this.#limits.clear();
     for (const fds of this.#forks.values()) for (const fd of fds) libc.close(fd);
@@ -158,13 +168,14 @@ export class Sandbox {
       memoryMiB,
       tmpMiB,
       concurrency,
-      processes: this.#processes,
+      ...this.#bounds,
       listeners,
       compileCache: compileCache !== undefined,
     };
     const [near, far] = socketPair();
+    const doors = this.#groups.begin(spec);
     const stored = compileCache === undefined ? undefined : openCompileCache(compileCache);
-    this.#send({ do: 'init', ...message }, far, ...(stored === undefined ? [] : [stored]));
+    this.#send({ do: 'init', doors: doors.length, ...message }, far, ...doors, ...(stored === undefined ? [] : [stored]));
     return linkFd(near);
   }
 
@@ -175,9 +186,9 @@ export class Sandbox {
 
   /** A new instance; its process need not be there yet. */
   fork(): LinkedInstance {
-    // While the keeper ends one it may find that all must go. A fork waits for that; one made ahead would be used, and lost.
+    // While the keeper ends one that is in no group it may find that all must go. A fork waits for that; one made ahead would be used, and lost.
     const next = this.#nextId;
-    const instance = this.#limits.size > 0 ? this.#newInstance() : this.#spare.take();
+    const instance = this.#limits.size > 0 && !this.#groups.present ? this.#newInstance() : this.#spare.take();
     if (this.#nextId === next) instance.steps.add('spare taken');
     return instance;
   }
@@ -200,7 +211,8 @@ export class Sandbox {
     for (const [id, fds] of this.#forks) {
       if (this.#control.full) return;
       this.#forks.delete(id);
-      this.#send({ do: 'fork', id }, ...fds);
+      const doors = this.#groups.take(id);
+      this.#send({ do: 'fork', id, doors: doors.length }, ...fds, ...doors);
     }
   }
 
@@ -253,11 +265,11 @@ export class Sandbox {
       case RECORD.listening:
         return this.#doorway?.listening();
       case RECORD.instanceEnded:
-        this.#instanceEnded(record.a, exitOf(record.b));
+        this.#instanceEnded(record.a, this.#exit(record.b, record.a));
         return;
       case RECORD.templateEnded: {
         this.#spare.stop();
-        this.#explain(exitOf(record.a), (exit) => {
+        this.#explain(this.#exit(record.a, 'template'), (exit) => {
           this.#served?.reportExit(exit);
           this.#settleTemplate(exit);
         });
@@ -272,8 +284,21 @@ export class Sandbox {
     this.#limits.get(id)?.cancel();
     this.#limits.delete(id);
     this.#spare.lost(instance);
+    this.#groups.ended(id);
     this.#explain(exit, (explained) => instance?.reportExit(explained));
     if (this.instances === 0) this.onEmpty();
+  }
+
+  /** The kernel kills for want of memory without saying so to anybody but the group. */
+  #exit(status: number, id: number | 'template'): Exit {
+    const exit = exitOf(status);
+    return exit.kind === 'signalled' && exit.signal === 'SIGKILL' && this.#groups.outOfMemory(id) ? { kind: 'outOfMemory' } : exit;
+  }
+
+  #isBusy(id: number | 'template'): boolean {
+    if (id !== 'template') return this.#instances.get(id)?.busy === true;
+    // Its init runs, or it serves by itself.
+    return this.#served ? this.#served.busy : this.#nextId === 1;
   }
 
   /** V8 writes why it aborts before it does: that may have arrived with the news of the end, and be read right after it. */
@@ -293,6 +318,19 @@ export class Sandbox {
     this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS_BYTES);
     this.onOutput(text.endsWith('\n') ? text.slice(0, -1) : text, 'INFO');
   }
+}
+
+type Bounds = Pick<FunctionMessage, 'processes' | 'reservedMiB'>;
+
+/** V8, WebAssembly and the stacks of threads reserve more memory than they use. */
+const RESERVED_MIB = 4_096;
+
+/** Where control groups count what an instance uses, with all its processes, resource limits of a process are for what they don't count. */
+function boundsOf({ cgroups, processes }: SandboxOptions, grouped: boolean): Bounds {
+  return {
+    ...(grouped && cgroups.has('pids') ? {} : { processes }),
+    reservedMiB: grouped && cgroups.has('memory') ? RESERVED_MIB : 0,
+  };
 }
 
 type Ends = { readonly near: number; readonly far: number; readonly reading?: number; readonly writing?: number };

@@ -10,8 +10,11 @@ import { socketPair } from '../../../runtimes/node/messages.ts';
 import { LinkedInstance, awaitReady, linkFd, materialiseRuntime, FUNCTION_STEPS, SANDBOX_STEPS, Steps } from '../link/mod.ts';
 import type { Ahead } from './ahead.ts';
 import { Blanks } from './blanks.ts';
+import type { Hierarchy } from './cgroup-tree.ts';
+import { Cgroups, ownHierarchies } from './cgroups.ts';
 import { CLASSES, heapMiBOf } from './classes.ts';
 import { storeCompileCache } from './compile-caches.ts';
+import { MemoryWatch } from './memory-watch.ts';
 import { Sandbox } from './sandbox.ts';
 import { Users } from './users.ts';
 import { Zygote } from './zygote.ts';
@@ -27,6 +30,8 @@ export type LinuxOptions = {
   readonly log?: Log;
   /** Someone in a sandbox of this spec has connected to the platform's port there, or to an endpoint's. Absent: it is hung up. */
   readonly connected?: (connection: Socket, spec: SandboxSpec, endpoint: Endpoint | undefined) => void;
+  /** The control groups of the machine, where not all that there are. */
+  readonly hierarchies?: readonly Hierarchy[] | undefined;
   /** Started already; it ends with the sandboxes. */
   readonly ahead?: Ahead | undefined;
 };
@@ -35,6 +40,9 @@ export type LinuxOptions = {
 const PROCESSES = 2_096;
 
 type Settled = Required<Pick<LinuxOptions, 'directory' | 'packages' | 'instances' | 'clock' | 'log' | 'connected'>>;
+
+/** What a host takes hold of on its machine. */
+type Claims = { readonly users: Users; readonly cgroups: Cgroups };
 
 /** The fork ladder: zygote -> sandbox -> template -> instance. Linux with user namespaces; as root or as an ordinary user. */
 export class LinuxSandboxes implements Sandboxes {
@@ -47,6 +55,8 @@ export class LinuxSandboxes implements Sandboxes {
   readonly #blanks = new Map<number, Blanks<Sandbox>>();
   readonly #sandboxes = new Set<Sandbox>();
   readonly #users: Users;
+  readonly #cgroups: Cgroups;
+  readonly #watch: MemoryWatch;
   #closed = false;
 
   /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
@@ -55,7 +65,8 @@ export class LinuxSandboxes implements Sandboxes {
     const { instances = 2 * LIMITS.concurrentInvocations } = options;
     await mkdir(join(directory, 'root'), { recursive: true });
     const runtime = ahead?.runtime ?? (await materialiseRuntime({ name: 'node', directory: join(directory, 'runtimes') }));
-    const sandboxes = new LinuxSandboxes({ directory, packages, instances, clock, log, connected }, runtime, await Users.claim());
+    const claims = { users: await Users.claim(), cgroups: Cgroups.open({ log, hierarchies: options.hierarchies ?? ownHierarchies() }) };
+    const sandboxes = new LinuxSandboxes({ directory, packages, instances, clock, log, connected }, runtime, claims);
     if (ahead) sandboxes.#adopt(ahead.zygote);
     try {
       await sandboxes.#zygote(CLASSES[0]!).ready();
@@ -67,10 +78,12 @@ export class LinuxSandboxes implements Sandboxes {
     }
   }
 
-  private constructor(options: Settled, runtime: string, users: Users) {
+  private constructor(options: Settled, runtime: string, { users, cgroups }: Claims) {
     this.#options = options;
     this.#runtime = runtime;
     this.#users = users;
+    this.#cgroups = cgroups;
+    this.#watch = new MemoryWatch(options.clock);
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
@@ -120,6 +133,7 @@ export class LinuxSandboxes implements Sandboxes {
     for (const sandbox of this.#sandboxes) sandbox.end();
     await Promise.all(ended);
     await Promise.all([...this.#zygotes.values()].map((zygote) => zygote.close()));
+    await this.#cgroups.close();
     this.#users.close();
   }
 
@@ -192,6 +206,8 @@ export class LinuxSandboxes implements Sandboxes {
       uid,
       processes: instances + PROCESSES,
       clock,
+      cgroups: this.#cgroups,
+      watch: this.#watch,
       ...more,
     });
     this.#sandboxes.add(sandbox);

@@ -19,12 +19,16 @@ export type Templates = {
 };
 
 /** Everything is closed and removed after the test. */
-export async function openTemplates(t: TestContext, clock: Clock = systemClock, connected?: LinuxOptions['connected']): Promise<Templates> {
+export async function openTemplates(
+  t: TestContext,
+  clock: Clock = systemClock,
+  more: Pick<LinuxOptions, 'connected' | 'hierarchies'> = {},
+): Promise<Templates> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-linux-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const packages = join(directory, 'packages');
   await mkdir(packages);
-  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages, clock, ...(connected && { connected }) });
+  const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages, clock, ...more });
   t.after(() => sandboxes.close());
   let made = 0;
   return {

@@ -1,0 +1,223 @@
+/** One control group, in all hierarchies that are of use here. */
+import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Controller } from './cgroup-tree.ts';
+
+/** A directory of this host in which it may make groups. */
+export type Base = { readonly version: 1 | 2; readonly directory: string; readonly controllers: readonly Controller[] };
+
+export type GroupLimits = {
+  readonly memoryBytes: number;
+  /** Processes and threads. */
+  readonly processes: number;
+  /** Of the processor's time, where others want it too, in thousandths of a processor. */
+  readonly cpuMilli: number;
+};
+
+type Place = Base;
+
+/** More than a group that can't fork any more has need of. */
+const ROUNDS = 16;
+
+export class Cgroup {
+  /** Until it is removed: in some hierarchies that may be sooner than in others. */
+  #places: readonly Place[];
+  #limits: GroupLimits | undefined;
+  /** Nothing in it can fork any more. */
+  #ended = false;
+  #overLimit = false;
+  /** Of its former users. */
+  #killedBefore = 0;
+
+  /** Makes it. Throws, and leaves nothing, where the machine has no room for it. */
+  constructor(bases: readonly Base[], name: string) {
+    const places: Place[] = [];
+    this.#places = places;
+    try {
+      for (const base of bases) {
+        const directory = join(base.directory, name);
+        mkdirSync(directory);
+        places.push({ ...base, directory });
+      }
+    } catch (error) {
+      this.remove();
+      throw error;
+    }
+  }
+
+  limit(limits: GroupLimits): void {
+    this.#limits = limits;
+    for (const place of this.#places) for (const [file, value] of settings(place, limits)) write(place, file, value);
+    // Machines without swap, or without a count of it, have no such file.
+    for (const place of this.#places) if (place.controllers.includes('memory')) limitSwap(place, limits.memoryBytes);
+  }
+
+  /** Descriptors for whoever is to enter: by writing "0" into each. The caller closes them. */
+  openDoors(): number[] {
+    const doors: number[] = [];
+    try {
+      for (const { directory } of this.#places) doors.push(openSync(join(directory, 'cgroup.procs'), 'w'));
+      return doors;
+    } catch {
+      // Somebody has removed it. What can't enter stays in the group of whoever started it.
+      for (const door of doors) closeSync(door);
+      return [];
+    }
+  }
+
+  /** Whether one of its processes was killed for want of memory since it was made, or since `forget`. */
+  get outOfMemory(): boolean {
+    return this.#overLimit || this.#killed() > this.#killedBefore;
+  }
+
+  /** Memory of its processes: without pages of files, what is in /tmp among them, and without the kernel's own. Bytes; 0 where nobody counts. */
+  privateBytes(limitBytes: number): number {
+    const place = this.#place('memory');
+    if (!place) return 0;
+    const all = Number(read(place, place.version === 2 ? 'memory.current' : 'memory.usage_in_bytes'));
+    // The rest is slow to count, and seldom asked for.
+    if (all <= limitBytes) return all;
+    return numberOf(read(place, 'memory.stat'), place.version === 2 ? 'anon' : 'rss');
+  }
+
+  /** Those that are dying count. */
+  get processes(): number[] {
+    const [first] = this.#places;
+    return (first ? read(first, 'cgroup.procs') : '').split('\n').map(Number).filter(isVisible);
+  }
+
+  /** Kills all that is in it, which takes a moment to go. True: there is nothing. */
+  end(): boolean {
+    const [first] = this.#places;
+    const killed = new Set<number>();
+    for (let round = 0; round < ROUNDS; round++) {
+      const found = this.processes.filter((pid) => !killed.has(pid));
+      if (found.length === 0) break;
+      if (first?.version === 2 && tryWrite(first, 'cgroup.kill', '1')) return false;
+      this.#forbidForks();
+      for (const pid of found) {
+        kill(pid);
+        killed.add(pid);
+      }
+    }
+    return killed.size === 0;
+  }
+
+  #forbidForks(): void {
+    const place = this.#place('pids');
+    if (!place || this.#ended) return;
+    this.#ended = true;
+    write(place, 'pids.max', '0');
+  }
+
+  /** Kills what the kernel would kill for want of memory: all of it in version 2, the largest process in version 1. */
+  endLargest(): void {
+    this.#overLimit = true;
+    if (this.#place('memory')?.version === 2) {
+      this.end();
+      return;
+    }
+    let largest: { pid: number; pages: number } | undefined;
+    for (const pid of this.processes) {
+      const pages = residentPages(pid);
+      if (!largest || pages > largest.pages) largest = { pid, pages };
+    }
+    if (largest) kill(largest.pid);
+  }
+
+  /** Makes it ready for somebody else. */
+  forget(): void {
+    this.#killedBefore = this.#killed();
+    this.#overLimit = false;
+    if (this.#ended && this.#limits) this.limit(this.#limits);
+    this.#ended = false;
+  }
+
+  /** False while somebody is in it. */
+  remove(): boolean {
+    this.#places = this.#places.filter(({ directory }) => !tryRemove(directory));
+    return this.#places.length === 0;
+  }
+
+  #killed(): number {
+    const place = this.#place('memory');
+    return place ? numberOf(read(place, place.version === 2 ? 'memory.events' : 'memory.oom_control'), 'oom_kill') : 0;
+  }
+
+  #place(controller: Controller): Place | undefined {
+    return this.#places.find(({ controllers }) => controllers.includes(controller));
+  }
+}
+
+/** The weight of one processor, and of groups that were given none. */
+export const V1_SHARES = 1024;
+const V1_SHARES_LEAST = 2;
+export const V2_WEIGHT = 100;
+export const V2_WEIGHT_MOST = 10_000;
+
+function settings({ version, controllers }: Place, limits: GroupLimits): (readonly [file: string, value: string])[] {
+  const of = {
+    memory:
+      version === 2
+        ? [['memory.max', limits.memoryBytes] as const, ['memory.oom.group', 1] as const]
+        : [['memory.limit_in_bytes', limits.memoryBytes] as const],
+    pids: [['pids.max', limits.processes] as const],
+    cpu:
+      version === 2
+        ? [['cpu.weight', weight(limits.cpuMilli, V2_WEIGHT, 1)] as const]
+        : [['cpu.shares', weight(limits.cpuMilli, V1_SHARES, V1_SHARES_LEAST)] as const],
+  };
+  return controllers.flatMap((controller) => of[controller].map(([file, value]) => [file, String(value)] as const));
+}
+
+const weight = (cpuMilli: number, one: number, least: number): number =>
+  Math.min(V2_WEIGHT_MOST, Math.max(least, Math.round((cpuMilli * one) / 1000)));
+
+function limitSwap(place: Place, memoryBytes: number): void {
+  if (place.version === 2) tryWrite(place, 'memory.swap.max', '0');
+  else tryWrite(place, 'memory.memsw.limit_in_bytes', String(memoryBytes));
+}
+
+/** 0 stands for one that can't be seen from here. */
+const isVisible = (pid: number): boolean => pid > 1;
+
+const write = ({ directory }: Place, file: string, value: string): void => writeFileSync(join(directory, file), value);
+const read = ({ directory }: Place, file: string): string => readFileSync(join(directory, file), 'latin1');
+
+function tryWrite(place: Place, file: string, value: string): boolean {
+  try {
+    write(place, file, value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function tryRemove(directory: string): boolean {
+  try {
+    rmdirSync(directory);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
+}
+
+/** Of a line "name number". */
+const numberOf = (text: string, name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+
+function residentPages(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]);
+  } catch {
+    // It has ended.
+    return 0;
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

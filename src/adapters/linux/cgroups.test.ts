@@ -1,0 +1,133 @@
+/** Against directories that stand for the kernel's: what is written where. What the kernel makes of it is in limits.test.ts, where it has controllers. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { silentLog } from '../../kernel/mod.ts';
+import type { Controller, Hierarchy } from './cgroup-tree.ts';
+import { Cgroups } from './cgroups.ts';
+import { skip } from './templates.testing.ts';
+
+const LIMITS = { memoryBytes: 1 << 20, processes: 9, cpuMilli: 500 };
+const NOBODY = 0;
+
+function makeTree(t: TestContext): string {
+  const root = mkdtempSync(join(tmpdir(), 'hearth-cgroups-'));
+  t.after(() => rmSync(root, { recursive: true }));
+  return root;
+}
+
+/** A group of version 2 that has its controllers from above, with these processes. */
+function v2(t: TestContext, { controllers = 'cpuset cpu io memory pids', given = '', pids = [process.pid] } = {}): Hierarchy {
+  const root = makeTree(t);
+  const own = join(root, 'hearth.service');
+  mkdirSync(own);
+  writeFileSync(join(own, 'cgroup.controllers'), `${controllers}\n`);
+  writeFileSync(join(own, 'cgroup.subtree_control'), `${given}\n`);
+  writeFileSync(join(own, 'cgroup.procs'), pids.join('\n'));
+  return { version: 2, root, own, controllers: [] };
+}
+
+function v1(t: TestContext, controller: Controller): Hierarchy {
+  const root = makeTree(t);
+  return { version: 1, root, own: root, controllers: [controller] };
+}
+
+const open = (...hierarchies: Hierarchy[]) => Cgroups.open({ log: silentLog, hierarchies });
+const hostIn = (directory: string) =>
+  join(
+    directory,
+    readdirSync(directory).find((name) => name.startsWith(`hearth-${process.pid}-`))!,
+  );
+const text = (...path: string[]) => readFileSync(join(...path), 'utf8');
+
+test('version 2: controllers are handed down, and each group has its limits', { skip }, (t) => {
+  const hierarchy = v2(t, { given: 'memory pids cpu' });
+  const cgroups = open(hierarchy);
+  assert.deepEqual([cgroups.has('memory'), cgroups.has('pids'), cgroups.has('cpu')], [true, true, true]);
+  const host = hostIn(hierarchy.own);
+  assert.equal(text(host, 'cgroup.subtree_control'), '+cpu +memory +pids');
+  cgroups.make()!.limit(LIMITS);
+  const files = ['memory.max', 'memory.swap.max', 'memory.oom.group', 'pids.max', 'cpu.weight'];
+  assert.deepEqual(
+    files.map((file) => text(host, '1', file)),
+    ['1048576', '0', '1', '9', '50'],
+  );
+});
+
+test('version 1: a directory in each hierarchy', { skip }, (t) => {
+  const [memory, pids, cpu] = [v1(t, 'memory'), v1(t, 'pids'), v1(t, 'cpu')];
+  const cgroups = open(memory, pids, cpu);
+  cgroups.make()!.limit(LIMITS);
+  assert.deepEqual(
+    [
+      text(hostIn(memory.own), '1', 'memory.limit_in_bytes'),
+      text(hostIn(memory.own), '1', 'memory.memsw.limit_in_bytes'),
+      text(hostIn(pids.own), '1', 'pids.max'),
+      text(hostIn(cpu.own), '1', 'cpu.shares'),
+    ],
+    ['1048576', '1048576', '9', '512'],
+  );
+});
+
+test('version 2: a group with processes hands no controllers down, so those of the host move below it', { skip }, (t) => {
+  const hierarchy = v2(t);
+  // The directory does not forget a process that is written elsewhere, as the kernel does: the last one written is there.
+  assert.ok(open(hierarchy).has('memory'));
+  assert.equal(text(hostIn(hierarchy.own), 'host', 'cgroup.procs'), String(process.pid));
+  assert.equal(text(hierarchy.own, 'cgroup.subtree_control'), '+cpu +memory +pids');
+});
+
+test('version 2: where others have processes too, nothing is moved and nothing is left', { skip }, (t) => {
+  const hierarchy = v2(t, { pids: [process.pid, process.ppid] });
+  assert.equal(open(hierarchy).has('memory'), false);
+  assert.deepEqual(readdirSync(hierarchy.own).toSorted(), ['cgroup.controllers', 'cgroup.procs', 'cgroup.subtree_control']);
+});
+
+test('only controllers that are there are used; without any there are no groups', { skip }, (t) => {
+  const some = open(v2(t, { controllers: 'pids', given: 'pids' }));
+  assert.deepEqual([some.has('memory'), some.has('pids'), some.has('cpu')], [false, true, false]);
+  for (const none of [open(v2(t, { controllers: 'cpuset' })), open()])
+    assert.deepEqual([none.has('pids'), none.make()], [false, undefined]);
+});
+
+test('what a host that is gone has left is removed, if nobody is in it; what a living one has stays', { skip }, (t) => {
+  const hierarchy = v1(t, 'pids');
+  const living = open(hierarchy);
+  const ours = hostIn(hierarchy.own);
+  const left = join(hierarchy.own, `hearth-${process.pid}-${NOBODY}-1`);
+  const inUse = join(hierarchy.own, `hearth-${process.pid}-${NOBODY}-2`);
+  mkdirSync(join(left, '1'), { recursive: true });
+  mkdirSync(join(inUse, '1', 'someone'), { recursive: true });
+  open(hierarchy);
+  assert.deepEqual([left, inUse, ours].map(existsSync), [false, true, true]);
+  assert.ok(living.has('pids'));
+});
+
+test("memory of files is not counted as the processes' own, which is looked for only where all of it is too much", { skip }, (t) => {
+  const hierarchy = v2(t, { given: 'memory pids cpu' });
+  const group = open(hierarchy).make()!;
+  const directory = join(hostIn(hierarchy.own), '1');
+  writeFileSync(join(directory, 'memory.current'), '1000\n');
+  assert.equal(group.privateBytes(1000), 1000);
+  writeFileSync(join(directory, 'memory.stat'), 'anon 300\nfile 600\nfile_mapped 1\n');
+  assert.equal(group.privateBytes(999), 300);
+});
+
+test('a kill for want of memory is told until the group is used again', { skip }, (t) => {
+  const hierarchy = v2(t, { given: 'memory pids cpu' });
+  const group = open(hierarchy).make()!;
+  const events = (kills: number) =>
+    writeFileSync(join(hostIn(hierarchy.own), '1', 'memory.events'), `low 0\noom 1\noom_kill ${kills}\noom_group_kill 0\n`);
+  const seen = [0, 2].map((kills) => {
+    events(kills);
+    return group.outOfMemory;
+  });
+  group.forget();
+  seen.push(group.outOfMemory);
+  events(3);
+  seen.push(group.outOfMemory);
+  assert.deepEqual(seen, [false, true, false, true]);
+});
