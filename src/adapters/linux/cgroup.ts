@@ -45,6 +45,7 @@ export class Cgroup {
     }
   }
 
+  /** Throws where that can't be: it must not be used then. */
   limit(limits: GroupLimits): void {
     this.#limits = limits;
     for (const place of this.#places) for (const [file, value] of settings(place, limits)) write(place, file, value);
@@ -125,7 +126,7 @@ export class Cgroup {
     if (largest) kill(largest.pid);
   }
 
-  /** Makes it ready for somebody else. */
+  /** Makes it ready for somebody else. Throws as `limit` does. */
   forget(): void {
     this.#killedBefore = this.#killed();
     this.#overLimit = false;
@@ -182,7 +183,15 @@ function limitSwap(place: Place, memoryBytes: number): void {
 const isVisible = (pid: number): boolean => pid > 1;
 
 const write = ({ directory }: Place, file: string, value: string): void => writeFileSync(join(directory, file), value);
-const read = ({ directory }: Place, file: string): string => readFileSync(join(directory, file), 'latin1');
+
+/** Empty where somebody has removed the group. */
+function read({ directory }: Place, file: string): string {
+  try {
+    return readFileSync(join(directory, file), 'latin1');
+  } catch {
+    return '';
+  }
+}
 
 function tryWrite(place: Place, file: string, value: string): boolean {
   try {
@@ -217,7 +226,7 @@ function residentPages(pid: number): number {
 function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  } catch {
+    // It has ended. Whoever is in the group still is looked for again.
   }
 }

@@ -133,9 +133,8 @@ export class SandboxGroups {
   }
 
   #keep(group: Cgroup): void {
-    if (this.#ready.length >= KEPT) return this.#options.cgroups.remove([group]);
-    group.forget();
-    this.#ready.push(group);
+    if (this.#ready.length >= KEPT) this.#options.cgroups.remove([group]);
+    else if (this.#isReady(group, () => group.forget())) this.#ready.push(group);
   }
 
   #prepareLater(): void {
@@ -149,7 +148,17 @@ export class SandboxGroups {
 
   #make(): Cgroup | undefined {
     const group = this.#options.cgroups.make();
-    group?.limit(this.#limits!);
-    return group;
+    return group && this.#isReady(group, () => group.limit(this.#limits!)) ? group : undefined;
+  }
+
+  #isReady(group: Cgroup, prepare: () => void): boolean {
+    try {
+      prepare();
+      return true;
+    } catch {
+      // Somebody has removed it. Instances can do without: they are in their template's then.
+      this.#options.cgroups.remove([group]);
+      return false;
+    }
   }
 }
