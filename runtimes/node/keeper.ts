@@ -39,6 +39,7 @@ const ENDED_AT_ONCE = 64;
  */
 const COLLECTED_AFTER = 64;
 const FULL_COLLECTION_EVERY = 64;
+const COLLECTED_AT_ONCE = 64;
 const WNOHANG = 1;
 const POLLIN = 1;
 const POLLHUP = 16;
@@ -64,6 +65,7 @@ function loop(options: KeeperOptions): never {
     ending: [],
     orders: 0,
     collections: 0,
+    orphans: false,
     initialised: false,
     forked: false,
     initTmp: '',
@@ -78,8 +80,9 @@ function loop(options: KeeperOptions): never {
       collectGarbage(++state.collections % FULL_COLLECTION_EVERY === 0 ? 'major' : 'minor');
       state.orders = 0;
     }
-    const ready = wait([options.control, options.template, children]);
-    if (ready[2]) collectOrphans(options, state, children);
+    const ready = wait([options.control, options.template, children], state.orphans ? 0 : -1);
+    if (ready[2]) readSync(children, signalled, 0, signalled.length, null);
+    if (ready[2] || state.orphans) state.orphans = collectOrphans(options, state);
     if (ready[1]) hear(options, state);
     if (ready[0]) {
       const received = receiveMessage(options.control);
@@ -105,6 +108,8 @@ type State = {
   /** Since garbage was collected last. */
   orders: number;
   collections: number;
+  /** There may be more that have ended. */
+  orphans: boolean;
   initialised: boolean;
   forked: boolean;
   /** The device of the template's /tmp. */
@@ -250,19 +255,24 @@ function hear(options: KeeperOptions, state: State): void {
   }
 }
 
-/** Pid 1 is the parent of all that lost theirs: of instances too, when their template is gone. */
-function collectOrphans(options: KeeperOptions, state: State, signals: number): void {
-  const status = Buffer.alloc(128);
-  readSync(signals, Buffer.alloc(128), 0, 128, null);
-  for (;;) {
+const signalled = pinned(128).buffer;
+const status = pinned(4).buffer;
+
+/**
+ * Pid 1 is the parent of all that lost theirs: of instances too, when their template is gone. Whether there may be more: a fork bomb
+ * leaves them faster than they are collected, and orders must not wait for it to end.
+ */
+function collectOrphans(options: KeeperOptions, state: State): boolean {
+  for (let collected = 0; collected < COLLECTED_AT_ONCE; collected++) {
     const pid = libc.waitpid(-1, status, WNOHANG);
-    if (pid <= 0) return;
+    if (pid <= 0) return false;
     if (pid === options.templatePid) sendRecord(options.control, RECORD.templateEnded, status.readInt32LE(0));
     const [id, living] = instanceOf(state, pid) ?? [];
     if (!living) continue;
     living.status = status.readInt32LE(0);
     if (living.doomed && !state.ending.includes(pid)) conclude(options, state, id!, living.status);
   }
+  return true;
 }
 
 type SpareMaker = () => Spare;
