@@ -79,7 +79,10 @@ fs.writeSync(boot, frame(0x10, 0, Buffer.from(JSON.stringify({ initMs: 1, stream
 
 let order = receive(keeper);
 while (!order.text.includes('"fork"')) order = receive(keeper);
-const [channel, events, users, mounts] = order.fds;
+const [channel, events, ...more] = order.fds;
+const [users, mounts] = more.slice(-2);
+/** The ways into its control groups, opened by the host. */
+const doors = more.slice(0, -2);
 const id = JSON.parse(order.text.slice(0, order.text.indexOf('}') + 1)).id;
 const entered = { user: c.setns(users, 0), mounts: c.setns(mounts, 0) };
 const rights = /^CapEff:\s+(\S+)/m.exec(fs.readFileSync('/proc/self/status', 'latin1'))[1];
@@ -97,6 +100,8 @@ const tried = {
     ...['vm/drop_caches', 'vm/overcommit_memory', 'net/ipv4/ip_forward', 'fs/file-max'].map((name) => write(`/proc/sys/${name}`)),
     ...['/proc/sysrq-trigger', '/var/task/index.mjs', '/usr/new', '/etc/passwd', '/new', '/dev/new'].map((path) => write(path)),
     ...['/proc/1/environ', '/proc/1/mem', '/proc/kcore', '/proc/1/maps'].map(read),
+    ...doors.flatMap((fd) => ['w', 'r+'].map((flags) => [`door ${flags}`, attempt(() => fs.openSync(`/proc/self/fd/${fd}`, flags))])),
+    ...doors.map((fd) => [`beside door ${fd}`, attempt(() => fs.readdirSync(`/proc/self/fd/${fd}/..`))]),
     ['chown', attempt(() => (fs.writeFileSync('/tmp/own', ''), fs.chownSync('/tmp/own', 0, 0)))],
     ['host', attempt(() => fs.readdirSync('/.packages').concat(fs.readdirSync('/.old'))[0].length)],
     ['keeper', attempt(() => fs.readdirSync('/proc/1/root').length)],
@@ -106,7 +111,7 @@ const tried = {
 // The keeper expects a word from each instance; this one has none to send, as it is the template. The invocation waits in its pipe.
 const packet = Buffer.alloc(65536);
 const count = fs.readSync(events, packet);
-const answer = { id, entered, rights, tried };
+const answer = { id, doors: doors.length, entered, rights, tried };
 if (count > 9)
   fs.writeSync(channel, frame(0x20, packet.readUInt32LE(5), Buffer.concat([Buffer.alloc(4), Buffer.from(JSON.stringify(answer))])));
 Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
