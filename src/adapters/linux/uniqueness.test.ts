@@ -24,11 +24,12 @@ const DRAW = `
     generateKey: hex(generateKeySync('aes', { length: 128 }).export()),
     keyPair: generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' }).x,
     prime: String(generatePrimeSync(64, { bigint: true })),
+    timeOrigin: performance.timeOrigin,
     temporary: mkdtempSync(join(tmpdir(), 'x-')),
   });
   const initial = draw();
   const again = Math.random;
-  export const handler = async () => ({ ...draw(), held: again(), pid: process.pid, timeOrigin: performance.timeOrigin, initial });`;
+  export const handler = async () => ({ ...draw(), held: again(), pid: process.pid, initial });`;
 
 type Drawn = Readonly<Record<string, string | number>> & { readonly initial: unknown };
 
@@ -42,10 +43,12 @@ test(`what ${FORKS} forks draw is different in every one of them`, { skip, timeo
     while (left-- > 0) {
       const instance = template.fork();
       assert.equal(instance.start, 'fork');
-      const { initial, ...drawn } = (await valueOf(instance)) as Drawn;
+      const { initial, timeOrigin, ...drawn } = (await valueOf(instance)) as Drawn;
       instance.kill();
       await instance.closed;
       assert.deepEqual(initial, (before ??= initial));
+      // Its own beginning; two that begin within the same quarter of a microsecond have the same one.
+      assert.ok(timeOrigin! > (initial as Drawn)['timeOrigin']!);
       for (const [name, value] of Object.entries(drawn)) {
         let values = seen.get(name);
         if (!values) seen.set(name, (values = new Set([(initial as Drawn)[name] ?? 'none'])));
