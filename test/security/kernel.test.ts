@@ -103,7 +103,7 @@ besiege('what the kernel is asked for', 'native.mjs', async ({ t, isolated, ask,
   await attack('there is no terminal to type into', async () => {
     const [TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSCTTY] = [0x5412, 0x541c, 0x541d, 0x540e];
     const tries = [0, 1, 2].flatMap((fd) =>
-      [TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSCTTY].map((request) => [`${request} on ${fd}`, [NUMBERS.ioctl, fd, request!, 0]] as const),
+      [TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSCTTY].map((request) => [`${request} on ${fd}`, [NUMBERS.ioctl, fd, request, 0]] as const),
     );
     allRefused(await calls(Object.fromEntries(tries)));
     const paths = ['tty', 'tty0', 'tty1', 'ptmx', 'pts/0', 'console', 'vcs', 'userfaultfd', 'uinput', 'input/event0', 'rtc0', 'watchdog'];
@@ -138,11 +138,11 @@ besiege('what the kernel is asked for', 'native.mjs', async ({ t, isolated, ask,
     const realtime = 1 << 13;
     allRefused(
       await calls({
-        secureBits: [NUMBERS.prctl, PR_SET_SECUREBITS!, 0x2f],
-        memoryMap: [NUMBERS.prctl, PR_SET_MM!, 1, 4096],
-        ambient: [NUMBERS.prctl, PR_CAP_AMBIENT!, 2, 21, 0, 0],
-        flusher: [NUMBERS.prctl, PR_SET_IO_FLUSHER!, 1],
-        noSuchCapability: [NUMBERS.prctl, PR_CAPBSET_READ!, 99],
+        secureBits: [NUMBERS.prctl, PR_SET_SECUREBITS, 0x2f],
+        memoryMap: [NUMBERS.prctl, PR_SET_MM, 1, 4096],
+        ambient: [NUMBERS.prctl, PR_CAP_AMBIENT, 2, 21, 0, 0],
+        flusher: [NUMBERS.prctl, PR_SET_IO_FLUSHER, 1],
+        noSuchCapability: [NUMBERS.prctl, PR_CAPBSET_READ, 99],
         disk: [NUMBERS.ioprio_set, 1, 0, realtime],
         locked: [NUMBERS.mlock, 0x1000, 1 << 30],
       }),

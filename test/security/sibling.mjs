@@ -177,7 +177,7 @@ const attempts = {
       stayed,
     };
     process.env.MARK = globalThis.mark = mark;
-    Object.prototype.mark = mark;
+    Reflect.set(Object.prototype, 'mark', mark);
     fs.writeFileSync(`/tmp/${mark}`, mark);
     return before;
   },

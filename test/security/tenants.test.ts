@@ -6,7 +6,7 @@ import { besiege, source as sourceOf } from './siege.ts';
 type Found = { readonly found: number; readonly bytes: number };
 const SEARCHER = sourceOf('searcher.mjs');
 const MiB = 1024 * 1024;
-const turned = (text: string): string => [...text].toReversed().join('');
+const turned = (text: string): string => text.split('').toReversed().join('');
 
 besiege('what functions leave behind', 'searcher.mjs', async ({ isolated, ask, attack }) => {
   const mark = () => randomBytes(24).toString('hex');
