@@ -32,7 +32,7 @@ export const FRAME = {
   initError: 0x11,
   /** How an instance came to be: comes once, before its first answer. Payload: JSON (StepTimes). */
   steps: 0x12,
-  /** What V8 has compiled during init, before `ready` and at most once: bytes to be kept as they are, for sandboxes of the same version. */
+  /** What the runtime has compiled during init, before `ready` and at most once: bytes to be kept as they are, for sandboxes of the same version. */
   compileCache: 0x13,
   /** The answer. Payload: u32 memory in KiB, then the response's bytes (a JSON text). */
   response: 0x20,

@@ -8,18 +8,18 @@ import { fileURLToPath } from 'node:url';
 type Source = { readonly name: string; readonly text: string };
 
 /**
- * Writes a runtime's files as plain JavaScript into a directory of their own, named by the hash of the sources, and returns its path:
+ * Writes the files of `runtimes/NAME` as plain JavaScript into a directory of their own, named by the hash of the sources, and returns its path:
  * beside Node's compile cache, where later starts find it, or else below `directory`. `x.ts` becomes `x.mjs`, `x.cts` becomes `x.cjs`;
  * types are blanked out in place, so line and column stay. A sandbox that loads these never loads the TypeScript stripper. Callable any
  * number of times and by several processes at once.
  */
-export async function materialiseRuntime(options: { readonly name: 'node'; readonly directory: string }): Promise<string> {
+export async function materialiseRuntime(options: { readonly name: string; readonly directory: string }): Promise<string> {
   const lasting = await lastingRuntime(options.name);
   return lasting ?? (await write(options.name, readSources(options.name), options.directory));
 }
 
 /** The same without a directory to fall back on: undefined where there is no compile cache, or none that can be written. */
-export async function lastingRuntime(name: 'node'): Promise<string | undefined> {
+export async function lastingRuntime(name: string): Promise<string | undefined> {
   const cache = getCompileCacheDir();
   if (cache === undefined) return undefined;
   const sources = readSources(name);

@@ -1,5 +1,5 @@
 /**
- * What V8 has compiled for a function version, in a file. It comes from a process of the function, so it goes back into sandboxes of the
+ * What a runtime has compiled for a function version, in a file. It comes from a process of the function, so it goes back into sandboxes of the
  * same version only, and nothing here looks into it.
  */
 import { closeSync, fstatSync, openSync } from 'node:fs';

@@ -16,6 +16,3 @@ export function exitOf(status: number): Exit {
   if (signal === 0) return { kind: 'exited', code: (status >> 8) & 0xff };
   return { kind: 'signalled', signal: NAMES.get(signal) ?? `SIG${signal}` };
 }
-
-/** V8 says so before it aborts. */
-export const saysOutOfMemory = (output: string): boolean => /heap out of memory|Fatal process out of memory|std::bad_alloc/.test(output);

@@ -14,9 +14,10 @@ import { openCompileCache } from './compile-caches.ts';
 import { Control } from './control.ts';
 import { Doorway, listenersOf } from './doorway.ts';
 import type { Connected } from './doorway.ts';
-import { exitOf, saysOutOfMemory } from './exits.ts';
+import { exitOf } from './exits.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { MemoryWatch } from './memory-watch.ts';
+import type { Runtime } from './runtime.ts';
 import { SandboxGroups } from './sandbox-groups.ts';
 import { Spare } from './spare.ts';
 import type { Zygote } from './zygote.ts';
@@ -61,6 +62,7 @@ export class Sandbox {
   readonly orderedMs: number;
   /** And at which it was given away. */
   takenMs = 0;
+  readonly #runtime: Runtime;
   readonly #control: Control;
   readonly #doorway: Doorway | undefined;
   readonly #output: Socket;
@@ -85,6 +87,7 @@ export class Sandbox {
 
   constructor(options: SandboxOptions) {
     const { clock, cgroups, watch } = options;
+    this.#runtime = options.zygote.runtime;
     this.#clock = clock;
     this.#groups = new SandboxGroups({ clock, cgroups, watch, busy: (id) => this.#isBusy(id) });
     this.#bounds = boundsOf(options, this.#groups.present);
@@ -301,10 +304,10 @@ export class Sandbox {
     return this.#served ? this.#served.busy : this.#nextId === 1;
   }
 
-  /** V8 writes why it aborts before it does: that may have arrived with the news of the end, and be read right after it. */
+  /** A runtime writes why it aborts before it does: that may have arrived with the news of the end, and be read right after it. */
   #explain(exit: Exit, tell: (exit: Exit) => void): void {
     if (exit.kind !== 'signalled' || exit.signal === 'SIGKILL') return tell(exit);
-    setImmediate(() => tell(saysOutOfMemory(this.#lastWords) ? { kind: 'outOfMemory' } : exit));
+    setImmediate(() => tell(this.#runtime.saysOutOfMemory(this.#lastWords) ? { kind: 'outOfMemory' } : exit));
   }
 
   #write(chunk: Buffer): void {
@@ -322,14 +325,11 @@ export class Sandbox {
 
 type Bounds = Pick<FunctionMessage, 'processes' | 'reservedMiB'>;
 
-/** V8, WebAssembly and the stacks of threads reserve more memory than they use. */
-const RESERVED_MIB = 4_096;
-
 /** Where control groups count what an instance uses, with all its processes, resource limits of a process are for what they don't count. */
-function boundsOf({ cgroups, processes }: SandboxOptions, grouped: boolean): Bounds {
+function boundsOf({ zygote, cgroups, processes }: SandboxOptions, grouped: boolean): Bounds {
   return {
     ...(grouped && cgroups.has('pids') ? {} : { processes }),
-    reservedMiB: grouped && cgroups.has('memory') ? RESERVED_MIB : 0,
+    reservedMiB: grouped && cgroups.has('memory') ? zygote.runtime.reservedMiB : 0,
   };
 }
 

@@ -5,19 +5,20 @@ import { HearthError, LIMITS, silentLog, systemClock } from '../../kernel/mod.ts
 import type { Clock, Log } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, Exit, Instance, Sandboxes, SandboxSpec, Step, Template } from '../../ports/mod.ts';
 import type { Endpoint, LogLevel, ReadyPayload } from '../../protocol/mod.ts';
+import { node } from '../../../runtimes/node/description.ts';
 import { libc } from '../../../runtimes/node/libc.ts';
 import { socketPair } from '../../../runtimes/node/messages.ts';
 import { LinkedInstance, awaitReady, linkFd, materialiseRuntime, FUNCTION_STEPS, SANDBOX_STEPS, Steps } from '../link/mod.ts';
 import type { Ahead } from './ahead.ts';
-import { Blanks } from './blanks.ts';
 import type { Hierarchy } from './cgroup-tree.ts';
 import { Cgroups, ownHierarchies } from './cgroups.ts';
-import { CLASSES, heapMiBOf } from './classes.ts';
 import { storeCompileCache } from './compile-caches.ts';
+import { MemoryClasses } from './memory-classes.ts';
 import { MemoryWatch } from './memory-watch.ts';
+import type { Runtime } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
 import { Users } from './users.ts';
-import { Zygote } from './zygote.ts';
+import type { Zygote } from './zygote.ts';
 
 export type LinuxOptions = {
   /** For the runtime's files and the sandboxes' roots. */
@@ -32,7 +33,9 @@ export type LinuxOptions = {
   readonly connected?: (connection: Socket, spec: SandboxSpec, endpoint: Endpoint | undefined) => void;
   /** The control groups of the machine, where not all that there are. */
   readonly hierarchies?: readonly Hierarchy[] | undefined;
-  /** Started already; it ends with the sandboxes. */
+  /** What functions are run by. Default: Node. */
+  readonly runtime?: Runtime;
+  /** Started already, of the same runtime; it ends with the sandboxes. */
   readonly ahead?: Ahead | undefined;
 };
 
@@ -40,6 +43,8 @@ export type LinuxOptions = {
 const PROCESSES = 2_096;
 
 type Settled = Required<Pick<LinuxOptions, 'directory' | 'packages' | 'instances' | 'clock' | 'log' | 'connected'>>;
+
+type Installed = { readonly runtime: Runtime; readonly files: string };
 
 /** What a host takes hold of on its machine. */
 type Claims = { readonly users: Users; readonly cgroups: Cgroups };
@@ -49,10 +54,7 @@ export class LinuxSandboxes implements Sandboxes {
   readonly driver = 'linux';
   readonly isolated = true;
   readonly #options: Settled;
-  readonly #runtime: string;
-  readonly #zygotes = new Map<number, Zygote>();
-  /** By memory class. */
-  readonly #blanks = new Map<number, Blanks<Sandbox>>();
+  readonly #classes: MemoryClasses<Sandbox>;
   readonly #sandboxes = new Set<Sandbox>();
   readonly #users: Users;
   readonly #cgroups: Cgroups;
@@ -62,15 +64,14 @@ export class LinuxSandboxes implements Sandboxes {
   /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
   static async open(options: LinuxOptions): Promise<LinuxSandboxes> {
     const { ahead, directory, packages, clock = systemClock, log = silentLog, connected = hangUp } = options;
-    const { instances = 2 * LIMITS.concurrentInvocations } = options;
+    const { runtime = node, instances = 2 * LIMITS.concurrentInvocations } = options;
     await mkdir(join(directory, 'root'), { recursive: true });
-    const runtime = ahead?.runtime ?? (await materialiseRuntime({ name: 'node', directory: join(directory, 'runtimes') }));
+    const files = ahead?.zygote.files ?? (await materialiseRuntime({ name: runtime.name, directory: join(directory, 'runtimes') }));
     const claims = { users: await Users.claim(), cgroups: Cgroups.open({ log, hierarchies: options.hierarchies ?? ownHierarchies() }) };
-    const sandboxes = new LinuxSandboxes({ directory, packages, instances, clock, log, connected }, runtime, claims);
-    if (ahead) sandboxes.#adopt(ahead.zygote);
+    const sandboxes = new LinuxSandboxes({ directory, packages, instances, clock, log, connected }, { runtime, files }, claims);
+    if (ahead) sandboxes.#classes.adopt(ahead.zygote);
     try {
-      await sandboxes.#zygote(CLASSES[0]!).ready();
-      sandboxes.#blanksOf(CLASSES[0]!).prepare();
+      await sandboxes.#classes.prepare();
       return sandboxes;
     } catch (error) {
       await sandboxes.close();
@@ -78,12 +79,13 @@ export class LinuxSandboxes implements Sandboxes {
     }
   }
 
-  private constructor(options: Settled, runtime: string, { users, cgroups }: Claims) {
+  private constructor(options: Settled, installed: Installed, { users, cgroups }: Claims) {
+    const { clock, log } = options;
     this.#options = options;
-    this.#runtime = runtime;
+    this.#classes = new MemoryClasses({ ...installed, clock, log, make: (zygote) => this.#newSandbox(zygote) });
     this.#users = users;
     this.#cgroups = cgroups;
-    this.#watch = new MemoryWatch(options.clock);
+    this.#watch = new MemoryWatch(clock);
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
@@ -128,11 +130,11 @@ export class LinuxSandboxes implements Sandboxes {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const blanks of this.#blanks.values()) blanks.close();
+    this.#classes.rest();
     const ended = [...this.#sandboxes].map((sandbox) => sandbox.ended);
     for (const sandbox of this.#sandboxes) sandbox.end();
     await Promise.all(ended);
-    await Promise.all([...this.#zygotes.values()].map((zygote) => zygote.close()));
+    await this.#classes.close();
     await this.#cgroups.close();
     this.#users.close();
   }
@@ -181,26 +183,16 @@ export class LinuxSandboxes implements Sandboxes {
   }
 
   #blankFor({ memoryMiB, network }: SandboxSpec): Sandbox {
-    const memoryClass = CLASSES.find((mib) => mib >= memoryMiB) ?? CLASSES.at(-1)!;
     // Few functions are trusted with it: none is made ahead.
-    if (network?.kind === 'host') return this.#newSandbox(memoryClass, { onHostNetwork: true });
-    return this.#blanksOf(memoryClass).take();
+    if (network?.kind === 'host') return this.#newSandbox(this.#classes.zygoteFor(memoryMiB), { onHostNetwork: true });
+    return this.#classes.take(memoryMiB);
   }
 
-  #blanksOf(memoryClass: number): Blanks<Sandbox> {
-    let blanks = this.#blanks.get(memoryClass);
-    if (!blanks) {
-      blanks = new Blanks({ clock: this.#options.clock, make: () => this.#newSandbox(memoryClass) });
-      this.#blanks.set(memoryClass, blanks);
-    }
-    return blanks;
-  }
-
-  #newSandbox(memoryClass: number, more: { readonly onHostNetwork?: boolean } = {}): Sandbox {
+  #newSandbox(zygote: Zygote, more: { readonly onHostNetwork?: boolean } = {}): Sandbox {
     const { directory, packages, instances, clock } = this.#options;
     const uid = this.#users.take();
     const sandbox = new Sandbox({
-      zygote: this.#zygote(memoryClass),
+      zygote,
       root: join(directory, 'root'),
       packages,
       uid,
@@ -216,20 +208,6 @@ export class LinuxSandboxes implements Sandboxes {
       this.#users.giveBack(uid);
     });
     return sandbox;
-  }
-
-  #adopt(zygote: Zygote): void {
-    zygote.log = this.#options.log;
-    this.#zygotes.set(CLASSES[0]!, zygote);
-  }
-
-  #zygote(memoryClass: number): Zygote {
-    let zygote = this.#zygotes.get(memoryClass);
-    if (!zygote?.alive) {
-      zygote = new Zygote({ runtime: this.#runtime, heapMiB: heapMiBOf(memoryClass), log: this.#options.log });
-      this.#zygotes.set(memoryClass, zygote);
-    }
-    return zygote;
   }
 }
 

@@ -22,7 +22,7 @@ export type Templates = {
 export async function openTemplates(
   t: TestContext,
   clock: Clock = systemClock,
-  more: Pick<LinuxOptions, 'connected' | 'hierarchies'> = {},
+  more: Pick<LinuxOptions, 'connected' | 'hierarchies' | 'runtime'> = {},
 ): Promise<Templates> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-linux-'));
   t.after(() => rm(directory, { recursive: true, force: true }));

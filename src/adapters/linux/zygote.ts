@@ -1,38 +1,27 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
 import { HearthError } from '../../kernel/mod.ts';
 import type { Log } from '../../kernel/mod.ts';
 import { RECORD } from '../../../runtimes/node/ladder.ts';
 import type { BlankMessage } from '../../../runtimes/node/ladder.ts';
 import { libc } from '../../../runtimes/node/libc.ts';
 import { Control } from './control.ts';
+import type { Runtime } from './runtime.ts';
 
 export type ZygoteOptions = {
-  /** The directory with the runtime's files as JavaScript. */
-  readonly runtime: string;
-  /** V8's old space, MiB: fixed for every process that descends from this zygote. */
-  readonly heapMiB: number;
+  readonly runtime: Runtime;
+  /** The directory with the runtime's files. */
+  readonly files: string;
+  /** Of every process that descends from this zygote. */
+  readonly memoryClassMiB: number;
   readonly log: Log;
 };
 
-const FLAGS = [
-  // All of V8's work on the main thread: a forked child has no other. Its heap then needs a limit, or it grows towards the machine's memory.
-  '--single-threaded',
-  // Node starts threads for V8 all the same. Each leaves its stack and its arena to every child, as mappings and page tables.
-  '--v8-pool-size=1',
-  // What is compiled before a fork stays compiled in all children.
-  '--no-flush-bytecode',
-  '--expose-gc',
-  '--no-warnings',
-  '--disable-sigusr1',
-];
-
-/** libuv's io_uring would be inherited, and its system calls are denied to user code. */
-const ENVIRONMENT = { UV_USE_IO_URING: '0' };
-
 /** A booted runtime, waiting to be forked. Ends with this process. */
 export class Zygote {
+  readonly runtime: Runtime;
+  readonly files: string;
+  readonly memoryClassMiB: number;
   readonly #process: ChildProcess;
   readonly #control: Control;
   readonly #ready: Promise<void>;
@@ -40,7 +29,11 @@ export class Zygote {
   alive = true;
 
   constructor(options: ZygoteOptions) {
-    this.log = options.log;
+    const { runtime, files, memoryClassMiB, log } = options;
+    this.runtime = runtime;
+    this.files = files;
+    this.memoryClassMiB = memoryClassMiB;
+    this.log = log;
     const ready = Promise.withResolvers<void>();
     this.#ready = ready.promise;
     // Whoever orders a sandbox awaits it; a failure nobody waits for is in the log.
@@ -51,10 +44,10 @@ export class Zygote {
       ready.reject(new HearthError('SandboxFailed', `the zygote ended while it started. It said: ${output.trim() || '(nothing)'}`));
     };
     this.#control = new Control({ onRecord: (record) => void (record.kind === RECORD.ready && ready.resolve()), onClosed: lost });
-    const flags = [...FLAGS, `--max-old-space-size=${options.heapMiB}`];
-    this.#process = spawn(process.execPath, [...flags, join(options.runtime, 'start.mjs'), String(process.pid)], {
+    const program = runtime.zygote(files, memoryClassMiB);
+    this.#process = spawn(program.file, [...program.arguments, String(process.pid)], {
       stdio: ['ignore', 'ignore', 'pipe', this.#control.far],
-      env: ENVIRONMENT,
+      env: program.environment,
       cwd: '/',
     });
     libc.close(this.#control.far);

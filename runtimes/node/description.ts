@@ -1,0 +1,39 @@
+/** What the host must know of this runtime. Read by the host alone: nothing of it runs in a sandbox. */
+import { join } from 'node:path';
+
+const FLAGS = [
+  // All of V8's work on the main thread: a forked child has no other. Its heap then needs a limit, or it grows towards the machine's memory.
+  '--single-threaded',
+  // Node starts threads for V8 all the same. Each leaves its stack and its arena to every child, as mappings and page tables.
+  '--v8-pool-size=1',
+  // What is compiled before a fork stays compiled in all children.
+  '--no-flush-bytecode',
+  '--expose-gc',
+  '--no-warnings',
+  '--disable-sigusr1',
+];
+
+/** libuv's io_uring would be inherited, and its system calls are denied to user code. */
+const ENVIRONMENT = { UV_USE_IO_URING: '0' };
+
+/** What of a function's memory the old space of V8's heap may take. */
+const HEAP_SHARE = 0.75;
+
+export const node = {
+  name: 'node',
+
+  /** V8's heap limit is fixed when a process starts, for all that are forked from it. A factor of two apart, so that it is at most twice what fits. */
+  memoryClassesMiB: [128, 256, 512, 1024, 2048, 4096, 10_240],
+
+  /** V8, WebAssembly and the stacks of threads reserve more memory than they use. */
+  reservedMiB: 4_096,
+
+  zygote: (files: string, memoryClassMiB: number) => ({
+    file: process.execPath,
+    arguments: [...FLAGS, `--max-old-space-size=${Math.floor(memoryClassMiB * HEAP_SHARE)}`, join(files, 'start.mjs')],
+    environment: ENVIRONMENT,
+  }),
+
+  /** V8 says so before it aborts. */
+  saysOutOfMemory: (output: string): boolean => /heap out of memory|Fatal process out of memory|std::bad_alloc/.test(output),
+} as const;

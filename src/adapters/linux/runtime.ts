@@ -1,0 +1,22 @@
+/** What this driver must know of a runtime. It lies in the runtime's folder, `runtimes/NAME/description.ts`. */
+export type Runtime = {
+  /** Its folder. */
+  readonly name: string;
+  /** Ascending. Each has a zygote of its own; a function gets the smallest that has room for its memory, or the last. */
+  readonly memoryClassesMiB: readonly [number, ...number[]];
+  /** What a process may have reserved beyond its function's memory, where control groups count what is in use. */
+  readonly reservedMiB: number;
+  /**
+   * What runs as the zygote of a memory class; `files` is the directory with the runtime's files. As one more argument it gets the host's
+   * pid, and as descriptor 3 the socket on which it takes orders (`ladder.ts`). What it writes to its standard error is logged.
+   */
+  zygote(files: string, memoryClassMiB: number): Program;
+  /** Whether a process that ended by a signal of its own gave want of memory for the reason, in the last of what it wrote. */
+  saysOutOfMemory(output: string): boolean;
+};
+
+export type Program = {
+  readonly file: string;
+  readonly arguments: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+};
