@@ -36,4 +36,23 @@ export const node = {
 
   /** V8 says so before it aborts. */
   saysOutOfMemory: (output: string): boolean => /heap out of memory|Fatal process out of memory|std::bad_alloc/.test(output),
+
+  /** A function as a plain process, without a sandbox. */
+  plain: {
+    /** The shares of the memory are those that Lambda's runtime gives V8's generations. */
+    program: (files: string, memoryMiB: number) => ({
+      file: process.execPath,
+      arguments: [
+        `--max-old-space-size=${Math.floor(memoryMiB * 0.9)}`,
+        `--max-semi-space-size=${Math.max(1, Math.floor(memoryMiB * 0.05))}`,
+        join(files, 'spawn-main.mjs'),
+      ],
+    }),
+
+    /** Lambda's smallest function has to pay for it as well; here it is on top. */
+    ownMemoryMiB: 64,
+
+    /** V8 writes it before it aborts at the heap's limit. Words that are nobody else's: the line may be the function's. */
+    saysOutOfMemory: (line: string): boolean => line.includes('JavaScript heap out of memory'),
+  },
 } as const;

@@ -11,12 +11,14 @@ import { linkSocket } from '../link/mod.ts';
 import type { Link } from '../link/mod.ts';
 import { Lines } from './lines.ts';
 import { functionEnvironment } from './function-environment.ts';
+import type { PlainRuntime } from './plain-runtime.ts';
 import type { Watchdog } from './watchdog.ts';
 
 export type FunctionProcessOptions = {
   readonly spec: SandboxSpec;
-  /** The directory with the runtime's files as JavaScript. */
-  readonly runtime: string;
+  readonly runtime: PlainRuntime;
+  /** The directory with the runtime's files. */
+  readonly files: string;
   /** Where each process gets a directory for its temporary files. */
   readonly temporary: string;
   readonly watchdog: Watchdog;
@@ -25,10 +27,6 @@ export type FunctionProcessOptions = {
 
 /** How long output is awaited after the process has ended: a child that got away may hold the pipe open. */
 const LAST_OUTPUT_MS = 1_000;
-/** What V8 writes before it aborts at the heap's limit. */
-const HEAP_EXHAUSTED = 'JavaScript heap out of memory';
-/** Node's own memory, which Lambda's smallest function has to pay for as well; here it is on top. */
-const NODE_MEMORY_KIB = 64 * 1024;
 
 /** One plain process that runs one function; it leads its own process group. */
 export class FunctionProcess {
@@ -72,14 +70,15 @@ export class FunctionProcess {
   async checkMemory(): Promise<void> {
     const status = await readFile(`/proc/${this.#child.pid}/status`, 'latin1').catch(() => '');
     const residentKiB = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
-    if (residentKiB <= this.#options.spec.memoryMiB * 1024 + NODE_MEMORY_KIB) return;
+    const { spec, runtime } = this.#options;
+    if (residentKiB <= (spec.memoryMiB + runtime.ownMemoryMiB) * 1024) return;
     this.#outOfMemory = true;
     this.kill();
   }
 
   #read(stream: 'stdout' | 'stderr', level: LogLevel): void {
     const lines = new Lines((line) => {
-      if (line.includes(HEAP_EXHAUSTED)) this.#outOfMemory = true;
+      if (this.#options.runtime.saysOutOfMemory(line)) this.#outOfMemory = true;
       this.onOutput(line, level);
     });
     this.#child[stream]?.on('data', (chunk: Buffer) => lines.push(chunk)).on('end', () => lines.end());
@@ -113,13 +112,9 @@ export class FunctionProcess {
   }
 }
 
-function start({ spec, runtime }: FunctionProcessOptions, env: Record<string, string>): ChildProcess {
-  // The shares of the memory that Lambda's runtime gives V8's generations.
-  const oldMiB = Math.floor(spec.memoryMiB * 0.9);
-  const youngMiB = Math.max(1, Math.floor(spec.memoryMiB * 0.05));
-  const flags = [`--max-old-space-size=${oldMiB}`, `--max-semi-space-size=${youngMiB}`];
-  const program = [join(runtime, 'spawn-main.mjs'), spec.codeDirectory, spec.handler, String(spec.concurrency)];
-  return spawn(process.execPath, [...flags, ...program], {
+function start({ spec, runtime, files }: FunctionProcessOptions, env: Record<string, string>): ChildProcess {
+  const program = runtime.program(files, spec.memoryMiB);
+  return spawn(program.file, [...program.arguments, spec.codeDirectory, spec.handler, String(spec.concurrency)], {
     cwd: spec.codeDirectory,
     env,
     detached: true,

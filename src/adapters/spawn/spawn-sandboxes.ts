@@ -4,6 +4,7 @@ import { HearthError } from '../../kernel/mod.ts';
 import type { Clock, Log, Timer } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, Exit, Instance, SandboxSpec, Sandboxes, Step, Template } from '../../ports/mod.ts';
 import type { ReadyPayload } from '../../protocol/mod.ts';
+import { node } from '../../../runtimes/node/description.ts';
 import { LinkedInstance, PROCESS_STEPS, Steps, awaitReady, closedLink, materialiseRuntime, processTimes } from '../link/mod.ts';
 import { FunctionProcess } from './function-process.ts';
 import { Watchdog } from './watchdog.ts';
@@ -26,7 +27,7 @@ export class SpawnSandboxes implements Sandboxes {
   readonly driver = 'spawn';
   readonly isolated = false;
   readonly #options: SpawnSandboxesOptions;
-  readonly #runtime: string;
+  readonly #files: string;
   readonly #temporary: string;
   readonly #watchdog = new Watchdog();
   readonly #processes = new Map<FunctionProcess, LinkedInstance | undefined>();
@@ -38,13 +39,13 @@ export class SpawnSandboxes implements Sandboxes {
     const temporary = join(options.directory, 'tmp');
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
-    const runtime = await materialiseRuntime({ name: 'node', directory: join(options.directory, 'runtime') });
-    return new SpawnSandboxes(options, runtime, temporary);
+    const files = await materialiseRuntime({ name: node.name, directory: join(options.directory, 'runtime') });
+    return new SpawnSandboxes(options, files, temporary);
   }
 
-  private constructor(options: SpawnSandboxesOptions, runtime: string, temporary: string) {
+  private constructor(options: SpawnSandboxesOptions, files: string, temporary: string) {
     this.#options = options;
-    this.#runtime = runtime;
+    this.#files = files;
     this.#temporary = temporary;
   }
 
@@ -119,8 +120,8 @@ export class SpawnSandboxes implements Sandboxes {
 
   #launch(spec: SandboxSpec): FunctionProcess {
     const { clock } = this.#options;
-    const places = { runtime: this.#runtime, temporary: this.#temporary };
-    const process = new FunctionProcess({ spec, ...places, watchdog: this.#watchdog, clock });
+    const places = { files: this.#files, temporary: this.#temporary };
+    const process = new FunctionProcess({ spec, runtime: node.plain, ...places, watchdog: this.#watchdog, clock });
     this.#processes.set(process, undefined);
     void process.exited.then(() => this.#processes.delete(process));
     return process;
