@@ -36,6 +36,9 @@ test('help and version are no failures', async () => {
   assert.equal(help.code, 0);
   assert.match(help.stdout, /deploy[^]*Exit codes/);
   assert.match((await hearth(['deploy', '--help'])).stdout, /hearth.json/);
+  // What it has begun to start meanwhile is ended first.
+  const up = await hearth(['up', '--help']);
+  assert.deepEqual([up.code, up.stderr], [0, '']);
   assert.match((await hearth(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
 });
 

@@ -71,6 +71,8 @@ export class Zygote {
 
   /** Settles when the process is gone. */
   async close(): Promise<void> {
+    // Whoever waits for its end, and for nothing else, lives until then.
+    this.#process.ref();
     const gone = new Promise<void>((resolve) => {
       if (this.#process.exitCode !== null || this.#process.signalCode !== null || this.#process.pid === undefined) resolve();
       else this.#process.once('exit', () => resolve());
