@@ -41,17 +41,19 @@ export function closeInherited(firstOwn: number): void {
   }
 }
 
-export type Mapping = { readonly from: bigint; readonly bytes: bigint; readonly name: string };
+/** `access`: as in `r-xp`. */
+export type Mapping = { readonly from: bigint; readonly bytes: bigint; readonly access: string; readonly name: string };
 
 /** V8's memory has no name, or one that a program can give. */
 const ANONYMOUS = /^(\[anon:.*)?$/;
 
 /** proc_pid_maps(5). */
 export function readMappings(): Mapping[] {
-  const found = readFileSync('/proc/self/maps', 'latin1').matchAll(/^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ *(.*)$/gm);
-  return Array.from(found, ([, from, to, name]) => ({
+  const found = readFileSync('/proc/self/maps', 'latin1').matchAll(/^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ *(.*)$/gm);
+  return Array.from(found, ([, from, to, access, name]) => ({
     from: BigInt(`0x${from}`),
     bytes: BigInt(`0x${to}`) - BigInt(`0x${from}`),
+    access: access!,
     name: name!,
   }));
 }

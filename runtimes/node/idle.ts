@@ -14,6 +14,8 @@ const PATIENT_LOOKS = 6;
 const MAX_DELAY_MS = 16;
 /** Looking leaves garbage: an instance that looked often would grow by a few hundred KiB while it waits for something slow. */
 const MAX_PATIENT_DELAY_MS = 2_048;
+/** A look costs about as much as a short invocation. */
+const PATIENT_GROWTH = 8;
 
 export type IdleWatchOptions = {
   readonly alive: LoopAlive;
@@ -52,7 +54,7 @@ export class IdleWatch {
     const patient = this.#options.patient();
     if (this.#isAlive()) {
       this.#empty = 0;
-      this.#delayMs = Math.min(this.#delayMs * 2, patient ? MAX_PATIENT_DELAY_MS : MAX_DELAY_MS);
+      this.#delayMs = patient ? Math.min(this.#delayMs * PATIENT_GROWTH, MAX_PATIENT_DELAY_MS) : Math.min(this.#delayMs * 2, MAX_DELAY_MS);
       this.#timer = setTimeout(this.#lookSoon, this.#delayMs, round);
     } else if (++this.#empty >= (patient ? PATIENT_LOOKS : LOOKS)) {
       this.stop();

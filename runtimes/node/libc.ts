@@ -47,6 +47,9 @@ const { functions } = ffi.dlopen('libc.so.6', {
   signal: { return: 'pointer', arguments: ['i32', 'u64'] },
   mmap: { return: 'i64', arguments: ['u64', 'u64', 'i32', 'i32', 'i32', 'i64'] },
   munmap: { return: 'i32', arguments: ['u64', 'u64'] },
+  mprotect: { return: 'i32', arguments: ['u64', 'u64', 'i32'] },
+  mremap: { return: 'i64', arguments: ['u64', 'u64', 'u64', 'i32', 'u64'] },
+  memcpy: { return: 'pointer', arguments: ['u64', 'u64', 'u64'] },
   memset: { return: 'pointer', arguments: ['u64', 'i32', 'u64'] },
   __errno_location: { return: 'u64', arguments: [] },
 });

@@ -21,6 +21,10 @@ import { refreshRandomness } from './uniqueness.ts';
  * invocation of every child, where it would hold the answer up. And so few that all frames fit into a socket's buffer: its reader is its writer.
  */
 const ROUNDS = 50;
+/** These cost time: the zygote is what a start of the platform waits for. */
+const WAITING_ROUNDS = 12;
+/** So long that the watch looks in between. */
+const WAIT_MS = 2;
 
 type Handler = Parameters<typeof serve>[0]['handler'];
 
@@ -34,14 +38,18 @@ export async function rehearse(): Promise<void> {
   const { exit, fault, idle } = ending;
   const here = import.meta.dirname;
   for (const name of ['rehearsal-module', 'rehearsal-script']) {
-    await invokeRepeatedly(await loadHandler(here, `${name}.handler`));
+    await invokeRepeatedly(await loadHandler(here, `${name}.handler`), ROUNDS);
   }
+  await invokeRepeatedly(waits, WAITING_ROUNDS);
   sendAndReceive();
   Object.assign(ending, { exit, fault, idle });
   forgetInvocation();
 }
 
-async function invokeRepeatedly(handler: Handler): Promise<void> {
+/** Most functions wait for something. The first timers, and the watch that then begins, take as long as all the rest of a start. */
+const waits: Handler = () => new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+
+async function invokeRepeatedly(handler: Handler, rounds: number): Promise<void> {
   const [host, sandbox] = socketPair();
   const done = Promise.withResolvers<void>();
   const keeping: Handler = (event, context) => {
@@ -51,7 +59,7 @@ async function invokeRepeatedly(handler: Handler): Promise<void> {
   };
   const loaded = { handler: keeping, streaming: false, highWaterMark: undefined, facts: functionFacts({}), returnsValues: true };
   kept[2] = loaded;
-  for (let round = 0; round < ROUNDS; round++) writeSync(host, invokeFrame(round));
+  for (let round = 0; round < rounds; round++) writeSync(host, invokeFrame(round));
   const SHUT_WR = 1;
   libc.shutdown(host, SHUT_WR);
   const birth = { begunMs: machineMs(), forkedMs: machineMs(), readyMs: machineMs(), eventMs: 0 };

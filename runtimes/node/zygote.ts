@@ -21,6 +21,7 @@ import { ownRandomness } from './uniqueness.ts';
 import { rehearse } from './rehearse.ts';
 import { fitWorkers } from './workers.ts';
 import { compactHeap } from './layout.ts';
+import { useHugePages } from './code-pages.ts';
 import { direct } from './direct.ts';
 import { useNative } from './native.ts';
 
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
   useNative(direct);
   await rehearse();
   compactHeap();
+  useHugePages();
   rememberConditions();
   rememberShared();
   sendRecord(COMMANDS, RECORD.ready);

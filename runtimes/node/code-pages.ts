@@ -1,0 +1,85 @@
+/**
+ * Puts the machine code of this program that is in use onto huge pages (madvise(2), MADV_HUGEPAGE). A fork shares them as they are, where it
+ * would map each small page of a file again at the first touch: a hundred page faults of an instance, and as many entries of page tables to be
+ * taken down at its end. The processor translates addresses in them at once. Where the kernel has none, nothing changes.
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { readMappings } from './forkable.ts';
+import { libc } from './libc.ts';
+import { architecture, SYSCALLS } from './syscalls.ts';
+
+const HUGE_BYTES = 2n * 1024n * 1024n;
+const PAGE_BYTES = 4096n;
+const ENTRY_BYTES = 8;
+const ENTRIES = Number(HUGE_BYTES / PAGE_BYTES);
+/** Of the pages of a huge one so many must be in use already: it takes memory of its own, once per zygote. */
+const IN_USE = ENTRIES / 4;
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const PROT_EXEC = 4;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+const MREMAP_MAYMOVE_FIXED = 3;
+const MADV_HUGEPAGE = 14n;
+const MADV_COLLAPSE = 25n;
+
+/** Bytes that were moved. Before there are other threads at work; code that lies elsewhere does the moving. */
+export function useHugePages(): number {
+  let moved = 0n;
+  // Other systems have pages of another size.
+  if (architecture() !== 'x64') return 0;
+  for (const { from, bytes, name, access } of readMappings()) {
+    if (name === process.execPath && access === 'r-xp') for (const run of runsInUse(from, from + bytes)) moved += move(run.from, run.bytes);
+  }
+  return Number(moved);
+}
+
+type Run = { readonly from: bigint; bytes: bigint };
+
+/** Neighbouring places for huge pages, as long as they are in use. */
+function runsInUse(from: bigint, to: bigint): Run[] {
+  const runs: Run[] = [];
+  const pages = openSync('/proc/self/pagemap', 'r');
+  try {
+    for (let at = alignUp(from); at + HUGE_BYTES <= to; at += HUGE_BYTES) {
+      if (presentPages(pages, at) < IN_USE) continue;
+      const last = runs.at(-1);
+      if (last && last.from + last.bytes === at) last.bytes += HUGE_BYTES;
+      else runs.push({ from: at, bytes: HUGE_BYTES });
+    }
+  } finally {
+    closeSync(pages);
+  }
+  return runs;
+}
+
+/** See pagemap in the kernel's documentation: the highest bit of an entry says whether the page is there. */
+function presentPages(pages: number, at: bigint): number {
+  const entries = Buffer.alloc(ENTRIES * ENTRY_BYTES);
+  readSync(pages, entries, 0, entries.length, Number(at / PAGE_BYTES) * ENTRY_BYTES);
+  let present = 0;
+  for (let i = ENTRY_BYTES - 1; i < entries.length; i += ENTRY_BYTES) if (entries[i]! & 0x80) present++;
+  return present;
+}
+
+/** A copy takes the place of the original; in one step, for whoever runs in it. */
+function move(from: bigint, bytes: bigint): bigint {
+  const reserved = BigInt(libc.mmap(0n, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0n));
+  if (reserved === -1n) return 0n;
+  const copy = alignUp(reserved);
+  const huge = advise(copy, bytes, MADV_HUGEPAGE) && (libc.memcpy(copy, from, bytes), advise(copy, bytes, MADV_COLLAPSE));
+  const moved =
+    huge &&
+    libc.mprotect(copy, bytes, PROT_READ | PROT_EXEC) === 0 &&
+    BigInt(libc.mremap(copy, bytes, bytes, MREMAP_MAYMOVE_FIXED, from)) === from;
+  if (copy > reserved) libc.munmap(reserved, copy - reserved);
+  if (!moved) libc.munmap(copy, bytes);
+  const end = reserved + bytes + HUGE_BYTES;
+  if (end > copy + bytes) libc.munmap(copy + bytes, end - copy - bytes);
+  return moved ? bytes : 0n;
+}
+
+const alignUp = (address: bigint): bigint => ((address + HUGE_BYTES - 1n) / HUGE_BYTES) * HUGE_BYTES;
+
+const advise = (from: bigint, bytes: bigint, advice: bigint): boolean =>
+  libc.syscall(BigInt(SYSCALLS.madvise[architecture()]), from, bytes, advice) === 0n;
