@@ -6,6 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { check, libc } from './libc.ts';
 import { RECORD } from './ladder.ts';
 import type { BlankMessage } from './ladder.ts';
+import { favourGroupMoves } from './group-moves.ts';
 import { listenAt, loopbackUp } from './loopback.ts';
 import { receiveMessage, sendMessage, sendRecord, socketPair } from './messages.ts';
 import { buildRoot, emptyBoundingSet, leaveNamespaces, undumpable } from './isolate.ts';
@@ -35,6 +36,7 @@ async function main(): Promise<void> {
   libc.prctl(36, 1n, 0n, 0n, 0n); // PR_SET_CHILD_SUBREAPER: orphaned keepers come here
   ignoreChildren(true);
   emptyBoundingSet();
+  favourGroupMoves();
   setFlagsFromString('--lazy');
   ownRandomness();
   fitWorkers();
