@@ -13,7 +13,7 @@ const PAGE_BYTES = 4096n;
 const ENTRY_BYTES = 8;
 const ENTRIES = Number(HUGE_BYTES / PAGE_BYTES);
 /** Of the pages of a huge one so many must be in use already: it takes memory of its own, once per zygote. */
-const IN_USE = ENTRIES / 4;
+const IN_USE = ENTRIES / 2;
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;

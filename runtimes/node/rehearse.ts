@@ -22,9 +22,9 @@ import { refreshRandomness } from './uniqueness.ts';
  */
 const ROUNDS = 50;
 /** These cost time: the zygote is what a start of the platform waits for. */
-const WAITING_ROUNDS = 12;
+const WAITING_ROUNDS = 6;
 /** So long that the watch looks in between. */
-const WAIT_MS = 2;
+const WAIT_MS = 1;
 
 type Handler = Parameters<typeof serve>[0]['handler'];
 
