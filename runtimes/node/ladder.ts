@@ -79,7 +79,7 @@ export const RECORD = {
   /** Zygote -> host: it takes orders. */
   ready: 6,
   /** Template -> keeper: a = the id of an instance for which the kernel had no room. */
-  notForked: 8,
+  notForked: 9,
 } as const;
 
 /** In place of a status: the template could not fork that instance, or was gone before it had. */

@@ -3,7 +3,7 @@
  * room of /tmp for other things is looked after here: groups at work are looked at, and where one is over its memory what the kernel would
  * kill is killed.
  */
-import type { Clock, Timer } from '../../kernel/mod.ts';
+import type { Clock } from '../../kernel/mod.ts';
 
 export type Watched = {
   /** Bytes of memory without /tmp. */
@@ -21,7 +21,8 @@ const AT_ONCE = 64;
 export class MemoryWatch {
   readonly #clock: Clock;
   readonly #watched = new Set<Watched>();
-  #timer: Timer | undefined;
+  /** Whether it looks again. */
+  #looking = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -29,7 +30,7 @@ export class MemoryWatch {
 
   add(watched: Watched): void {
     this.#watched.add(watched);
-    this.#timer ??= this.#clock.after(EVERY_MS, () => this.#look());
+    if (!this.#looking) this.#lookLater();
   }
 
   delete(watched: Watched): void {
@@ -47,6 +48,12 @@ export class MemoryWatch {
       this.#watched.add(watched);
       if (watched.privateBytes(watched.limitBytes) > watched.limitBytes) watched.endLargest();
     }
-    this.#timer = this.#watched.size > 0 ? this.#clock.after(EVERY_MS, () => this.#look()) : undefined;
+    if (this.#watched.size > 0) this.#lookLater();
+    else this.#looking = false;
+  }
+
+  #lookLater(): void {
+    this.#looking = true;
+    this.#clock.after(EVERY_MS, () => this.#look());
   }
 }
