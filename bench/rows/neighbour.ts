@@ -69,9 +69,9 @@ async function steadily(ask: () => ReturnType<Client['call']>, seconds: number):
 /** Begins the attack anew in each instance whenever it has ended. Returns how to stop that. */
 function underAttack(hearth: Hearth, instances: number): () => void {
   const client = openClient();
-  let stopped = false;
+  const stopping = new AbortController();
   const again = async () => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       // However it ends; a connection that ends with the client too.
       await tryInvoke(client, hearth, 'attacker', {}).catch(() => undefined);
       await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
@@ -79,7 +79,7 @@ function underAttack(hearth: Hearth, instances: number): () => void {
   };
   for (let i = 0; i < instances; i++) void again();
   return () => {
-    stopped = true;
+    stopping.abort();
     client.close();
   };
 }

@@ -64,14 +64,12 @@ function presentPages(pages: number, at: bigint): number {
 
 /** A copy takes the place of the original; in one step, for whoever runs in it. */
 function move(from: bigint, bytes: bigint): bigint {
-  const reserved = BigInt(libc.mmap(0n, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0n));
+  const reserved = libc.mmap(0n, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
   if (reserved === -1n) return 0n;
   const copy = alignUp(reserved);
   const huge = advise(copy, bytes, MADV_HUGEPAGE) && (libc.memcpy(copy, from, bytes), advise(copy, bytes, MADV_COLLAPSE));
   const moved =
-    huge &&
-    libc.mprotect(copy, bytes, PROT_READ | PROT_EXEC) === 0 &&
-    BigInt(libc.mremap(copy, bytes, bytes, MREMAP_MAYMOVE_FIXED, from)) === from;
+    huge && libc.mprotect(copy, bytes, PROT_READ | PROT_EXEC) === 0 && libc.mremap(copy, bytes, bytes, MREMAP_MAYMOVE_FIXED, from) === from;
   if (copy > reserved) libc.munmap(reserved, copy - reserved);
   if (!moved) libc.munmap(copy, bytes);
   const end = reserved + bytes + HUGE_BYTES;

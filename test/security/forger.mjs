@@ -19,18 +19,26 @@ const KIND = {
   exit: 0x31,
 };
 
-/** The oldest first: during init the one to the keeper, then the one to the host. */
+/** During init the one to the keeper, which pid 1 has made, then the one to the host, whose maker can't be seen from here. */
 function sockets() {
   const found = [];
   for (const name of fs.readdirSync('/proc/self/fd')) {
     try {
-      const [, inode] = /^socket:\[(\d+)\]$/.exec(fs.readlinkSync(`/proc/self/fd/${name}`)) ?? [];
-      if (inode) found.push({ fd: Number(name), inode: Number(inode) });
+      if (fs.readlinkSync(`/proc/self/fd/${name}`).startsWith('socket:')) found.push(Number(name));
     } catch {
       // The descriptor of the listing.
     }
   }
-  return found.toSorted((a, b) => a.inode - b.inode).map(({ fd }) => fd);
+  return found.toSorted((a, b) => makerOf(b) - makerOf(a));
+}
+
+function makerOf(fd) {
+  const SOL_SOCKET = 1;
+  const SO_PEERCRED = 17;
+  const [credentials, length] = [Buffer.from(new ArrayBuffer(4096)), Buffer.from(new ArrayBuffer(4096))];
+  length.writeInt32LE(12);
+  c.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length);
+  return credentials.readInt32LE(0);
 }
 
 function frame(kind, stream, payload, length = payload.length) {
@@ -54,6 +62,7 @@ function writeAll(fd, bytes) {
 const { functions: c } = ffi.dlopen('libc.so.6', {
   sendmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
   shutdown: { return: 'i32', arguments: ['i32', 'i32'] },
+  getsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'] },
 });
 
 /** Bytes with descriptors (SCM_RIGHTS): `count` times an open file. */

@@ -65,9 +65,9 @@ const attempts = {
   /** Runs machine code in a page that is writable and executable. */
   machineCode: ({ code }) => {
     const page = c.mmap(0n, 4096n, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0n);
-    Buffer.from(ffi.toArrayBuffer(BigInt(page), 4096, false)).set(code);
+    Buffer.from(ffi.toArrayBuffer(page, 4096, false)).set(code);
     const pair = address(pinned());
-    c.bsearch(pair, pair, 1n, 8n, BigInt(page));
+    c.bsearch(pair, pair, 1n, 8n, page);
     return 'went on';
   },
   /** Writes through its own memory, at a file that is mapped read-only. */

@@ -9,6 +9,7 @@ import { constants } from 'node:os';
 const { functions: c } = ffi.dlopen('libc.so.6', {
   syscall: { return: 'i64', arguments: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64', 'i64'] },
   recvmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
+  getsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'] },
   setns: { return: 'i32', arguments: ['i32', 'i32'] },
   __errno_location: { return: 'u64', arguments: [] },
 });
@@ -37,19 +38,19 @@ function attempt(run) {
   }
 }
 
-/** The oldest first: the one to the keeper, then the one to the host. */
+/** Whose connections are known by who made them: the one to the keeper by pid 1, the one to the host by somebody who can't be seen from here. */
+function madeBy(fd) {
+  const SOL_SOCKET = 1;
+  const SO_PEERCRED = 17;
+  const [credentials, length] = [pinned(), pinned()];
+  length.writeInt32LE(12);
+  return c.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length) === 0 ? credentials.readInt32LE(0) : -1;
+}
+
 const sockets = fs
   .readdirSync('/proc/self/fd')
-  .flatMap((name) => {
-    try {
-      const [, inode] = /^socket:\[(\d+)\]$/.exec(fs.readlinkSync(`/proc/self/fd/${name}`)) ?? [];
-      return inode ? [{ fd: Number(name), inode: Number(inode) }] : [];
-    } catch {
-      return [];
-    }
-  })
-  .toSorted((a, b) => a.inode - b.inode)
-  .map(({ fd }) => fd);
+  .map(Number)
+  .filter((fd) => attempt(() => fs.readlinkSync(`/proc/self/fd/${fd}`)).startsWith('got socket:'));
 
 function frame(kind, stream, payload) {
   const head = Buffer.alloc(9);
@@ -71,7 +72,8 @@ function receive(fd) {
   return { text: data.toString('latin1', 4, Math.max(count, 4)), fds };
 }
 
-const [keeper, boot] = sockets;
+const keeper = sockets.find((fd) => madeBy(fd) === 1);
+const boot = sockets.find((fd) => madeBy(fd) === 0);
 const initialised = Buffer.alloc(16);
 initialised.writeUInt32LE(7, 0);
 fs.writeSync(keeper, initialised);
