@@ -12,9 +12,11 @@ export type LoopAlive = () => boolean;
 const LOOKS = 2;
 const PATIENT_LOOKS = 6;
 const MAX_DELAY_MS = 16;
-/** Looking leaves garbage: an instance that looked often would grow by a few hundred KiB while it waits for something slow. */
-const MAX_PATIENT_DELAY_MS = 2_048;
-/** A look costs about as much as a short invocation. */
+/**
+ * A look costs about as much as a short invocation, and leaves garbage, by which thousands of instances that wait would grow. So what is awaited
+ * is looked for at 1, 8, 64 and 512 ms, and then each time when as much has passed again.
+ */
+const SELDOM_MS = 512;
 const PATIENT_GROWTH = 8;
 
 export type IdleWatchOptions = {
@@ -54,7 +56,9 @@ export class IdleWatch {
     const patient = this.#options.patient();
     if (this.#isAlive()) {
       this.#empty = 0;
-      this.#delayMs = patient ? Math.min(this.#delayMs * PATIENT_GROWTH, MAX_PATIENT_DELAY_MS) : Math.min(this.#delayMs * 2, MAX_DELAY_MS);
+      this.#delayMs = patient
+        ? this.#delayMs * (this.#delayMs < SELDOM_MS ? PATIENT_GROWTH : 2)
+        : Math.min(this.#delayMs * 2, MAX_DELAY_MS);
       this.#timer = setTimeout(this.#lookSoon, this.#delayMs, round);
     } else if (++this.#empty >= (patient ? PATIENT_LOOKS : LOOKS)) {
       this.stop();
