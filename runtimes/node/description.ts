@@ -18,6 +18,9 @@ const ENVIRONMENT = { UV_USE_IO_URING: '0' };
 
 /** What of a function's memory the old space of V8's heap may take. */
 const HEAP_SHARE = 0.75;
+/** And each half of what its new objects may take, of which there are up to three: as Lambda's runtime has it. V8 itself would take up to 32 MiB, however small the function. */
+const NEW_HALF_SHARE = 0.05;
+const MOST_NEW_HALF_MIB = 32;
 
 export const node = {
   name: 'node',
@@ -30,7 +33,12 @@ export const node = {
 
   zygote: (files: string, memoryClassMiB: number) => ({
     file: process.execPath,
-    arguments: [...FLAGS, `--max-old-space-size=${Math.floor(memoryClassMiB * HEAP_SHARE)}`, join(files, 'start.mjs')],
+    arguments: [
+      ...FLAGS,
+      `--max-old-space-size=${Math.floor(memoryClassMiB * HEAP_SHARE)}`,
+      `--max-semi-space-size=${Math.min(MOST_NEW_HALF_MIB, Math.floor(memoryClassMiB * NEW_HALF_SHARE))}`,
+      join(files, 'start.mjs'),
+    ],
     environment: ENVIRONMENT,
   }),
 
