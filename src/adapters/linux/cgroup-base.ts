@@ -3,7 +3,7 @@
  * a group that gives controllers to its children can have no processes itself, unless it is the root: the host's own then go into a group
  * beside those of its functions, where all that are there are its own, as in a service of systemd with Delegate=yes.
  */
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CONTROLLERS } from './cgroup-tree.ts';
@@ -105,13 +105,22 @@ function removeLeftovers(parent: string): void {
 
 /** Groups are directories; all else is files of the kernel. */
 const namesIn = (directory: string): string[] =>
-  readdirSync(directory, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  (ifThere(() => readdirSync(directory, { withFileTypes: true })) ?? []).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
 
 const pidsIn = (directory: string): number[] => listed(directory, 'cgroup.procs').map(Number);
 
-function listed(directory: string, file: string): string[] {
-  const path = join(directory, file);
-  return existsSync(path) ? readFileSync(path, 'latin1').split(/\s+/).filter(Boolean) : [];
+const listed = (directory: string, file: string): string[] =>
+  (ifThere(() => readFileSync(join(directory, file), 'latin1')) ?? '').split(/\s+/).filter(Boolean);
+
+/** Undefined where there is no such group, or no more: other hosts remove theirs, and what hosts that are gone have left, at any time. */
+function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    // A file that was opened before its group was removed has no device any more.
+    if (['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
 }
 
 const isOfUse = (name: string): name is Controller => (CONTROLLERS as readonly string[]).includes(name);
