@@ -115,6 +115,16 @@ test('constructs that the house does without are found', () => {
   assert.deepEqual(broken('src/engine/a.test.ts', `test.only('one', () => undefined);`), ['only']);
 });
 
+test('whatever a test closes is closed by what keeps the order, and goes on after a failure', () => {
+  for (const code of [
+    `test('one', (t) => t.after(() => server.close()));`,
+    `import { after, test } from 'node:test';`,
+    `import { afterEach } from 'node:test';`,
+  ])
+    for (const path of ['src/engine/a.test.ts', 'test/e2e/a.ts']) assert.deepEqual(broken(path, code), ['closing'], code);
+  assert.deepEqual(broken('src/engine/a.test.ts', `import { test } from 'node:test'; clock.after(5, () => undefined); after(items);`), []);
+});
+
 test('a long file, a path of one machine and a lock file with addresses are found', () => {
   assert.deepEqual(broken('src/engine/a.ts', '\n'.repeat(401)), ['size']);
   assert.deepEqual(broken('src/engine/a.ts', '\n'.repeat(400)), []);

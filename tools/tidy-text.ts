@@ -82,8 +82,25 @@ function checkConstructs(file: TreeFile): Violation[] {
   const constructs = CONSTRUCTS.filter((c) => !c.except?.test(file.path)).flatMap((c) =>
     findAll(file, code, c.pattern, c.rule, (found) => `${found.replace(/\s+/g, ' ')}: ${c.advice}`),
   );
-  return [...constructs, ...checkSwallowed(file, code)];
+  return [...constructs, ...checkSwallowed(file, code), ...checkClosing(file, code)];
 }
+
+/** `after` in its two forms: of a test's context, which is called `t`, and imported. */
+function checkClosing(file: TreeFile, code: string): Violation[] {
+  if (file.path === CLOSING) return [];
+  const used = [...code.matchAll(/(?<![\w$.])t\s*\.\s*after(?:Each)?\b/g)];
+  const imported = [...code.matchAll(/(?<![\w$.])import\s*\{[^}]*\bafter(?:Each)?\b[^}]*\}\s*from\b/g)].filter((match) =>
+    /^\s*['"]node:test['"]/.test(file.text.slice(match.index + match[0].length)),
+  );
+  return [...used, ...imported].map((match) => ({
+    path: file.path,
+    line: lineAt(file.text, match.index),
+    rule: 'closing',
+    message: `what a test has opened is closed by ${CLOSING}, in the right order and whatever fails: use that instead of node:test's own`,
+  }));
+}
+
+const CLOSING = 'test/closing.ts';
 
 /** A catch that does nothing, without even a comment inside that says why nothing needs doing. */
 function checkSwallowed(file: TreeFile, code: string): Violation[] {

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../test/closing.ts';
 
 const BIN = join(import.meta.dirname, '../../bin/hearth.mjs');
 
@@ -222,12 +223,12 @@ async function serve(t: TestContext, answer: (request: IncomingMessage) => Answe
     server.close();
     await once(server, 'close');
   };
-  t.after(close);
+  closeAfter(t, close);
   return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests, close };
 }
 
 async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-cli-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   return directory;
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../test/closing.ts';
 import { SqliteStore } from '../adapters/sqlite/mod.ts';
 import { openAccessKeys } from '../api/door/mod.ts';
 import { Functions, createFunction, publishVersion, updateConfiguration } from '../control/mod.ts';
@@ -19,7 +20,7 @@ const unusable = { name: 'HearthError', code: 'SealingKeyUnusable' };
 
 async function place(t: TestContext) {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-seal-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   const keyFile = join(directory, 'sealing.key');
   return {
     directory,

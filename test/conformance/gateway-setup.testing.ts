@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../closing.ts';
 import { createGateway } from '../../src/gateway/mod.ts';
 import type { GatewayOptions, UrlRoute } from '../../src/gateway/mod.ts';
 import type { Deployment, Engine, EngineListener, Invocation } from '../../src/engine/mod.ts';
@@ -78,7 +79,7 @@ export async function start(t: TestContext, setup: Setup) {
     control: (_, response) => void response.writeHead(404).end('not the gateway'),
     log: silentLog,
   });
-  t.after(() => server.close(0));
+  closeAfter(t, () => server.close(0));
   return { ...server, calls, base: `${server.url}/_url/${URL_ID}` };
 }
 
@@ -90,7 +91,7 @@ export function answer(call: Call, value: unknown): void {
 /** A connection to write bytes to by hand. */
 export async function raw(t: TestContext, port: number) {
   const socket = connect(port, '127.0.0.1');
-  t.after(() => socket.destroy());
+  closeAfter(t, () => socket.destroy());
   socket.on('error', () => socket.destroy());
   let text = '';
   let wake = () => {};

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../closing.ts';
 import { HOST, answer, start } from './gateway-setup.testing.ts';
 import type { Call } from './gateway-setup.testing.ts';
 
@@ -16,7 +17,7 @@ const OTHER = `GET / HTTP/1.1\r\nHost: ${HOST}\r\nTE: trailers\r\n\r\n`;
 
 async function open(t: TestContext, port: number, bytes: string): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
-  t.after(() => socket.destroy());
+  closeAfter(t, () => socket.destroy());
   // Cut off in the middle of an answer.
   socket.on('error', () => undefined);
   await once(socket, 'connect');

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { closeAfter } from '../closing.ts';
 import { Fixture, ROLE } from './lambda/fixture.ts';
 
 const run = promisify(execFile);
@@ -40,7 +41,7 @@ const skipWithout = async (command: string, args: readonly string[]): Promise<st
 
 async function directoryFor(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-cli-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   return directory;
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../closing.ts';
 import { openPackages } from '../../src/adapters/packages/mod.ts';
 import { SimBlobs, SimFunctionLogs, SimStore } from '../../src/adapters/simulated/mod.ts';
 import { createFunction, deleteFunction, Functions, publishVersion, updateCode } from '../../src/control/mod.ts';
@@ -22,7 +23,7 @@ const settings = { runtime: 'nodejs24.x', handler: 'index.handler', role: ROLE }
 
 async function setUp(t: TestContext, engine: Engine = createInProcessEngine()) {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-code-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   const disk = new Map<string, Buffer>();
   const blobs = await SimBlobs.open({ disk });
   const code = await openPackages({ directory, blobs });

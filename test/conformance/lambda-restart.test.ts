@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../closing.ts';
 import { openPackages } from '../../src/adapters/packages/mod.ts';
 import { SimBlobs, SimStore } from '../../src/adapters/simulated/mod.ts';
 import type { SimBlobsDisk, SimStoreDisk, SimStoreOptions } from '../../src/adapters/simulated/mod.ts';
@@ -33,10 +34,10 @@ const newDisks = (): Disks => ({ store: { revision: 0, records: new Map() }, blo
 /** Functions as after a start: over what the disks hold, with nothing unpacked yet. */
 async function start(t: TestContext, disks: Disks, fault?: SimStoreOptions['fault']): Promise<Functions> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-restart-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   const blobs = await SimBlobs.open({ disk: disks.blobs });
   const code = await openPackages({ directory, blobs });
-  t.after(() => code.close());
+  closeAfter(t, () => code.close());
   const store = await SimStore.open({ disk: disks.store, ...(fault && { fault }) });
   return Functions.open({ store, blobs, code, clock: systemClock, random: systemRandom, realm: REALM, seal });
 }

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../closing.ts';
 import { silentLog, systemClock, systemRandom } from '../../src/kernel/mod.ts';
 import type { Exit, Flow, Instance, InvocationEnd, SandboxSpec, Template } from '../../src/ports/mod.ts';
 import { FormEvent } from '../../src/protocol/mod.ts';
@@ -43,11 +44,9 @@ export type Booted = {
 /** Sandboxes of plain processes that end with the test. */
 export async function openSpawn(t: TestContext): Promise<{ sandboxes: SpawnSandboxes; directory: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-spawn-'));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   const sandboxes = await SpawnSandboxes.open({ directory: join(directory, 'run'), log: silentLog, clock: systemClock });
-  t.after(async () => {
-    await sandboxes.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  closeAfter(t, () => sandboxes.close());
   return { sandboxes, directory };
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
+import { closeAfter } from '../closing.ts';
 import { Channel, HEAD_BYTES, KIND, MAX_PAYLOAD_BYTES } from '../../runtimes/node/channel.ts';
 import { LEVELS, MAX_LOG_BYTES } from '../../runtimes/node/console.ts';
 import { LIMITS } from '../../src/kernel/mod.ts';
@@ -21,7 +22,7 @@ test('the runtime and the host agree on the protocol', () => {
 
 function scratch(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'hearth-channel-'));
-  t.after(() => rmSync(directory, { recursive: true }));
+  closeAfter(t, () => rmSync(directory, { recursive: true }));
   return join(directory, 'bytes');
 }
 
@@ -92,11 +93,11 @@ test('a channel refuses a frame over the limit, and ends at a torn one', (t) => 
   head.writeUInt32LE(MAX_PAYLOAD_BYTES + 1, 0);
   writeFileSync(path, head);
   const long = new Channel(openSync(path, 'r'));
-  t.after(() => closeSync(long.fd));
+  closeAfter(t, () => closeSync(long.fd));
   assert.throws(() => long.read(), /over the limit/);
   writeFileSync(path, encodeFrame(FRAME.log, 0, Buffer.alloc(100)).subarray(0, 50));
   const torn = new Channel(openSync(path, 'r'));
-  t.after(() => closeSync(torn.fd));
+  closeAfter(t, () => closeSync(torn.fd));
   assert.equal(torn.read(), false);
 });
 

@@ -12,7 +12,7 @@ export type BlobsPlace = {
   damage(sha256: string): Promise<void>;
 };
 
-/** What every implementation of the Blobs port promises. `place` makes an empty one, and cleans up by `t.after`. */
+/** What every implementation of the Blobs port promises. `place` makes an empty one, and has it cleaned up by `closeAfter`. */
 export function blobsContract(name: string, place: (t: TestContext) => Promise<BlobsPlace>): void {
   const listed = async (blobs: Blobs) => await Array.fromAsync(blobs.list());
   const sha256Of = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

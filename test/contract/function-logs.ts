@@ -2,16 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
+import { closeAfter } from '../closing.ts';
 import type { FunctionLogs, InvocationReport, LogEntry, LoneStart } from '../../src/ports/mod.ts';
 
 /** Opened again after `close`, it finds what was appended before. */
 export type FunctionLogsPlace = { open(): Promise<FunctionLogs> };
 
-/** What every implementation of the FunctionLogs port promises. `place` makes an empty one, and cleans up by `t.after`. */
+/** What every implementation of the FunctionLogs port promises. `place` makes an empty one, and has it cleaned up by `closeAfter`. */
 export function functionLogsContract(name: string, place: (t: TestContext) => Promise<FunctionLogsPlace>): void {
   const opened = async (t: TestContext): Promise<FunctionLogs> => {
     const logs = await (await place(t)).open();
-    t.after(() => logs.close());
+    closeAfter(t, () => logs.close());
     return logs;
   };
   const line = (functionName: string, timeMs: number, more: Partial<LogEntry> = {}): LogEntry => ({
@@ -67,7 +68,7 @@ export function functionLogsContract(name: string, place: (t: TestContext) => Pr
     logs.report({ ...report, requestId: 'r"2', startedMs: 30, endedMs: 31, initMs: undefined, status: '', begun: true });
     await logs.close();
     logs = await home.open();
-    t.after(() => logs.close());
+    closeAfter(t, () => logs.close());
     const told = (entries: readonly LogEntry[]) => entries.map(({ timeMs, requestId, text }) => [timeMs, requestId, text]);
     const first = [
       [10, 'r1', 'START RequestId: r1 Version: $LATEST'],
@@ -289,7 +290,7 @@ export function functionLogsContract(name: string, place: (t: TestContext) => Pr
     await before.close();
     before.append(line('hello', 1_000));
     const after = await home.open();
-    t.after(() => after.close());
+    closeAfter(t, () => after.close());
     assert.equal((await after.read('hello', {})).length, 100);
   });
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter, closeAfterAll } from '../closing.ts';
 import { SANDBOX_STEPS } from '../../src/adapters/link/mod.ts';
 import type { Instance, Step } from '../../src/ports/mod.ts';
 import { boot, call, template, value } from './sandboxes-calls.ts';
@@ -28,7 +29,8 @@ const LONGEST_MS = 60_000;
  */
 export function sandboxesContract(name: string, open: () => Promise<OpenPlace | string>, capabilities: Capabilities): void {
   let opened: Promise<OpenPlace | string> | undefined;
-  after(async () => {
+  const closeAtEnd = closeAfterAll();
+  closeAtEnd(async () => {
     const place = await opened;
     if (typeof place === 'object') await place.close();
   });
@@ -278,7 +280,7 @@ export function sandboxesContract(name: string, open: () => Promise<OpenPlace | 
 
   promises('a function has its environment, and nothing of the platform’s', 'files', async (place, t) => {
     process.env['HEARTH_CONTRACT_SECRET'] = 'of the platform';
-    t.after(() => delete process.env['HEARTH_CONTRACT_SECRET']);
+    closeAfter(t, () => delete process.env['HEARTH_CONTRACT_SECRET']);
     const made = await template(place, 'environment', { environment: { GREETING: 'hello', EMPTY: '' } });
     const instance = made.fork();
     const names = ['GREETING', 'EMPTY', 'HEARTH_CONTRACT_SECRET'];

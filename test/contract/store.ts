@@ -2,17 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
+import { closeAfter } from '../closing.ts';
 import type { Store } from '../../src/ports/mod.ts';
 import { storeCommands } from './store-model.ts';
 
 /** A place where a store lives: `open` again after `close` finds what was committed. */
 export type StorePlace = { open(): Promise<Store> };
 
-/** What every implementation of the Store port promises. `place` makes an empty one, and cleans up by `t.after`. */
+/** What every implementation of the Store port promises. `place` makes an empty one, and has it cleaned up by `closeAfter`. */
 export function storeContract(name: string, place: (t: TestContext) => Promise<StorePlace>): void {
   const opened = async (t: TestContext): Promise<Store> => {
     const store = await (await place(t)).open();
-    t.after(() => store.close());
+    closeAfter(t, () => store.close());
     return store;
   };
   const put = (key: string, value: unknown, expect?: number) =>
@@ -134,7 +135,7 @@ export function storeContract(name: string, place: (t: TestContext) => Promise<S
     await before.commit([{ kind: 'delete', key: 'b' }]);
     await before.close();
     const after = await home.open();
-    t.after(() => after.close());
+    closeAfter(t, () => after.close());
     assert.deepEqual(
       (await after.list('')).map(({ key, value }) => [key, value]),
       [['a', 1]],
@@ -152,7 +153,7 @@ export function storeContract(name: string, place: (t: TestContext) => Promise<S
     await assert.rejects(store.get('k/0'), failure);
     await assert.rejects(store.list('k/'), failure);
     const again = await home.open();
-    t.after(() => again.close());
+    closeAfter(t, () => again.close());
     assert.equal((await again.list('')).length, 20);
   });
 

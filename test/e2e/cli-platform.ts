@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../closing.ts';
 import { launchAs } from './users.ts';
 import type { User } from './users.ts';
 
@@ -45,7 +46,7 @@ export async function startPlatform(t: TestContext, args: readonly string[] = []
     const [code, by] = await ended;
     return code ?? by;
   };
-  t.after(() => stop('SIGKILL'));
+  closeAfter(t, () => stop('SIGKILL'));
   let errors = '';
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString('utf8')));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -85,7 +86,7 @@ export async function runHearth(
 
 export async function temporaryDirectory(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-e2e-'));
-  t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
   return directory;
 }
 

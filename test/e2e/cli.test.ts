@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
+import { killAfter } from '../closing.ts';
 import { ROOT, pathForm, runHearth, startPlatform, temporaryDirectory } from './cli-platform.ts';
 
 type Deployed = { readonly name: string; readonly url: string; readonly changed: readonly string[] };
@@ -108,7 +109,7 @@ test('a followed log shows what is logged from then on', async (t) => {
   const follower = spawn(process.execPath, [join(ROOT, 'bin/hearth.mjs'), 'logs', 'hello', '--follow', '--endpoint', platform.url], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  t.after(() => follower.kill('SIGKILL'));
+  killAfter(t, follower);
   const lines = createInterface({ input: follower.stdout })[Symbol.asyncIterator]();
   await until(lines, 'greeting before');
   await platform.hearth(['invoke', 'hello', '--payload', '{"name":"after"}']);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Agent, get } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { closeAfter } from '../closing.ts';
 import { startIsolated } from './platform.ts';
 
 const CALLERS = 64;
@@ -28,7 +29,7 @@ test(`${CALLS} calls by ${CALLERS} callers each run once and have their own answ
   await isolated.create('crowd', SOURCE, { Timeout: 10 });
   const url = await isolated.url('crowd');
   const agent = new Agent({ keepAlive: true, maxSockets: CALLERS });
-  t.after(() => agent.destroy());
+  closeAfter(t, () => agent.destroy());
   const call = (n: number) =>
     new Promise<string>((resolve, reject) => {
       const request = get(new URL(String(n), url.endsWith('/') ? url : `${url}/`), { agent }, async (response) =>

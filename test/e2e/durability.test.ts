@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { closeAfter, killAfter } from '../closing.ts';
 import { FileBlobs, openDataDirectory } from '../../src/adapters/files/mod.ts';
 import { SqliteStore } from '../../src/adapters/sqlite/mod.ts';
 import type { Acknowledged } from './durability-child.ts';
@@ -134,7 +135,7 @@ async function everything(store: SqliteStore, prefix: string): Promise<Map<strin
 function start(t: TestContext, path: string, round: number) {
   const child = spawn(process.execPath, [CHILD, path, String(round)], { stdio: ['ignore', 'pipe', 'pipe'] });
   child.stderr.setEncoding('utf8');
-  t.after(() => child.kill('SIGKILL'));
+  killAfter(t, child);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exit = once(child, 'exit');
   return { process: child, exit, nextLine: async (): Promise<string | undefined> => (await lines.next()).value };
@@ -142,6 +143,6 @@ function start(t: TestContext, path: string, round: number) {
 
 function temporary(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'hearth-test-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  closeAfter(t, () => rmSync(path, { recursive: true, force: true }));
   return path;
 }

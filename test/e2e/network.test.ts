@@ -17,6 +17,7 @@ import {
   TagResourceCommand,
   UntagResourceCommand,
 } from '@aws-sdk/client-lambda';
+import { closeAfter } from '../closing.ts';
 import { runHearth, startPlatform, temporaryDirectory } from './cli-platform.ts';
 import { eventually, functionOf, startIsolated, zipOf } from './platform.ts';
 import type { Isolated } from './platform.ts';
@@ -83,7 +84,7 @@ async function makeClient(isolated: Isolated, name: string, network?: string, mo
 
 async function listening(t: TestContext, server: Server, host = '127.0.0.1'): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  t.after(() => server.close());
+  closeAfter(t, () => server.close());
   return (server.address() as AddressInfo).port;
 }
 
@@ -241,7 +242,7 @@ test('with --auth a function still invokes without a signature, and may do no mo
   const key = JSON.parse(made.stdout) as { accessKeyId: string; secretAccessKey: string };
   const platform = await startPlatform(t, ['--auth'], data);
   const client = new LambdaClient({ endpoint: platform.url, region: 'us-east-1', credentials: key, maxAttempts: 1 });
-  t.after(() => client.destroy());
+  closeAfter(t, () => client.destroy());
   await client.send(new CreateFunctionCommand(functionOf('other', zipOf('export const handler = async () => 7;'))));
   const { FunctionUrl } = await client.send(new CreateFunctionUrlConfigCommand({ FunctionName: 'other', AuthType: 'AWS_IAM' }));
   await client.send(new CreateFunctionCommand({ ...functionOf('caller', zipOf(CLIENT)), Timeout: 30 }));

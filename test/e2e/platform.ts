@@ -12,6 +12,7 @@ import {
   UpdateFunctionCodeCommand,
 } from '@aws-sdk/client-lambda';
 import type { CreateFunctionCommandInput } from '@aws-sdk/client-lambda';
+import { closeAfter } from '../closing.ts';
 import { zipBytes } from '../../src/adapters/packages/zip-bytes.testing.ts';
 import { startPlatform } from './cli-platform.ts';
 import type { Platform } from './cli-platform.ts';
@@ -65,7 +66,7 @@ export function connect(t: TestContext, platform: Platform): Isolated {
     credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
     maxAttempts: 1,
   });
-  t.after(() => client.destroy());
+  closeAfter(t, () => client.destroy());
   return {
     platform,
     client,

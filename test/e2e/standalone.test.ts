@@ -18,6 +18,7 @@ import {
   ListFunctionsCommand,
   UpdateFunctionCodeCommand,
 } from '@aws-sdk/client-lambda';
+import { closeAfter } from '../closing.ts';
 import { FileBlobs } from '../../src/adapters/files/mod.ts';
 import { silentLog } from '../../src/kernel/mod.ts';
 import { openKeys, startStandalone } from '../../src/main/mod.ts';
@@ -29,7 +30,7 @@ const HELLO = `export const handler = async (event) => ({ statusCode: 200, heade
 
 async function temporary(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-standalone-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   return join(directory, 'data');
 }
 
@@ -44,7 +45,7 @@ async function start(t: TestContext, options: Partial<StandaloneOptions> = {}): 
     ...options,
     dataDirectory,
   });
-  t.after(() => hearth.close());
+  closeAfter(t, () => hearth.close());
   return hearth;
 }
 
@@ -53,7 +54,7 @@ const ANY_KEY: Key = { accessKeyId: 'any', secretAccessKey: 'any' };
 
 function sdk(t: TestContext, { url }: Standalone, credentials = ANY_KEY): LambdaClient {
   const client = new LambdaClient({ endpoint: url, region: 'us-east-1', credentials, maxAttempts: 1 });
-  t.after(() => client.destroy());
+  closeAfter(t, () => client.destroy());
   return client;
 }
 

@@ -3,6 +3,7 @@ import { chown, chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../closing.ts';
 
 export type User = 'root' | 'an ordinary user';
 
@@ -26,7 +27,7 @@ export async function launchAs(
   if (user === 'root' || !root) return { command, args, home: process.env['HOME'] ?? directory };
   await chown(directory, ORDINARY_ID, ORDINARY_ID);
   const above = await mkdtemp(join(tmpdir(), 'hearth-tree-'));
-  t.after(() => rm(above, { recursive: true, force: true }));
+  closeAfter(t, () => rm(above, { recursive: true, force: true }));
   await chmod(above, 0o755);
   const place = join(above, 'tree');
   const home = join(above, 'home');

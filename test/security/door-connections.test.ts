@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Agent, request as httpRequest } from 'node:http';
 import { test } from 'node:test';
+import { closeAfter } from '../closing.ts';
 import { startIsolated, startNeighbour } from '../e2e/platform.ts';
 import { memoryMiB } from '../e2e/footprint.ts';
 import { wire } from './wire.ts';
@@ -167,7 +168,7 @@ test('connections, answers and what is shared', { timeout: 240_000 }, async (t) 
 
   await attempt("under load with clients that go away nobody gets what is another's", async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 12 });
-    t.after(() => agent.destroy());
+    closeAfter(t, () => agent.destroy());
     let serial = 0;
     const ask = (index: number) =>
       new Promise<void>((resolve, reject) => {

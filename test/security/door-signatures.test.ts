@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { closeAfter } from '../closing.ts';
 import { credentialScope, signRequest, signature, signingKey, writeTimestamp } from '../../src/protocol/mod.ts';
 import { runHearth, startPlatform, temporaryDirectory } from '../e2e/cli-platform.ts';
 import { wire } from './wire.ts';
@@ -27,7 +28,7 @@ test('signatures that are none', { timeout: 120_000 }, async (t) => {
     credentials: { accessKeyId: key.accessKeyId, secretAccessKey: key.secretAccessKey },
     maxAttempts: 1,
   });
-  t.after(() => client.destroy());
+  closeAfter(t, () => client.destroy());
 
   type Change = {
     method?: string;

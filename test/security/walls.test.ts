@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { closeAfter } from '../closing.ts';
 import { SCOPES_SINCE, landlockVersion } from '../../runtimes/node/landlock.ts';
 import { DENIED, SYSCALLS, architecture } from '../../runtimes/node/syscalls.ts';
 import { footprint } from '../e2e/footprint.ts';
@@ -251,7 +252,7 @@ besiege('the walls of a sandbox', 'intruder.mjs', async ({ t, isolated, ask, att
 
   await attack("the host's loopback, addresses, sockets and names are out of reach", async () => {
     const server = createServer((socket) => socket.end('reached')).listen(`\0hearth-walls-${process.pid}`);
-    t.after(() => server.close());
+    closeAfter(t, () => server.close());
     await once(server, 'listening');
     const addresses = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address.split('%')[0]));
     const port = Number(new URL(platform.url).port);

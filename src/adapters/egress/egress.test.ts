@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { silentLog } from '../../kernel/mod.ts';
 import { DEFAULT_NETWORK, parseNetwork } from '../../protocol/mod.ts';
 import type { Egress } from '../../protocol/mod.ts';
@@ -61,7 +62,7 @@ async function setUp(
     refused: (_, reason) => void refusals.push(reason),
     log: silentLog,
   });
-  t.after(() => egress.close());
+  closeAfter(t, () => egress.close());
   const front = createServer({ allowHalfOpen: true }, (connection) => egress.accept(connection, { functionName: 'f', network }));
   const port = await listening(t, front);
   return { port, asked, reached, refusals, agent: agentOf(t, port) };
@@ -71,7 +72,7 @@ async function listening(t: TestContext, server: Server): Promise<number> {
   const open = new Set<Socket>();
   server.on('connection', (socket) => void open.add(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
+  closeAfter(t, () => {
     for (const socket of open) socket.destroy();
     server.close();
   });
@@ -81,7 +82,7 @@ async function listening(t: TestContext, server: Server): Promise<number> {
 function agentOf(t: TestContext, port: number): Agent {
   const url = `http://127.0.0.1:${port}`;
   const agent = new Agent({ keepAlive: true, proxyEnv: { HTTP_PROXY: url } });
-  t.after(() => agent.destroy());
+  closeAfter(t, () => agent.destroy());
   return agent;
 }
 
@@ -203,7 +204,7 @@ test('bodies go both ways whole', async (t) => {
 
 test('TLS goes through a tunnel, end to end', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'hearth-egress-'));
-  t.after(() => rmSync(directory, { recursive: true }));
+  closeAfter(t, () => rmSync(directory, { recursive: true }));
   const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(directory, name)) as [string, string];
   const subject = ['-subj', '/CN=secure.test', '-addext', 'subjectAltName=DNS:secure.test'];
   execFileSync(

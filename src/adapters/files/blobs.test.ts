@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { FileBlobs } from './mod.ts';
 
 function temporary(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'hearth-test-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  closeAfter(t, () => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 

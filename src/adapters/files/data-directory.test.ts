@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { openDataDirectory } from './mod.ts';
 import { mountsBelow } from './mounts.ts';
 
 function temporary(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'hearth-test-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  closeAfter(t, () => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
@@ -27,7 +28,7 @@ test('a data directory is made with its parents, for its owner only, and found a
   await first.close();
   await first.close();
   const second = await openDataDirectory({ path });
-  t.after(() => second.close());
+  closeAfter(t, () => second.close());
   assert.equal(second.storeFile, join(path, 'store.db'));
   assert.deepEqual(readdirSync(second.run), []);
   assert.deepEqual(readdirSync(second.code), ['kept']);
@@ -37,7 +38,7 @@ test('a directory that is open to others is closed to them', async (t) => {
   const path = temporary(t);
   chmodSync(path, 0o755);
   const data = await openDataDirectory({ path });
-  t.after(() => data.close());
+  closeAfter(t, () => data.close());
   assert.equal(statSync(path).mode & 0o777, 0o700);
 });
 
@@ -57,7 +58,7 @@ test('a pid left behind by a process that is gone neither locks nor is blamed', 
   await (await openDataDirectory({ path })).close();
   writeFileSync(join(path, 'lock.pid'), `${process.pid}\n`);
   const data = await openDataDirectory({ path });
-  t.after(() => data.close());
+  closeAfter(t, () => data.close());
   writeFileSync(join(path, 'lock.pid'), '999999999\n');
   await assert.rejects(openDataDirectory({ path }), { code: 'DataDirectoryLocked', message: /in use by another process/ });
 });
@@ -75,7 +76,7 @@ test('a first start that was killed at any moment before its marker does not sta
   const path = temporary(t);
   for (const name of ['lock.db', 'lock.pid', 'hearth.json.1234.tmp']) writeFileSync(join(path, name), '');
   const data = await openDataDirectory({ path });
-  t.after(() => data.close());
+  closeAfter(t, () => data.close());
   assert.deepEqual(readdirSync(path).toSorted(), ['blobs', 'code', 'hearth.json', 'lock.db', 'lock.pid', 'logs', 'run']);
 });
 
@@ -115,7 +116,7 @@ test(
       return;
     }
     const data = await openDataDirectory({ path });
-    t.after(() => data.close());
+    closeAfter(t, () => data.close());
     assert.deepEqual(readdirSync(data.run), []);
     assert.equal(readFileSync(join(precious, 'file'), 'utf8'), 'kept');
     assert.equal(existsSync(mounted), false);

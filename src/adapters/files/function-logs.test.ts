@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { manualClock } from '../../kernel/mod.ts';
 import type { LogFields } from '../../kernel/mod.ts';
 import { fileName } from './log-files.ts';
@@ -15,13 +16,13 @@ async function open(t: TestContext, limits: Partial<FunctionLogsLimits> = {}, di
   const failures: string[] = [];
   const note = (_fields: LogFields, message: string) => void failures.push(message);
   const logs = await FileFunctionLogs.open({ directory, clock, limits, log: { debug: note, info: note, warn: note, error: note } });
-  t.after(() => logs.close());
+  closeAfter(t, () => logs.close());
   return { logs, directory, clock, failures };
 }
 
 function temporary(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'hearth-test-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  closeAfter(t, () => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { EventPipe, LinkedInstance, linkFd } from './mod.ts';
 import { systemClock } from '../../kernel/mod.ts';
 import type { InvocationEnd } from '../../ports/mod.ts';
@@ -20,7 +21,7 @@ function opened(t: TestContext) {
     if (open) closeSync(reading);
     open = false;
   };
-  t.after(() => {
+  closeAfter(t, () => {
     pipe.close();
     stopReading();
   });
@@ -42,7 +43,7 @@ test('each small frame is read by itself, and what was not read can be taken bac
 test('what the other end has written into it is no frame where it is too short', { skip }, (t) => {
   const { pipe, reading, write } = opened(t);
   const other = openSync(`/proc/self/fd/${reading}`, 'w');
-  t.after(() => closeSync(other));
+  closeAfter(t, () => closeSync(other));
   write("the host's own");
   writeSync(other, 'x');
   assert.deepEqual(pipe.take().map(String), ["the host's own"]);
@@ -93,7 +94,7 @@ function linked(t: TestContext) {
     },
   });
   const process = linkFd(far);
-  t.after(() => {
+  closeAfter(t, () => {
     process.destroy();
     instance.kill();
   });

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { manualClock } from '../../kernel/mod.ts';
 import type { Exit, InvocationEnd } from '../../ports/mod.ts';
 import { FRAME, encodeFrame } from '../../protocol/mod.ts';
@@ -17,16 +18,14 @@ import { INSTANCE_STEPS, LinkedInstance, Steps, awaitReady, closedLink, linkSock
 /** Both ends of a Unix socket. */
 async function pair(t: TestContext): Promise<[Socket, Socket]> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-link-'));
+  closeAfter(t, () => rm(directory, { recursive: true }));
   const server = createServer().listen(join(directory, 'socket'));
   await once(server, 'listening');
+  closeAfter(t, () => server.close());
   const near = connect(join(directory, 'socket'));
+  closeAfter(t, () => near.destroy());
   const [far] = (await once(server, 'connection')) as [Socket];
-  server.close();
-  t.after(() => {
-    near.destroy();
-    far.destroy();
-    return rm(directory, { recursive: true });
-  });
+  closeAfter(t, () => far.destroy());
   return [near, far];
 }
 

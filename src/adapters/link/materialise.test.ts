@@ -3,11 +3,12 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { materialiseRuntime } from './mod.ts';
 
 test('the runtime is written as plain JavaScript whose imports find each other, once', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-runtime-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   const [first, second] = await Promise.all([
     materialiseRuntime({ name: 'node', directory }),
     materialiseRuntime({ name: 'node', directory }),

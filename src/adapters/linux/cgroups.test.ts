@@ -1,10 +1,12 @@
 /** Against directories that stand for the kernel's: what is written where. What the kernel makes of it is in limits.test.ts, where it has controllers. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { silentLog } from '../../kernel/mod.ts';
 import type { Controller, Hierarchy } from './cgroup-tree.ts';
 import { Cgroups } from './cgroups.ts';
@@ -15,7 +17,7 @@ const NOBODY = 0;
 
 function makeTree(t: TestContext): string {
   const root = mkdtempSync(join(tmpdir(), 'hearth-cgroups-'));
-  t.after(() => rmSync(root, { recursive: true }));
+  closeAfter(t, () => rmSync(root, { recursive: true }));
   return root;
 }
 
@@ -104,6 +106,27 @@ test('what a host that is gone has left is removed, if nobody is in it; what a l
   open(hierarchy);
   assert.deepEqual([left, inUse, ours].map(existsSync), [false, true, true]);
   assert.ok(living.has('pids'));
+});
+
+test("what another host removes at the same moment is nobody's concern", { skip }, (t) => {
+  const [groups, processes] = [v1(t, 'pids'), v2(t)];
+  const left = join(groups.own, `hearth-${process.pid}-${NOBODY}-1`);
+  mkdirSync(join(left, '1'), { recursive: true });
+  const vanishing = [left, join(processes.own, 'cgroup.procs')];
+  for (const name of ['readdirSync', 'readFileSync'] as const) {
+    const read = fs[name] as (path: string, ...rest: unknown[]) => unknown;
+    t.mock.method(fs, name, (path: string, ...rest: unknown[]) => {
+      if (vanishing.includes(path)) rmSync(path, { recursive: true });
+      return read(path, ...rest);
+    });
+  }
+  syncBuiltinESMExports();
+  closeAfter(t, () => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  assert.ok(open(groups, processes).has('pids'));
+  assert.deepEqual(vanishing.map(existsSync), [false, false]);
 });
 
 test("memory of files is not counted as the processes' own, which is looked for only where all of it is too much", { skip }, (t) => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import type { Template } from '../../ports/mod.ts';
 import { openTemplates, skip, valueOf } from './templates.testing.ts';
 
@@ -22,7 +23,7 @@ const SOURCE = `
 
 async function setUp(t: TestContext) {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-compiled-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   const templates = await openTemplates(t);
   const boot = (compileCache: string, source = SOURCE): Promise<Template> =>
     templates.boot('', { handler: 'large.handler', compileCache }, { 'large.cjs': source });

@@ -4,6 +4,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { systemClock } from '../../kernel/mod.ts';
 import { DEFAULT_NETWORK, parseNetwork } from '../../protocol/mod.ts';
 import type { Endpoint } from '../../protocol/mod.ts';
@@ -19,7 +20,7 @@ function answering(t: TestContext): { readonly connected: (connection: Socket) =
     asked.push(request.url!);
     response.end('answered');
   });
-  t.after(() => server.closeAllConnections());
+  closeAfter(t, () => server.closeAllConnections());
   return { connected: (connection) => void server.emit('connection', connection), asked };
 }
 

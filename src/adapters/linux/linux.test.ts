@@ -5,7 +5,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
+import { closeAfterAll, killAfter } from '../../../test/closing.ts';
 import type { Instance, InvocationEnd, SandboxSpec, Template } from '../../ports/mod.ts';
 import { LinuxSandboxes, selfTest } from './mod.ts';
 
@@ -14,20 +15,15 @@ let directory: string;
 let sandboxes: LinuxSandboxes;
 const output: string[] = [];
 
+const closeAtEnd = closeAfterAll();
+
 before(async () => {
   if (skip) return;
   directory = await mkdtemp(join(tmpdir(), 'hearth-linux-'));
+  closeAtEnd(() => rm(directory, { recursive: true, force: true }));
   await mkdir(join(directory, 'packages'));
   sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages: join(directory, 'packages') });
-});
-
-after(async () => {
-  if (skip) return;
-  // Sandboxes keep no process alive by themselves, not even while they end.
-  const hold = setInterval(() => {}, 1_000);
-  await sandboxes.close();
-  await rm(directory, { recursive: true, force: true });
-  clearInterval(hold);
+  closeAtEnd(() => sandboxes.close());
 });
 
 let made = 0;
@@ -262,7 +258,7 @@ test('when the host is killed nothing of it is left: no process, no mount', { sk
   const host = spawn(process.execPath, ['--no-warnings', join(import.meta.dirname, 'host.testing.ts'), directory], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  t.after(() => host.kill('SIGKILL'));
+  killAfter(t, host);
   const [line] = (await once(host.stdout, 'data')) as [Buffer];
   assert.equal(line.toString(), 'ready\n');
   const run = join(directory, 'orphans');

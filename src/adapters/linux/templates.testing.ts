@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { systemClock } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
 import type { Instance, InvocationEnd, SandboxSpec, Template } from '../../ports/mod.ts';
@@ -25,11 +26,11 @@ export async function openTemplates(
   more: Pick<LinuxOptions, 'connected' | 'hierarchies' | 'runtime'> = {},
 ): Promise<Templates> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-linux-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   const packages = join(directory, 'packages');
   await mkdir(packages);
   const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages, clock, ...more });
-  t.after(() => sandboxes.close());
+  closeAfter(t, () => sandboxes.close());
   let made = 0;
   return {
     async boot(code, more = {}, files = {}) {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { closeAfter, killAfter } from '../../../test/closing.ts';
 import { skip } from './templates.testing.ts';
 import { RANGE_USERS, Users } from './users.ts';
 
@@ -15,7 +16,7 @@ const drawn = (...ranges: number[]) => {
 test('two hosts of one machine have different users', { skip }, async (t) => {
   const one = await Users.claim({ draw: drawn(7) });
   const two = await Users.claim({ draw: drawn(7, 7, 8) });
-  t.after(() => [one, two].map((users) => users.close()));
+  for (const users of [one, two]) closeAfter(t, () => users.close());
   assert.equal(two.first, one.first + RANGE_USERS);
 });
 
@@ -23,7 +24,7 @@ test('the range of a host that was killed is free again', { skip, timeout: 30_00
   const code = `const { Users } = await import(${JSON.stringify(join(import.meta.dirname, 'users.ts'))});
     console.log((await Users.claim({ draw: () => 9 })).first); setInterval(() => {}, 1_000);`;
   const host = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(() => host.kill('SIGKILL'));
+  killAfter(t, host);
   const [line] = (await once(host.stdout, 'data')) as [Buffer];
   const meanwhile = await Users.claim({ draw: drawn(9, 10) });
   assert.equal(meanwhile.first, Number(line) + RANGE_USERS);
@@ -37,13 +38,13 @@ test('the range of a host that was killed is free again', { skip, timeout: 30_00
 test('a host that finds no free range takes the last one that it drew', { skip }, async (t) => {
   const one = await Users.claim({ draw: drawn(11) });
   const two = await Users.claim({ draw: drawn(11) });
-  t.after(() => [one, two].map((users) => users.close()));
+  for (const users of [one, two]) closeAfter(t, () => users.close());
   assert.equal(one.first, two.first);
 });
 
 test('a user is given out again when its sandbox has gone, and not before', { skip }, async (t) => {
   const users = await Users.claim();
-  t.after(() => users.close());
+  closeAfter(t, () => users.close());
   const kept = users.take();
   for (let i = 1; i < RANGE_USERS; i++) users.giveBack(users.take());
   assert.notEqual(users.take(), kept);

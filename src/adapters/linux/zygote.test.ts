@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter, killAfter } from '../../../test/closing.ts';
 import { RECORD } from '../../../runtimes/node/ladder.ts';
 import { libc } from '../../../runtimes/node/libc.ts';
 import { receiveRecord, socketPair } from '../../../runtimes/node/messages.ts';
@@ -24,13 +25,13 @@ const HOST = `
 
 async function startZygote(t: TestContext, ...more: string[]) {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-zygote-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   const runtime = await materialiseRuntime({ name: 'node', directory });
   const [near, far] = socketPair();
-  t.after(() => libc.close(near));
+  closeAfter(t, () => libc.close(near));
   const host = spawn(process.execPath, ['-e', HOST, join(runtime, 'start.mjs'), ...more], { stdio: ['ignore', 'pipe', 'inherit', far] });
   libc.close(far);
-  t.after(() => host.kill('SIGKILL'));
+  killAfter(t, host);
   const [line] = (await once(host.stdout!, 'data')) as [Buffer];
   return { near, host, zygote: Number(line.toString()) };
 }

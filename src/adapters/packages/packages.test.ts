@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
+import { closeAfter } from '../../../test/closing.ts';
 import { HearthError, LIMITS } from '../../kernel/mod.ts';
 import type { Blobs } from '../../ports/mod.ts';
 import { openPackages } from './mod.ts';
@@ -143,11 +144,11 @@ test('half-unpacked packages go at the next start, whole ones stay until the mac
 
 async function setUp(t: TestContext) {
   const root = await mkdtemp(join(tmpdir(), 'hearth-packages-'));
-  t.after(() => rm(root, { recursive: true, force: true }));
+  closeAfter(t, () => rm(root, { recursive: true, force: true }));
   const directory = join(root, 'code');
   const blobs = memoryBlobs();
   const packages = await openPackages({ directory, blobs, bootId: async () => 'boot-1' });
-  t.after(() => packages.close());
+  closeAfter(t, () => packages.close());
   const unpackBytes = async (bytes: Buffer) => (await packages.unpack((await blobs.put(bytes)).sha256)).directory;
   return { root, directory, packages, blobs, unpackBytes, unpack: (parts: readonly ZipPart[]) => unpackBytes(zipBytes(parts)) };
 }

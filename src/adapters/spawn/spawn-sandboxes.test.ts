@@ -7,20 +7,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter, killAfter } from '../../../test/closing.ts';
 import { HearthError, silentLog, systemClock } from '../../kernel/mod.ts';
 import type { Instance, InvocationEnd, SandboxSpec } from '../../ports/mod.ts';
 import { SpawnSandboxes } from './mod.ts';
 
 async function open(t: TestContext, body: string, given: Partial<SandboxSpec> = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-spawn-'));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   const codeDirectory = join(directory, 'code');
   await mkdir(codeDirectory);
   await writeFile(join(codeDirectory, 'index.js'), body);
   const sandboxes = await SpawnSandboxes.open({ directory: join(directory, 'run'), log: silentLog, clock: systemClock });
-  t.after(async () => {
-    await sandboxes.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  closeAfter(t, () => sandboxes.close());
   const spec: SandboxSpec = {
     label: 'test:$LATEST',
     runtime: 'nodejs26.x',
@@ -178,7 +177,7 @@ test('no function outlives a host that is killed, not even one that spins', asyn
   `;
   await writeFile(join(directory, 'host.mjs'), host);
   const child = spawn(process.execPath, [join(directory, 'host.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(() => child.kill('SIGKILL'));
+  killAfter(t, child);
   let text = '';
   const pids = () => [...text.matchAll(/^(\d+)\n/gm)].map(([, pid]) => Number(pid));
   while (pids().length < 2) text += String((await once(child.stdout, 'data'))[0]);

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { HearthError } from '../../kernel/mod.ts';
 import { SqliteStore } from './mod.ts';
 
 async function storePath(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-test-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   return join(directory, 'store.db');
 }
 
@@ -19,7 +20,7 @@ test('when the writer thread dies, every waiting commit fails clearly and so doe
   const path = await storePath(t);
   await (await SqliteStore.open({ path })).close();
   const store = await SqliteStore.open({ path, writerScript: script(`if (request.kind === 'commit') process.exit(3)`) });
-  t.after(() => store.close());
+  closeAfter(t, () => store.close());
   const outcomes = await Promise.allSettled(['a', 'b', 'c'].map((key) => store.commit(put(key))));
   outcomes.push(...(await Promise.allSettled([store.commit(put('d'))])));
   for (const outcome of outcomes) {
@@ -35,7 +36,7 @@ test('an exception in the writer thread is named as the cause', async (t) => {
   const path = await storePath(t);
   await (await SqliteStore.open({ path })).close();
   const store = await SqliteStore.open({ path, writerScript: script(`if (request.kind === 'commit') throw new Error('out of luck')`) });
-  t.after(() => store.close());
+  closeAfter(t, () => store.close());
   await assert.rejects(store.commit(put('a')), { code: 'StoreFailed', message: /out of luck/ });
 });
 
@@ -44,7 +45,7 @@ test('commits beyond the bound of the queue are refused at once, the others are 
     path: await storePath(t),
     limits: { queuedCommits: 10, queuedBytes: 1_000, groupCommits: 3, groupBytes: 100 },
   });
-  t.after(() => store.close());
+  closeAfter(t, () => store.close());
   const outcomes = await Promise.allSettled(Array.from({ length: 15 }, (_, index) => store.commit(put(`k/${index}`))));
   const stored = outcomes.filter((outcome) => outcome.status === 'fulfilled').length;
   assert.equal(stored, 10);

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
 import { manualClock, seededRandom } from '../../kernel/mod.ts';
 import { SimStore } from '../../adapters/simulated/mod.ts';
 import { entriesOf } from '../../ports/mod.ts';
@@ -145,7 +146,7 @@ async function setUp(t: TestContext) {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => {
+  closeAfter(t, () => {
     server.closeAllConnections();
     server.close();
   });

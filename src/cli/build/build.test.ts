@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { fromBufferPromise } from 'yauzl';
+import { closeAfter } from '../../../test/closing.ts';
 import { buildProject, readProject } from './mod.ts';
 
 const run = promisify(execFile);
@@ -118,7 +119,7 @@ test('what is wrong in a project is named', async (t) => {
 
 async function projectWith(t: TestContext, files: Readonly<Record<string, string>>): Promise<string> {
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'hearth-build-')));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(directory, path)), { recursive: true });
     await writeFile(join(directory, path), content);

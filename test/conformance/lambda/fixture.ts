@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { after, before } from 'node:test';
+import { before } from 'node:test';
 import { CreateFunctionCommand, DeleteFunctionCommand, LambdaClient, ResourceNotFoundException } from '@aws-sdk/client-lambda';
 import type { CreateFunctionCommandInput, CreateFunctionCommandOutput } from '@aws-sdk/client-lambda';
 import { ZipFile } from 'yazl';
+import { closeAfterAll } from '../../closing.ts';
 import { serverUnderTest } from './server.ts';
-import type { ServerUnderTest } from './server.ts';
 
 export const ROLE = 'arn:aws:iam::000000000000:role/service-role/any';
 
@@ -28,14 +28,14 @@ export async function zipOf(files: Readonly<Record<string, string>>): Promise<Bu
 
 /** A client of the server under test for the suite it is called in; functions made with it are deleted at the end. */
 export class Fixture {
-  #server!: ServerUnderTest;
+  endpoint!: string;
   client!: LambdaClient;
   zip!: Buffer;
-  readonly #names = new Set<string>();
+  readonly #closeAtEnd = closeAfterAll();
 
   constructor() {
     before(async () => {
-      this.#server = await serverUnderTest();
+      this.endpoint = await serverUnderTest(this.#closeAtEnd);
       this.zip = await zipOf({ 'index.js': SOURCE });
       this.client = new LambdaClient({
         endpoint: this.endpoint,
@@ -43,21 +43,13 @@ export class Fixture {
         credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
         maxAttempts: 1,
       });
+      this.#closeAtEnd(() => this.client.destroy());
     });
-    after(async () => {
-      for (const name of this.#names) await this.delete(name);
-      this.client.destroy();
-      await this.#server.close();
-    });
-  }
-
-  get endpoint(): string {
-    return this.#server.endpoint;
   }
 
   name(): string {
     const name = `test-${randomUUID().slice(0, 13)}`;
-    this.#names.add(name);
+    this.#closeAtEnd(() => this.delete(name));
     return name;
   }
 

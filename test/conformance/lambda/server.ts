@@ -10,20 +10,20 @@ import { Functions } from '../../../src/control/mod.ts';
 import { silentLog, systemClock, systemRandom } from '../../../src/kernel/mod.ts';
 import { createSeal } from '../../../src/protocol/mod.ts';
 import { createDeployments } from '../../../src/main/deployments.ts';
+import type { CloseAtEnd } from '../../closing.ts';
 import { createInProcessEngine } from './in-process-engine.ts';
 
-export type ServerUnderTest = { readonly endpoint: string; close(): Promise<void> };
-
-/** The Hearth at HEARTH_ENDPOINT, or else a Lambda API in this process over simulated storage. */
-export async function serverUnderTest(): Promise<ServerUnderTest> {
-  const endpoint = process.env['HEARTH_ENDPOINT'];
-  return endpoint ? { endpoint, async close() {} } : startInProcess();
+/** The endpoint of the Hearth at HEARTH_ENDPOINT, or else of a Lambda API in this process over simulated storage, which `closeAtEnd` has closed. */
+export async function serverUnderTest(closeAtEnd: CloseAtEnd): Promise<string> {
+  return process.env['HEARTH_ENDPOINT'] || startInProcess(closeAtEnd);
 }
 
-async function startInProcess(): Promise<ServerUnderTest> {
+async function startInProcess(closeAtEnd: CloseAtEnd): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'hearth-lambda-'));
+  closeAtEnd(() => rm(directory, { recursive: true, force: true }));
   const blobs = await SimBlobs.open();
   const code = await openPackages({ directory, blobs });
+  closeAtEnd(() => code.close());
   const realm = { region: 'us-east-1', accountId: '000000000000' };
   const store = await SimStore.open();
   const seal = createSeal([systemRandom.bytes(32)], systemRandom);
@@ -38,13 +38,9 @@ async function startInProcess(): Promise<ServerUnderTest> {
   });
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await code.close();
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
+  closeAtEnd(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
