@@ -2,6 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { below, readProcesses } from './processes.ts';
 
 /** Pids, by what they are. */
 export type Family = Readonly<Record<string, number>>;
@@ -14,11 +15,12 @@ export const collectGarbage = runInNewContext('gc') as () => void;
 
 /** The host's processes on the way to its one instance: blank sandboxes have none. */
 export function familyOf(host: number): Family {
-  const children = childrenByParent();
-  const below = (pid: number) => children.get(pid) ?? [];
-  for (const zygote of below(host))
-    for (const keeper of below(zygote))
-      for (const template of below(keeper)) for (const instance of below(template)) return { host, zygote, keeper, template, instance };
+  const processes = readProcesses();
+  const childrenOf = (pid: number) => processes.filter(({ parent }) => parent === pid).map((child) => child.pid);
+  for (const zygote of childrenOf(host))
+    for (const keeper of childrenOf(zygote))
+      for (const template of childrenOf(keeper))
+        for (const instance of childrenOf(template)) return { host, zygote, keeper, template, instance };
   throw new Error('there is no instance');
 }
 
@@ -32,36 +34,12 @@ export function readHolding(family: Family): Holding {
   const { heapUsed, external } = process.memoryUsage();
   found["host's heap, MiB"] = heapUsed / 2 ** 20;
   found["host's buffers, MiB"] = external / 2 ** 20;
-  const below = descendants(family['host']!);
-  found['processes'] = below.length;
-  found['zombies'] = below.filter((pid) => statOf(pid)?.[0] === 'Z').length;
+  const all = below(family['host']!);
+  found['processes'] = all.length;
+  found['zombies'] = all.filter(({ state }) => state === 'Z').length;
   found["keeper's mounts"] = linesOf(`/proc/${family['keeper']!}/mountinfo`);
   found["host's mounts"] = linesOf('/proc/self/mountinfo');
   return found;
-}
-
-function descendants(pid: number): number[] {
-  const children = childrenByParent();
-  const below = (parent: number): number[] => (children.get(parent) ?? []).flatMap((child) => [child, ...below(child)]);
-  return below(pid);
-}
-
-function childrenByParent(): Map<number, number[]> {
-  const children = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
-    const parent = /^\d+$/.test(name) ? Number(statOf(Number(name))?.[1] ?? NaN) : NaN;
-    if (Number.isNaN(parent)) continue;
-    const siblings = children.get(parent);
-    if (siblings) siblings.push(Number(name));
-    else children.set(parent, [Number(name)]);
-  }
-  return children;
-}
-
-/** The fields after the name, which may hold anything: state, parent, ... Undefined: there is no such process. */
-function statOf(pid: number): string[] | undefined {
-  const text = read(`/proc/${pid}/stat`);
-  return text === '' ? undefined : text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
 /** Without files, such as the program itself, which all share and of which more and more is mapped. */

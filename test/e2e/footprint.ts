@@ -1,6 +1,7 @@
 /** What a running platform holds of its machine, as seen from outside. */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { below as processesBelow, readProcesses } from '../../tools/processes.ts';
 import type { Platform } from './cli-platform.ts';
 
 export type Footprint = {
@@ -28,41 +29,17 @@ export function footprint({ process: { pid }, data }: Platform): Footprint {
   };
 }
 
-/** The processes below `pid`, each before its children; those that are dead but not collected count. */
-export function descendants(pid: number): number[] {
-  const children = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
-    const parent = /^\d+$/.test(name) ? parentOf(Number(name)) : undefined;
-    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-  }
-  const below = (parent: number): number[] => (children.get(parent) ?? []).flatMap((child) => [child, ...below(child)]);
-  return below(pid);
-}
+/** The processes that come from `pid`, each before its children; those that are dead but not collected count. */
+export const descendants = (pid: number): number[] => processesBelow(pid).map((process) => process.pid);
 
 /** Resident memory, MiB. */
 export const memoryMiB = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) / 1024;
 
 export const isAlive = (pid: number): boolean => {
-  const state = statOf(pid)?.[0];
+  const state = readProcesses().find((process) => process.pid === pid)?.state;
   return state !== undefined && state !== 'Z' && state !== 'X';
 };
-
-const parentOf = (pid: number): number | undefined => {
-  const parent = statOf(pid)?.[1];
-  return parent === undefined ? undefined : Number(parent);
-};
-
-/** The fields after the name, which may hold anything: state, parent, ... Undefined: there is no such process. */
-function statOf(pid: number): string[] | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    // It ended between two looks.
-    return undefined;
-  }
-}
 
 function titleOf(pid: number): string {
   try {
