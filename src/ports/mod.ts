@@ -4,6 +4,7 @@ export { boundedLogEntry, LOG_QUERY_LIMIT } from './function-logs.ts';
 export type { InvocationReport } from './invocation-report.ts';
 export { entriesOf, startLine } from './invocation-report.ts';
 export type * from './sandboxes.ts';
+export { isForked } from './sandboxes.ts';
 export type { LoneStart, Start, StartKind, StartQuery, StartRecord, Step } from './starts.ts';
 export { hundredths, START_KINDS, START_QUERY_LIMIT, startOfLone, startOfReport } from './starts.ts';
 export type * from './store.ts';

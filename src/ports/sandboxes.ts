@@ -27,6 +27,10 @@ export type SandboxSpec = {
   readonly snapshot?: 'always' | 'never';
 };
 
+/** Whether instances are forked from an init that has left these open. */
+export const isForked = ({ snapshot }: SandboxSpec, blockers: readonly SnapshotBlocker[]): boolean =>
+  snapshot === undefined ? blockers.length === 0 : snapshot === 'always';
+
 /** How a sandbox or an instance ended. */
 export type Exit =
   /** The function ended its process (process.exit, an uncaught exception, a native crash). */

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { join, relative } from 'node:path';
 import { HearthError, LIMITS, silentLog, systemClock } from '../../kernel/mod.ts';
 import type { Clock, Log } from '../../kernel/mod.ts';
+import { isForked } from '../../ports/mod.ts';
 import type { BootListener, BootResult, Exit, Instance, Sandboxes, SandboxSpec, Step, Template } from '../../ports/mod.ts';
 import type { Endpoint, LogLevel, ReadyPayload } from '../../protocol/mod.ts';
 import { node } from '../../../runtimes/node/description.ts';
@@ -235,7 +236,7 @@ class LinuxTemplate implements Template {
     this.streaming = ready.streaming;
     this.blockers = ready.blockers;
     this.steps = steps;
-    this.forks = spec.snapshot === undefined ? ready.blockers.length === 0 : spec.snapshot === 'always';
+    this.forks = isForked(spec, ready.blockers);
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.closed = promise;
     this.#settleClosed = resolve;

@@ -1,5 +1,6 @@
 import { HearthError } from '../../kernel/mod.ts';
 import type { Clock, Random } from '../../kernel/mod.ts';
+import { isForked } from '../../ports/mod.ts';
 import type { BootListener, BootResult, Exit, InitFailure, Instance, SandboxSpec, Sandboxes, Step, Template } from '../../ports/mod.ts';
 import { diceOf, NO_FAULTS } from './sim-faults.ts';
 import type { Dice, SimFaults } from './sim-faults.ts';
@@ -101,7 +102,7 @@ export class SimSandboxes implements Sandboxes {
   #template(spec: SandboxSpec, init: Init & { ok: true }, steps: readonly Step[]): Template {
     const { clock, forkMs = 3, exitMs = 1, bootMs = 5 } = this.#options;
     const { blockers = [], streaming = false } = init.simulated;
-    const forks = spec.snapshot === undefined ? blockers.length === 0 : spec.snapshot === 'always';
+    const forks = isForked(spec, blockers);
     const template = new SimTemplate({
       initMs: init.initMs,
       forks,
