@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CONTROLLERS } from './cgroup-tree.ts';
 import type { Controller, Hierarchy } from './cgroup-tree.ts';
-import { V1_SHARES, V2_WEIGHT, V2_WEIGHT_MOST, tryRemove } from './cgroup.ts';
+import { V1_SHARES, V2_WEIGHT, V2_WEIGHT_MOST, tryRemove, tryWrite } from './cgroup.ts';
 import type { Base } from './cgroup.ts';
 
 /** hearth-PID-START-NUMBER: START tells a process from a later one of the same pid. */
@@ -131,14 +131,6 @@ function tryMake(directory: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-function tryWrite(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch {
-    // A process that has ended meanwhile, or may not be moved: whoever depends on it looks again.
   }
 }
 

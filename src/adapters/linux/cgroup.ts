@@ -14,14 +14,12 @@ export type GroupLimits = {
   readonly cpuMilli: number;
 };
 
-type Place = Base;
-
 /** More than a group that can't fork any more has need of. */
 const ROUNDS = 16;
 
 export class Cgroup {
   /** Until it is removed: in some hierarchies that may be sooner than in others. */
-  #places: readonly Place[];
+  #places: readonly Base[];
   #limits: GroupLimits | undefined;
   /** Nothing in it can fork any more. */
   #ended = false;
@@ -31,7 +29,7 @@ export class Cgroup {
 
   /** Makes it. Throws, and leaves nothing, where the machine has no room for it. */
   constructor(bases: readonly Base[], name: string) {
-    const places: Place[] = [];
+    const places: Base[] = [];
     this.#places = places;
     try {
       for (const base of bases) {
@@ -94,7 +92,7 @@ export class Cgroup {
     for (let round = 0; round < ROUNDS; round++) {
       const found = this.processes.filter((pid) => !killed.has(pid));
       if (found.length === 0) break;
-      if (first?.version === 2 && tryWrite(first, 'cgroup.kill', '1')) return false;
+      if (first?.version === 2 && tryWrite(join(first.directory, 'cgroup.kill'), '1')) return false;
       this.#forbidForks();
       for (const pid of found) {
         kill(pid);
@@ -145,7 +143,7 @@ export class Cgroup {
     return place ? numberOf(read(place, place.version === 2 ? 'memory.events' : 'memory.oom_control'), 'oom_kill') : 0;
   }
 
-  #place(controller: Controller): Place | undefined {
+  #place(controller: Controller): Base | undefined {
     return this.#places.find(({ controllers }) => controllers.includes(controller));
   }
 }
@@ -156,7 +154,7 @@ const V1_SHARES_LEAST = 2;
 export const V2_WEIGHT = 100;
 export const V2_WEIGHT_MOST = 10_000;
 
-function settings({ version, controllers }: Place, limits: GroupLimits): (readonly [file: string, value: string])[] {
+function settings({ version, controllers }: Base, limits: GroupLimits): (readonly [file: string, value: string])[] {
   const of = {
     memory:
       version === 2
@@ -174,18 +172,18 @@ function settings({ version, controllers }: Place, limits: GroupLimits): (readon
 const weight = (cpuMilli: number, one: number, least: number): number =>
   Math.min(V2_WEIGHT_MOST, Math.max(least, Math.round((cpuMilli * one) / 1000)));
 
-function limitSwap(place: Place, memoryBytes: number): void {
-  if (place.version === 2) tryWrite(place, 'memory.swap.max', '0');
-  else tryWrite(place, 'memory.memsw.limit_in_bytes', String(memoryBytes));
+function limitSwap(place: Base, memoryBytes: number): void {
+  if (place.version === 2) tryWrite(join(place.directory, 'memory.swap.max'), '0');
+  else tryWrite(join(place.directory, 'memory.memsw.limit_in_bytes'), String(memoryBytes));
 }
 
 /** 0 stands for one that can't be seen from here. */
 const isVisible = (pid: number): boolean => pid > 1;
 
-const write = ({ directory }: Place, file: string, value: string): void => writeFileSync(join(directory, file), value);
+const write = ({ directory }: Base, file: string, value: string): void => writeFileSync(join(directory, file), value);
 
 /** Empty where somebody has removed the group. */
-function read({ directory }: Place, file: string): string {
+function read({ directory }: Base, file: string): string {
   try {
     return readFileSync(join(directory, file), 'latin1');
   } catch {
@@ -193,9 +191,10 @@ function read({ directory }: Place, file: string): string {
   }
 }
 
-function tryWrite(place: Place, file: string, value: string): boolean {
+/** False where the kernel has no such file, or where somebody has removed the group, or a process that was to be moved has ended. */
+export function tryWrite(path: string, value: string): boolean {
   try {
-    write(place, file, value);
+    writeFileSync(path, value);
     return true;
   } catch {
     return false;
