@@ -4,9 +4,9 @@
  * taken down at its end. The processor translates addresses in them at once. Where the kernel has none, nothing changes.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { readMappings } from './forkable.ts';
+import { advise, readMappings } from './forkable.ts';
 import { libc } from './libc.ts';
-import { architecture, SYSCALLS } from './syscalls.ts';
+import { architecture } from './syscalls.ts';
 
 const HUGE_BYTES = 2n * 1024n * 1024n;
 const PAGE_BYTES = 4096n;
@@ -23,15 +23,13 @@ const MREMAP_MAYMOVE_FIXED = 3;
 const MADV_HUGEPAGE = 14n;
 const MADV_COLLAPSE = 25n;
 
-/** Bytes that were moved. Before there are other threads at work; code that lies elsewhere does the moving. */
-export function useHugePages(): number {
-  let moved = 0n;
+/** Before there are other threads at work; code that lies elsewhere does the moving. */
+export function useHugePages(): void {
   // Other systems have pages of another size.
-  if (architecture() !== 'x64') return 0;
+  if (architecture() !== 'x64') return;
   for (const { from, bytes, name, access } of readMappings()) {
-    if (name === process.execPath && access === 'r-xp') for (const run of runsInUse(from, from + bytes)) moved += move(run.from, run.bytes);
+    if (name === process.execPath && access === 'r-xp') for (const run of runsInUse(from, from + bytes)) move(run.from, run.bytes);
   }
-  return Number(moved);
 }
 
 type Run = { readonly from: bigint; bytes: bigint };
@@ -63,21 +61,17 @@ function presentPages(pages: number, at: bigint): number {
 }
 
 /** A copy takes the place of the original; in one step, for whoever runs in it. */
-function move(from: bigint, bytes: bigint): bigint {
+function move(from: bigint, bytes: bigint): void {
   const reserved = libc.mmap(0n, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
-  if (reserved === -1n) return 0n;
+  if (reserved === -1n) return;
   const copy = alignUp(reserved);
-  const huge = advise(copy, bytes, MADV_HUGEPAGE) && (libc.memcpy(copy, from, bytes), advise(copy, bytes, MADV_COLLAPSE));
+  const huge = advise(copy, bytes, MADV_HUGEPAGE) === 0 && (libc.memcpy(copy, from, bytes), advise(copy, bytes, MADV_COLLAPSE) === 0);
   const moved =
     huge && libc.mprotect(copy, bytes, PROT_READ | PROT_EXEC) === 0 && libc.mremap(copy, bytes, bytes, MREMAP_MAYMOVE_FIXED, from) === from;
   if (copy > reserved) libc.munmap(reserved, copy - reserved);
   if (!moved) libc.munmap(copy, bytes);
   const end = reserved + bytes + HUGE_BYTES;
   if (end > copy + bytes) libc.munmap(copy + bytes, end - copy - bytes);
-  return moved ? bytes : 0n;
 }
 
 const alignUp = (address: bigint): bigint => ((address + HUGE_BYTES - 1n) / HUGE_BYTES) * HUGE_BYTES;
-
-const advise = (from: bigint, bytes: bigint, advice: bigint): boolean =>
-  libc.syscall(BigInt(SYSCALLS.madvise[architecture()]), from, bytes, advice) === 0n;

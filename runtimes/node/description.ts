@@ -52,7 +52,7 @@ export const node = {
       file: process.execPath,
       arguments: [
         `--max-old-space-size=${Math.floor(memoryMiB * 0.9)}`,
-        `--max-semi-space-size=${Math.max(1, Math.floor(memoryMiB * 0.05))}`,
+        `--max-semi-space-size=${Math.max(1, Math.floor(memoryMiB * NEW_HALF_SHARE))}`,
         join(files, 'spawn-main.mjs'),
       ],
     }),

@@ -65,11 +65,11 @@ function lonelyServer(): number {
 
 /** -1 where it is no file, or can't be opened again. */
 function fileAgain(fd: number): number {
-  const position = toNumber(libc.lseek(fd, 0n, SEEK_CUR));
-  if (position < 0) return -1;
+  const position = libc.lseek(fd, 0n, SEEK_CUR);
+  if (toNumber(position) < 0) return -1;
   const flags = libc.fcntl(fd, F_GETFL, 0) & (O_ACCMODE | O_APPEND | O_NONBLOCK);
   const fresh = libc.open(`/proc/self/fd/${fd}`, flags | O_CLOEXEC, 0);
-  if (fresh !== -1) libc.lseek(fresh, libc.lseek(fd, 0n, SEEK_CUR), SEEK_SET);
+  if (fresh !== -1) libc.lseek(fresh, position, SEEK_SET);
   return fresh;
 }
 

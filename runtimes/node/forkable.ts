@@ -14,10 +14,10 @@ const MADV_DOFORK = 11n;
 export function makeForkable(): void {
   // libuv's rings are memory that a fork shares: whoever writes into it has calls made by this process. The main loop's goes with its
   // renewal below, that of a thread of Node's stays, in this process only.
-  for (const { from, bytes, name } of readMappings()) if (name.includes('io_uring')) advise(from, bytes, MADV_DONTFORK);
+  for (const { from, bytes, name } of readMappings()) if (name.includes('io_uring')) check(advise(from, bytes, MADV_DONTFORK), 'madvise');
   installEverywhere(assemble(forkableHeap(architecture())));
   // V8 has marked its heap so far, and the filter makes sure that it marks no more.
-  for (const { from, bytes, name } of readMappings()) if (ANONYMOUS.test(name)) advise(from, bytes, MADV_DOFORK);
+  for (const { from, bytes, name } of readMappings()) if (ANONYMOUS.test(name)) check(advise(from, bytes, MADV_DOFORK), 'madvise');
   reviveLoop();
 }
 
@@ -58,5 +58,6 @@ export function readMappings(): Mapping[] {
   }));
 }
 
-const advise = (from: bigint, bytes: bigint, advice: bigint): void =>
-  void check(libc.syscall(BigInt(SYSCALLS.madvise[architecture()]), from, bytes, advice), 'madvise');
+/** madvise(2): 0, or -1. */
+export const advise = (from: bigint, bytes: bigint, advice: bigint): number =>
+  Number(libc.syscall(BigInt(SYSCALLS.madvise[architecture()]), from, bytes, advice));

@@ -82,11 +82,9 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   const values = returnsValues(environment);
   options.awaitCode?.();
   const startedMs = now();
-  watchOpenings();
   const shownMs = machineMs();
   try {
-    const loaded = await loadHandler(taskRoot, handler);
-    await beforeSnapshot();
+    const loaded = await loadWatched(taskRoot, handler);
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
     const loadedMs = machineMs();
@@ -108,10 +106,21 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
     return { failed: error };
   } finally {
     watch?.stop();
-    stopWatchingOpenings();
     forgetOpenings();
     ending.fault = () => {};
     ending.idle = () => {};
+  }
+}
+
+/** All of the function's init: of what it opens is noted where. */
+async function loadWatched(taskRoot: string, handler: string): ReturnType<typeof loadHandler> {
+  watchOpenings();
+  try {
+    const loaded = await loadHandler(taskRoot, handler);
+    await beforeSnapshot();
+    return loaded;
+  } finally {
+    stopWatchingOpenings();
   }
 }
 
@@ -125,7 +134,6 @@ async function beforeSnapshot(): Promise<void> {
 
 /** What init has closed is gone with a turn of the event loop; what it has begun and not waited for is mostly about to end. */
 async function leftBehind(before: Prepared, taskRoot: string): Promise<readonly SnapshotBlocker[]> {
-  stopWatchingOpenings();
   for (let turns = 0; ; turns++) {
     const blockers = blockersSince(before, taskRoot);
     const kinds = blockers.map(({ kind }) => kind);

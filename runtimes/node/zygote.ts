@@ -73,15 +73,16 @@ function makeSandbox(order: BlankMessage, control: number, output: number, doorw
   const user = describeUser(order);
   for (const fd of [1, 2]) check(libc.dup2(output, fd), 'dup2');
   libc.close(output);
-  leaveNamespaces(user, order.network !== 'host');
-  if (order.network !== 'host') openDoorway(doorway, order.network.insidePort);
+  const ownNetwork = order.network !== 'host';
+  leaveNamespaces(user, ownNetwork);
+  if (ownNetwork) openDoorway(doorway, order.network.insidePort);
   const parent = check(libc.syscall(BigInt(SYSCALLS.pidfd_open[architecture()]), BigInt(libc.getpid()), 0n, null), 'pidfd_open');
   const pid = fork();
   if (pid !== 0) {
     sendRecord(control, RECORD.born, pid);
     libc._exit(0);
   }
-  const everybody = buildRoot(order.root, order.packages, user, order.network !== 'host');
+  const everybody = buildRoot(order.root, order.packages, user, ownNetwork);
   const [keeper, template] = socketPair();
   const templatePid = fork();
   if (templatePid !== 0) {
