@@ -30,12 +30,15 @@ export type Answer = {
   readonly log: string;
 };
 
+/** An ES module, or files by name, of which `index.mjs` is the function. */
+export type Source = string | Readonly<Record<string, string>>;
+
 export type Isolated = {
   readonly platform: Platform;
   readonly client: LambdaClient;
-  /** Makes a function of one ES module. */
-  create(name: string, source: string, settings?: Partial<CreateFunctionCommandInput>): Promise<void>;
-  update(name: string, source: string): Promise<void>;
+  /** Makes a function of one ES module, or of several files. */
+  create(name: string, source: Source, settings?: Partial<CreateFunctionCommandInput>): Promise<void>;
+  update(name: string, source: Source): Promise<void>;
   remove(name: string): Promise<void>;
   invoke(name: string, event?: unknown): Promise<Answer>;
   /** Makes a function URL and gives it in the form that needs no name resolution. */
@@ -102,8 +105,8 @@ export function functionOf(name: string, zip: Uint8Array): CreateFunctionCommand
   return { FunctionName: name, Runtime: 'nodejs24.x', Handler: 'index.handler', Role: ROLE, Code: { ZipFile: zip } };
 }
 
-/** A package with one file, `index.mjs`. */
-export const zipOf = (source: string): Buffer => zipBytes([{ name: 'index.mjs', content: source }]);
+export const zipOf = (source: Source): Buffer =>
+  zipBytes(Object.entries(typeof source === 'string' ? { 'index.mjs': source } : source).map(([name, content]) => ({ name, content })));
 
 export type Neighbour = {
   /** How often it has answered so far. */

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { closeAfter } from '../closing.ts';
 import { startIsolated, startNeighbour } from '../e2e/platform.ts';
 import { memoryMiB } from '../e2e/footprint.ts';
+import { attacking } from './siege.ts';
 import { wire } from './wire.ts';
 
 const ECHO = `export const handler = async (event) => {
@@ -72,13 +73,7 @@ test('connections, answers and what is shared', { timeout: 240_000 }, async (t) 
   };
   const [streams, endless] = [await streaming('streams', STREAMS), await streaming('endless', ENDLESS)];
   const neighbour = await startNeighbour(isolated);
-  const attempt = (what: string, run: () => Promise<void>) =>
-    t.test(what, async () => {
-      const before = neighbour.answers;
-      await run();
-      await isolated.healthy();
-      while (neighbour.answers <= before) await new Promise((resolve) => setTimeout(resolve, 5));
-    });
+  const attempt = attacking(t, isolated, neighbour);
   const post = (path: string, body: string, more = '') =>
     `POST ${path} HTTP/1.1\r\nhost: ${host}\r\ncontent-type: text/plain\r\n${more}content-length: ${body.length}\r\n\r\n${body}`;
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startIsolated, startNeighbour } from '../e2e/platform.ts';
+import { attacking } from './siege.ts';
 import { wire } from './wire.ts';
 
 const FUNCTIONS = '/2015-03-31/functions';
@@ -20,14 +21,7 @@ test('the control APIs', { timeout: 120_000 }, async (t) => {
     return Functions.map(({ FunctionName }) => FunctionName);
   };
   const before = await names();
-  const attempt = (what: string, run: () => Promise<void>) =>
-    t.test(what, async () => {
-      const answers = neighbour.answers;
-      await run();
-      assert.deepEqual(await names(), before);
-      await isolated.healthy();
-      while (neighbour.answers <= answers) await new Promise((resolve) => setTimeout(resolve, 5));
-    });
+  const attempt = attacking(t, isolated, neighbour, async () => assert.deepEqual(await names(), before));
   const raw = async (method: string, target: string, headers: Readonly<Record<string, string>> = {}, body = '') => {
     const client = wire(platform.url);
     const all = { host, ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' };

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS } from '../../src/kernel/mod.ts';
 import { startIsolated, startNeighbour } from '../e2e/platform.ts';
+import { attacking } from './siege.ts';
 import { wire } from './wire.ts';
 
 /** Tells what it was sent. Also in its log, in which a request that nobody answers shows. */
@@ -85,13 +86,7 @@ test('HTTP that is not as it should be', { timeout: 240_000 }, async (t) => {
   const path = new URL(address).pathname;
   const neighbour = await startNeighbour(isolated);
 
-  const attempt = (what: string, run: () => Promise<void>) =>
-    t.test(what, async () => {
-      const before = neighbour.answers;
-      await run();
-      await isolated.healthy();
-      while (neighbour.answers <= before) await new Promise((resolve) => setTimeout(resolve, 5));
-    });
+  const attempt = attacking(t, isolated, neighbour);
   const filled = (template: string, target: string) =>
     template
       .replaceAll('{line}', `POST ${target} HTTP/1.1\r\n`)

@@ -9,6 +9,7 @@ import { zipBytes } from '../../src/adapters/packages/zip-bytes.testing.ts';
 import type { ZipPart } from '../../src/adapters/packages/zip-bytes.testing.ts';
 import { footprint } from '../e2e/footprint.ts';
 import { eventually, functionOf, startIsolated, startNeighbour } from '../e2e/platform.ts';
+import { attacking } from './siege.ts';
 
 const CODE = `import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 export const handler = async ({ path }) => path === undefined
@@ -123,14 +124,7 @@ test('packages that lie', { timeout: 180_000 }, async (t) => {
   const packages = () => footprint(platform).packages;
   const before = packages();
   const outside = ['/evil', '/etc/evil', '/tmp/evil', ...['', 'code', 'run', 'blobs'].map((part) => join(platform.data, part, 'evil'))];
-  const attempt = (what: string, run: () => Promise<void>) =>
-    t.test(what, async () => {
-      const answers = neighbour.answers;
-      await run();
-      assert.deepEqual(outside.filter(existsSync), []);
-      await isolated.healthy();
-      while (neighbour.answers <= answers) await new Promise((resolve) => setTimeout(resolve, 5));
-    });
+  const attempt = attacking(t, isolated, neighbour, () => assert.deepEqual(outside.filter(existsSync), []));
 
   for (const [what, zips] of [
     ...REFUSED,

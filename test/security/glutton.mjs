@@ -1,10 +1,11 @@
 /**
  * A function that takes as much as it gets of what the kernel counts, per process, per user or for the whole machine. Each attempt answers
- * with how many it got. It runs in a sandbox, so it imports nothing of the project.
+ * with how many it got.
  */
 import ffi from 'node:ffi';
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { address, pinned } from './libc.mjs';
 
 const { functions: c } = ffi.dlopen('libc.so.6', {
   syscall: { return: 'i64', arguments: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64', 'i64'] },
@@ -22,8 +23,6 @@ const { functions: c } = ffi.dlopen('libc.so.6', {
   memfd_create: { return: 'i32', arguments: ['string', 'i32'] },
   getpid: { return: 'i32', arguments: [] },
 });
-const pinned = (size = 4096) => Buffer.from(new ArrayBuffer(Math.max(size, 4096)));
-const address = (buffer) => ffi.getRawPointer(buffer);
 
 /** How often it went well, at most `limit` times. */
 function count(limit, once) {

@@ -1,44 +1,12 @@
 /**
  * A function that tries to get out of its sandbox. Each attempt answers with what came of it: what it got, or `refused: CODE`.
- * It runs in a sandbox, so it imports nothing of the project.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import dns from 'node:dns/promises';
 import { once } from 'node:events';
-import ffi from 'node:ffi';
 import fs from 'node:fs';
 import net from 'node:net';
-import { constants } from 'node:os';
-
-const { functions: c } = ffi.dlopen('libc.so.6', {
-  syscall: { return: 'i64', arguments: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64', 'i64'] },
-  __errno_location: { return: 'u64', arguments: [] },
-});
-const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
-
-function call(number, ...args) {
-  const result = c.syscall(BigInt(number), ...Array.from({ length: 6 }, (_, i) => BigInt(args[i] ?? 0)));
-  if (result >= 0n) return `got ${result}`;
-  const errno = ffi.getInt32(c.__errno_location());
-  return `refused: ${names.get(errno) ?? errno}`;
-}
-
-/** Memory that stays where it is. */
-const pinned = (size = 4096) => Buffer.from(new ArrayBuffer(Math.max(size, 4096)));
-const address = (buffer) => ffi.getRawPointer(buffer);
-const string = (text) => {
-  const buffer = pinned();
-  buffer.write(`${text}\0`);
-  return address(buffer);
-};
-
-function attempt(run) {
-  try {
-    return `got ${String(run()).slice(0, 200)}`;
-  } catch (error) {
-    return `refused: ${error.code ?? error.message}`;
-  }
-}
+import { address, attempt, call, pinned, string } from './libc.mjs';
 
 async function later(run) {
   try {

@@ -1,45 +1,11 @@
 /**
  * A function with native code, through node:ffi: system calls by number, machine code of its own, memory that it must not change. Each attempt
- * answers with what came of it: `got RESULT`, or `refused: CODE`. It runs in a sandbox, so it imports nothing of the project.
+ * answers with what came of it: `got RESULT`, or `refused: CODE`.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import ffi from 'node:ffi';
 import fs from 'node:fs';
-import { constants } from 'node:os';
-
-const { functions: c } = ffi.dlopen('libc.so.6', {
-  syscall: { return: 'i64', arguments: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64', 'i64'] },
-  mmap: { return: 'i64', arguments: ['u64', 'u64', 'i32', 'i32', 'i32', 'i64'] },
-  // Calls code at any address: its last argument is a function.
-  bsearch: { return: 'u64', arguments: ['u64', 'u64', 'u64', 'u64', 'u64'] },
-  fork: { return: 'i32', arguments: [] },
-  __errno_location: { return: 'u64', arguments: [] },
-});
-const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
-
-function call(number, ...args) {
-  const result = c.syscall(BigInt(number), ...Array.from({ length: 6 }, (_, i) => BigInt(args[i] ?? 0)));
-  if (result >= 0n) return `got ${result}`;
-  const errno = ffi.getInt32(c.__errno_location());
-  return `refused: ${names.get(errno) ?? errno}`;
-}
-
-/** Memory that stays where it is. */
-const pinned = (size = 4096) => Buffer.from(new ArrayBuffer(Math.max(size, 4096)));
-const address = (buffer) => ffi.getRawPointer(buffer);
-const string = (text) => {
-  const buffer = pinned();
-  buffer.write(`${text}\0`);
-  return address(buffer);
-};
-
-function attempt(run) {
-  try {
-    return `got ${String(run()).slice(0, 200)}`;
-  } catch (error) {
-    return `refused: ${error.code ?? error.message}`;
-  }
-}
+import { address, attempt, c, call, pinned, string } from './libc.mjs';
 
 const [PROT_READ, PROT_WRITE, PROT_EXEC, MAP_PRIVATE, MAP_ANONYMOUS] = [1, 2, 4, 2, 32];
 const FILE = '/usr/bin/env';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { eventually, startIsolated, startNeighbour } from '../e2e/platform.ts';
-import type { Isolated } from '../e2e/platform.ts';
+import type { Isolated, Neighbour, Source } from '../e2e/platform.ts';
 import { USERS } from '../e2e/users.ts';
 import type { User } from '../e2e/users.ts';
 
@@ -19,8 +19,11 @@ export type Siege = {
   attack(what: string, run: () => Promise<void>): Promise<void>;
 };
 
-/** The source of a function in this directory. */
-export const source = (file: string): string => readFileSync(join(import.meta.dirname, file), 'utf8');
+/** The source of a function in this directory: it runs in a sandbox, and imports nothing of the project but what is packed with it. */
+export function source(file: string): Source {
+  const read = (name: string) => readFileSync(join(import.meta.dirname, name), 'utf8');
+  return { 'index.mjs': read(file), 'libc.mjs': read('libc.mjs') };
+}
 
 /**
  * Runs `attacks` against a platform of its own: as root and as a user without rights, where the tests run as root. `attacker`: the file of a
@@ -39,18 +42,28 @@ export function besiege(what: string, attacker: string, attacks: (siege: Siege) 
         assert.equal(error, undefined, JSON.stringify(error));
         return value as T;
       };
-      const attack = (wall: string, run: () => Promise<void>) =>
-        t.test(wall, async () => {
-          const before = neighbour.answers;
-          await run();
-          await isolated.healthy();
-          await eventually(async () => assert.equal(await ask('none'), 'here'));
-          await eventually(() => assert.ok(neighbour.answers > before, 'the neighbour has answered meanwhile'));
-        });
+      const attack = attacking(t, isolated, neighbour, () => eventually(async () => assert.equal(await ask('none'), 'here')));
       await attacks({ t, user, isolated, ask, attack });
       await neighbour.stop();
     });
   }
+}
+
+/** Attacks as tests below `t`. After each the platform is well, the neighbour has answered meanwhile, and whatever else `look` finds holds. */
+export function attacking(
+  t: TestContext,
+  isolated: Isolated,
+  neighbour: Neighbour,
+  look: () => void | Promise<void> = () => {},
+): Siege['attack'] {
+  return (what, run) =>
+    t.test(what, async () => {
+      const before = neighbour.answers;
+      await run();
+      await isolated.healthy();
+      await look();
+      await eventually(() => assert.ok(neighbour.answers > before, 'the neighbour has answered meanwhile'));
+    });
 }
 
 export type Results = Readonly<Record<string, string>>;

@@ -2,41 +2,10 @@
  * A function whose init never ends: it says that it is done, takes the order to fork an instance itself, and with it a way into the namespace
  * in which an instance has, for a moment, all capabilities. With those it tries what it can, and answers with what came of it.
  */
-import ffi from 'node:ffi';
 import fs from 'node:fs';
-import { constants } from 'node:os';
+import { address, attempt, c, call, pinned, string } from './libc.mjs';
 
-const { functions: c } = ffi.dlopen('libc.so.6', {
-  syscall: { return: 'i64', arguments: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64', 'i64'] },
-  recvmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
-  getsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'] },
-  setns: { return: 'i32', arguments: ['i32', 'i32'] },
-  __errno_location: { return: 'u64', arguments: [] },
-});
-const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 const numbers = JSON.parse(process.env.NUMBERS);
-const pinned = (size = 4096) => Buffer.from(new ArrayBuffer(Math.max(size, 4096)));
-const address = (buffer) => ffi.getRawPointer(buffer);
-const string = (text) => {
-  const buffer = pinned();
-  buffer.write(`${text}\0`);
-  return address(buffer);
-};
-
-function call(number, ...args) {
-  const result = c.syscall(BigInt(number), ...Array.from({ length: 6 }, (_, i) => BigInt(args[i] ?? 0)));
-  if (result >= 0n) return `got ${result}`;
-  const errno = ffi.getInt32(c.__errno_location());
-  return `refused: ${names.get(errno) ?? errno}`;
-}
-
-function attempt(run) {
-  try {
-    return `got ${String(run()).slice(0, 100)}`;
-  } catch (error) {
-    return `refused: ${error.code ?? error.message}`;
-  }
-}
 
 /** Whose connections are known by who made them: the one to the keeper by pid 1, the one to the host by somebody who can't be seen from here. */
 function madeBy(fd) {
