@@ -1,5 +1,6 @@
 /** What the host must know of this runtime. Read by the host alone: nothing of it runs in a sandbox. */
 import { join } from 'node:path';
+import { reservingLibrary } from './reserve.ts';
 
 const FLAGS = [
   // All of V8's work on the main thread: a forked child has no other. Its heap then needs a limit, or it grows towards the machine's memory.
@@ -40,6 +41,7 @@ export const node = {
       join(files, 'start.mjs'),
     ],
     environment: ENVIRONMENT,
+    library: reservingLibrary(process.arch as 'x64' | 'arm64'),
   }),
 
   /** V8 says so before it aborts. */

@@ -1,16 +1,14 @@
 /**
  * Where V8's heap lies. V8 asks for each of its pages at a random address, so that each has page tables of its own, three levels of them:
  * of an idle instance they would be a third, and fork copies them. An address that is taken the kernel replaces by one next to what was
- * given last. So all addresses that V8 could ask for are taken, and what it had before moves. Where that fails nothing else does.
+ * given last. So all addresses that V8 could ask for are taken: by a library that the loader maps first (`reserve.ts`), and where that did not
+ * work as soon as there is a program; what V8 has by then moves as far as it can be moved. Where that fails too nothing else does.
  */
 import { setFlagsFromString } from 'node:v8';
 import { readMappings } from './forkable.ts';
 import { libc } from './libc.ts';
+import { FROM, TO } from './reserve.ts';
 import { collectGarbage } from './rungs.ts';
-
-/** V8 asks for addresses of 46 bits. Below 4 GiB there is room for what needs small addresses, above there is for everything else. */
-const FROM = 0x1_0000_0000n;
-const TO = 0x4000_0000_0000n;
 
 const PROT_NONE = 0;
 /** MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE, MAP_FIXED_NOREPLACE. */

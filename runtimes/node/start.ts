@@ -1,6 +1,7 @@
 /**
  * The zygote's program: `node --single-threaded --expose-gc --no-flush-bytecode start.js HOST`, with the host's pid, and the command socket as
- * descriptor 3. What of Node the runtime and most functions use is loaded first, from the code that Node has compiled already.
+ * descriptor 3; descriptor 4 is the library that the loader has mapped. What of Node the runtime and most functions use is loaded first, from
+ * the code that Node has compiled already.
  */
 import 'node:async_hooks';
 import crypto from 'node:crypto';
@@ -13,11 +14,16 @@ import 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import 'node:worker_threads';
 import { crowdHeap } from './layout.ts';
+import { libc } from './libc.ts';
 import { closeInherited, endWithHost, makeForkable } from './forkable.ts';
 
-const FIRST_OWN = 4;
+const LIBRARY = 4;
+const FIRST_OWN = 5;
 
 endWithHost(Number(process.argv[2]));
+// The loader has mapped it.
+libc.close(LIBRARY);
+delete process.env['LD_PRELOAD'];
 closeInherited(FIRST_OWN);
 makeForkable();
 crowdHeap();

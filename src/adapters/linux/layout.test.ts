@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openTemplates, skip, valueOf } from './templates.testing.ts';
 
-test('what an instance adds to its heap lies together, and address space is left for everything else', { skip }, async (t) => {
+test('the heap of an instance lies together, also what it adds, and address space is left for everything else', { skip }, async (t) => {
   const template = await (
     await openTemplates(t)
   ).boot(`
@@ -17,7 +17,20 @@ test('what an instance adds to its heap lies together, and address space is left
       const before = scattered();
       const kept = Array.from({ length: 20_000 }, (_, i) => Array.from({ length: 100 }, () => i));
       const memories = Array.from({ length: 4 }, () => new WebAssembly.Memory({ initial: 1, maximum: 65_536 }));
-      return [scattered() - before, kept.length, memories.length];
+      return [before, scattered() - before, kept.length, memories.length];
     };`);
-  assert.deepEqual(await valueOf(template.fork()), [0, 20_000, 4]);
+  assert.deepEqual(await valueOf(template.fork()), [0, 0, 20_000, 4]);
 });
+
+test('an instance is spared the page tables of a scattered heap, and those of machine code', { skip }, async (t) => {
+  const template = await (
+    await openTemplates(t)
+  ).boot(`
+    import { readFileSync } from 'node:fs';
+    export const handler = async () => Number(/^VmPTE:\\s+(\\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'))[1]);`);
+  const tablesKiB = (await valueOf(template.fork())) as number;
+  assert.ok(tablesKiB > 0 && tablesKiB < MOST_TABLES_KIB, `page tables of ${tablesKiB} KiB`);
+});
+
+/** Scattered, V8's first pages alone had 200. */
+const MOST_TABLES_KIB = 256;

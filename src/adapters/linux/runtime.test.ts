@@ -10,8 +10,8 @@ const other: Runtime = {
   ...node,
   memoryClassesMiB: [96, 160],
   zygote(files, memoryClassMiB) {
-    const { file, arguments: more, environment } = node.zygote(files, memoryClassMiB);
-    return { file, arguments: [`--stack-trace-limit=${memoryClassMiB}`, ...more], environment };
+    const { arguments: more, ...program } = node.zygote(files, memoryClassMiB);
+    return { ...program, arguments: [`--stack-trace-limit=${memoryClassMiB}`, ...more] };
   },
   saysOutOfMemory: (output) => output.includes('no room left'),
 };

@@ -19,4 +19,6 @@ export type Program = {
   readonly file: string;
   readonly arguments: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** A shared library that is mapped before all others. It is no harm where that can't be. */
+  readonly library: Buffer;
 };

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { writeSync } from 'node:fs';
 import { HearthError } from '../../kernel/mod.ts';
 import type { Log } from '../../kernel/mod.ts';
 import { RECORD } from '../../../runtimes/node/ladder.ts';
@@ -16,6 +17,9 @@ export type ZygoteOptions = {
   readonly memoryClassMiB: number;
   readonly log: Log;
 };
+
+/** By its descriptor in the new process; at the address that the library asks for. */
+const PRELOAD = { LD_PRELOAD: '/proc/self/fd/4', LD_USE_LOAD_BIAS: '1' };
 
 /** A booted runtime, waiting to be forked. Ends with this process. */
 export class Zygote {
@@ -45,12 +49,14 @@ export class Zygote {
     };
     this.#control = new Control({ onRecord: (record) => void (record.kind === RECORD.ready && ready.resolve()), onClosed: lost });
     const program = runtime.zygote(files, memoryClassMiB);
+    const library = inMemory(program.library);
     this.#process = spawn(program.file, [...program.arguments, String(process.pid)], {
-      stdio: ['ignore', 'ignore', 'pipe', this.#control.far],
-      env: program.environment,
+      stdio: ['ignore', 'ignore', 'pipe', this.#control.far, library ?? 'ignore'],
+      env: library === undefined ? program.environment : { ...program.environment, ...PRELOAD },
       cwd: '/',
     });
     libc.close(this.#control.far);
+    if (library !== undefined) libc.close(library);
     this.#process.on('error', (error) => (output += error.message));
     this.#process.stderr!.on('data', (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-4096);
@@ -81,4 +87,13 @@ export class Zygote {
     this.#process.kill('SIGKILL');
     await gone;
   }
+}
+
+/** A descriptor of a file without a name; undefined where there are none. */
+function inMemory(bytes: Buffer): number | undefined {
+  const MFD_CLOEXEC = 1;
+  const fd = libc.memfd_create('library', MFD_CLOEXEC);
+  if (fd === -1) return undefined;
+  writeSync(fd, bytes);
+  return fd;
 }
