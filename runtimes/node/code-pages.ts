@@ -15,13 +15,21 @@ const ENTRIES = Number(HUGE_BYTES / PAGE_BYTES);
 /** Of the pages of a huge one so many must be in use already: it takes memory of its own, once per zygote. */
 const IN_USE = ENTRIES / 2;
 
+const PROT_NONE = 0;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const PROT_EXEC = 4;
+const MAP_SHARED = 0x01;
+const MAP_PRIVATE = 0x02;
+const MAP_FIXED = 0x10;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const MREMAP_MAYMOVE_FIXED = 3;
-const MADV_HUGEPAGE = 14n;
 const MADV_COLLAPSE = 25n;
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const F_ADD_SEALS = 1033;
+/** F_SEAL_SEAL, _SHRINK, _GROW and _WRITE. */
+const ALL_SEALS = 0x1 | 0x2 | 0x4 | 0x8;
 
 /** Before there are other threads at work; code that lies elsewhere does the moving. */
 export function useHugePages(): void {
@@ -62,16 +70,34 @@ function presentPages(pages: number, at: bigint): number {
 
 /** A copy takes the place of the original; in one step, for whoever runs in it. */
 function move(from: bigint, bytes: bigint): void {
-  const reserved = libc.mmap(0n, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
+  const reserved = libc.mmap(0n, bytes + HUGE_BYTES, PROT_NONE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
   if (reserved === -1n) return;
-  const copy = alignUp(reserved);
-  const huge = advise(copy, bytes, MADV_HUGEPAGE) === 0 && (libc.memcpy(copy, from, bytes), advise(copy, bytes, MADV_COLLAPSE) === 0);
+  const place = alignUp(reserved);
   const moved =
-    huge && libc.mprotect(copy, bytes, PROT_READ | PROT_EXEC) === 0 && libc.mremap(copy, bytes, bytes, MREMAP_MAYMOVE_FIXED, from) === from;
-  if (copy > reserved) libc.munmap(reserved, copy - reserved);
-  if (!moved) libc.munmap(copy, bytes);
+    mapCopy(from, bytes, place) &&
+    advise(place, bytes, MADV_COLLAPSE) === 0 &&
+    libc.mremap(place, bytes, bytes, MREMAP_MAYMOVE_FIXED, from) === from;
+  if (place > reserved) libc.munmap(reserved, place - reserved);
+  if (!moved) libc.munmap(place, bytes);
   const end = reserved + bytes + HUGE_BYTES;
-  if (end > copy + bytes) libc.munmap(copy + bytes, end - copy - bytes);
+  if (end > place + bytes) libc.munmap(place + bytes, end - place - bytes);
+}
+
+/** Nobody can write to the file any more, whatever becomes of the mapping. */
+function mapCopy(from: bigint, bytes: bigint, place: bigint): boolean {
+  const file = libc.memfd_create('code', MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (file === -1) return false;
+  try {
+    if (libc.ftruncate(file, bytes) !== 0) return false;
+    const writable = libc.mmap(0n, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0n);
+    if (writable === -1n) return false;
+    libc.memcpy(writable, from, bytes);
+    libc.munmap(writable, bytes);
+    if (libc.fcntl(file, F_ADD_SEALS, ALL_SEALS) !== 0) return false;
+    return libc.mmap(place, bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, file, 0n) === place;
+  } finally {
+    libc.close(file);
+  }
 }
 
 const alignUp = (address: bigint): bigint => ((address + HUGE_BYTES - 1n) / HUGE_BYTES) * HUGE_BYTES;
