@@ -74,6 +74,17 @@ export function setLogStore(scopes: AsyncLocalStorage<LogScope>): void {
   store = scopes;
 }
 
+/** Writes lines of each kind: the first ones set up the time zone, and what formats. */
+export function rehearseConsole(to: Channel, rounds: number): void {
+  const before = channel;
+  channel = to;
+  for (let round = 0; round < rounds; round++) {
+    emit(2, ['%s', 'text']);
+    emit(2, ['text', { round }]);
+  }
+  channel = before;
+}
+
 /** The line that Lambda writes when an invocation or the init fails. */
 export function logError(label: string, thrown: unknown): void {
   try {

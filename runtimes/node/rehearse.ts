@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { Channel, HEAD_BYTES, KIND } from './channel.ts';
-import { forgetInvocation } from './console.ts';
+import { forgetInvocation, rehearseConsole } from './console.ts';
 import { functionFacts } from './context.ts';
 import { ending } from './ending.ts';
 import { RECORD } from './ladder.ts';
@@ -41,6 +41,7 @@ export async function rehearse(): Promise<void> {
     await invokeRepeatedly(await loadHandler(here, `${name}.handler`), ROUNDS);
   }
   await invokeRepeatedly(waits, WAITING_ROUNDS);
+  writeLines();
   sendAndReceive();
   Object.assign(ending, { exit, fault, idle });
   forgetInvocation();
@@ -65,6 +66,13 @@ async function invokeRepeatedly(handler: Handler, rounds: number): Promise<void>
   const birth = { begunMs: machineMs(), forkedMs: machineMs(), readyMs: machineMs(), eventMs: 0 };
   serve(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve(), loopAlive, birth });
   await done.promise;
+  libc.close(host);
+  libc.close(sandbox);
+}
+
+function writeLines(): void {
+  const [host, sandbox] = socketPair();
+  rehearseConsole(new Channel(sandbox), ROUNDS);
   libc.close(host);
   libc.close(sandbox);
 }

@@ -6,6 +6,7 @@ import { detachShared } from './detach.ts';
 import { replaceShared } from './descriptors.ts';
 import { enterGroups } from './groups.ts';
 import { libc, pinned } from './libc.ts';
+import { fillGaps } from './malloc.ts';
 import { loopAlive } from './loop.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
 import type { Message } from './messages.ts';
@@ -165,7 +166,10 @@ function forkOnCommand(keeper: number): InstanceOrder {
       for (let i = 0; i < given.length; i++) libc.close(given[i]!);
       // What init left in the young generation would be copied by the first collection of every child; the first one is awaited already.
       // Later it is what forking leaves, which V8 by itself would let grow.
-      if (forks++ % COLLECTED_AFTER === 0) collectGarbage('minor');
+      if (forks++ % COLLECTED_AFTER === 0) {
+        collectGarbage('minor');
+        fillGaps();
+      }
     } else if (order.do === 'reap' && libc.waitpid(order.pid, status.buffer, 0) === order.pid) {
       sendRecord(keeper, RECORD.reaped, order.pid, statusWord[0]);
     }

@@ -22,6 +22,7 @@ import { ownRandomness } from './uniqueness.ts';
 import { rehearse } from './rehearse.ts';
 import { fitWorkers } from './workers.ts';
 import { compactHeap } from './layout.ts';
+import { fillGaps } from './malloc.ts';
 import { useHugePages } from './code-pages.ts';
 import { direct } from './direct.ts';
 import { useNative } from './native.ts';
@@ -30,7 +31,8 @@ const COMMANDS = 3;
 /** In place of a descriptor. */
 const NONE = -1;
 
-await main();
+// Not awaited: the module would end, and Node do what it does when a program is loaded, where `main` ends, in each instance.
+void main();
 
 async function main(): Promise<void> {
   libc.prctl(36, 1n, 0n, 0n, 0n); // PR_SET_CHILD_SUBREAPER: orphaned keepers come here
@@ -44,6 +46,7 @@ async function main(): Promise<void> {
   await rehearse();
   compactHeap();
   useHugePages();
+  fillGaps();
   rememberConditions();
   rememberShared();
   sendRecord(COMMANDS, RECORD.ready);
