@@ -1,46 +1,49 @@
 /**
  * The C library's heap, as children find it. Between what is in use lie thousands of small gaps, and the C library keeps its lists of them in the
- * gaps themselves: a child that takes a few dozen of them, or has them merged, copies a page for nearly each. So all gaps are taken, by nobody,
+ * gaps themselves: a child that takes a few dozen of them, or has them merged, copies a page for nearly each. So all gaps are taken, for good,
  * and what a child asks for lies side by side behind them. Their memory stays shared.
  */
 import { libc } from './libc.ts';
 
 /** More than a gap has, less than what is mapped by itself. */
-const LARGEST = 64 * 1024;
-/** What the C library gives at least. */
-const SMALLEST = 24;
+const LARGE = 64 * 1024;
+/** In front of each block. */
+const HEAD_BYTES = 8;
+/** What the C library cuts off at least, with the head. */
+const SMALLEST = 32;
 /** Blocks next to each other come from one place that is larger than them all. */
 const IN_A_ROW = 4;
 /** Of each size: more would be no gaps. */
 const MOST = 20_000;
+const MOST_LARGE = 256;
 
-const toNumber: (value: unknown) => number = Number;
+// A template does this too, after user code: nothing is called that it could have changed.
+const toNumber: (value: bigint) => number = Number;
+const toBigInt: (value: number) => bigint = BigInt;
+const large = new Float64Array(MOST_LARGE);
 
-/** Bytes that were taken. Nothing of user code's is called: a template does this too. */
+/** Once in a process, which loses what it takes. Bytes. */
 export function fillGaps(): number {
-  const edge = findEdge();
-  let taken = 0;
-  if (edge === 0) return taken;
-  for (let size = LARGEST / 2; size >= SMALLEST; size = smaller(size)) {
-    for (let i = 0; i < MOST; i++) {
-      const at = toNumber(libc.malloc(BigInt(size)));
-      if (at === 0 || at >= edge) break;
-      taken += size;
-    }
+  let count = 0;
+  let edge = 0;
+  for (let row = 0; count < MOST_LARGE && edge === 0; count++) {
+    const at = (large[count] = take(LARGE));
+    row = count > 0 && at === large[count - 1]! + LARGE ? row + 1 : 0;
+    if (row === IN_A_ROW) edge = at;
   }
+  let taken = 0;
+  for (let size = LARGE / 2; size >= SMALLEST; size = smaller(size)) {
+    for (let i = 0; i < MOST && liesBefore(take(size), edge); i++) taken += size;
+  }
+  for (let i = 0; i < count; i++) libc.free(toBigInt(large[i]!));
   return taken;
 }
 
-const smaller = (size: number): number => (size > 1024 ? size / 2 : size > SMALLEST && size < SMALLEST + 16 ? SMALLEST : size - 16);
+/** `size`: with the head. */
+const take = (size: number): number => toNumber(libc.malloc(toBigInt(size - HEAD_BYTES)));
 
-/** Behind it nothing is in use. 0: it was not found. */
-function findEdge(): number {
-  let row = 0;
-  for (let i = 0, last = 0; i < MOST; i++) {
-    const at = toNumber(libc.malloc(BigInt(LARGEST)));
-    row = at === last + LARGEST + 16 ? row + 1 : 0;
-    if (row === IN_A_ROW) return at;
-    last = at;
-  }
-  return 0;
-}
+/** 0: there was no memory, or no edge was found. */
+const liesBefore = (at: number, edge: number): boolean => at !== 0 && at < edge;
+
+/** The C library's sizes are 16 apart, where there are many of each. */
+const smaller = (size: number): number => (size > 1024 ? size / 2 : size - 16);

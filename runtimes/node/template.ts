@@ -166,10 +166,8 @@ function forkOnCommand(keeper: number): InstanceOrder {
       for (let i = 0; i < given.length; i++) libc.close(given[i]!);
       // What init left in the young generation would be copied by the first collection of every child; the first one is awaited already.
       // Later it is what forking leaves, which V8 by itself would let grow.
-      if (forks++ % COLLECTED_AFTER === 0) {
-        collectGarbage('minor');
-        fillGaps();
-      }
+      if (forks % COLLECTED_AFTER === 0) collectGarbage('minor');
+      if (forks++ === 0) fillGaps();
     } else if (order.do === 'reap' && libc.waitpid(order.pid, status.buffer, 0) === order.pid) {
       sendRecord(keeper, RECORD.reaped, order.pid, statusWord[0]);
     }
