@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { closeAfter } from './closing.ts';
+import { temporaryDirectory } from './temporary.ts';
 
 /** What tests of this source, run by node:test in a process of their own, print, without what node:test says of times and places. */
 function ran(t: TestContext, source: string): string {
-  const directory = mkdtempSync(join(tmpdir(), 'hearth-closing-'));
-  closeAfter(t, () => rmSync(directory, { recursive: true }));
+  const directory = temporaryDirectory(t);
   const file = join(directory, 'some.test.mjs');
   const closing = JSON.stringify(new URL('./closing.ts', import.meta.url).href);
   const say = `const say = (word) => () => void console.log('said ' + word); const fail = (word) => async () => { say(word)(); throw new Error(word + ' fails'); };`;

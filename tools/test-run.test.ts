@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as wait } from 'node:timers/promises';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { closeAfter, killAfter } from '../test/closing.ts';
+import { killAfter } from '../test/closing.ts';
+import { temporaryDirectory } from '../test/temporary.ts';
 import { readProcesses } from './processes.ts';
 import type { Limits } from './test-run.ts';
 
@@ -24,8 +24,7 @@ const TEST = `import { test } from 'node:test';`;
 
 /** What a run of these files ends with: its exit code, what it said, whether what the files have started is gone. */
 async function run(t: TestContext, files: Readonly<Record<string, string>>, limits: Partial<Limits>) {
-  const directory = mkdtempSync(join(tmpdir(), 'hearth-test-run-'));
-  closeAfter(t, () => rmSync(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   mkdirSync(join(directory, 'some'));
   const names = Object.keys(files).map((name) => `some/${name}.test.mjs`);
   for (const [i, source] of Object.values(files).entries()) writeFileSync(join(directory, names[i]!), source);

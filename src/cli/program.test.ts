@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../../test/closing.ts';
+import { temporaryDirectory } from '../../test/temporary.ts';
 
 const BIN = join(import.meta.dirname, '../../bin/hearth.mjs');
 
@@ -162,7 +162,7 @@ test('requests are signed when there is a key, and half a key is refused', async
 });
 
 test('init writes a project and never over anything', async (t) => {
-  const cwd = await temporaryDirectory(t);
+  const cwd = temporaryDirectory(t);
   for (const template of ['node', 'stream']) {
     const result = await hearth(['init', `my-${template}`, '--template', template, '--json'], { cwd });
     assert.equal(result.code, 0, result.stderr);
@@ -225,10 +225,4 @@ async function serve(t: TestContext, answer: (request: IncomingMessage) => Answe
   };
   closeAfter(t, close);
   return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests, close };
-}
-
-async function temporaryDirectory(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-cli-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
-  return directory;
 }

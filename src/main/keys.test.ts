@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { closeAfter } from '../../test/closing.ts';
+import { temporaryDirectory } from '../../test/temporary.ts';
 import { openKeys } from './keys.ts';
 
 test('keys are there again at the next opening, sealed with a key file of their own', async (t) => {
-  const dataDirectory = join(await mkdtemp(join(tmpdir(), 'hearth-keys-')), 'data');
-  closeAfter(t, () => rm(join(dataDirectory, '..'), { recursive: true, force: true }));
+  const dataDirectory = join(temporaryDirectory(t), 'data');
   const first = await openKeys({ dataDirectory });
   const key = await first.create({ description: 'ci' });
   await assert.rejects(openKeys({ dataDirectory }), { code: 'DataDirectoryLocked' });
@@ -25,8 +23,7 @@ test('keys are there again at the next opening, sealed with a key file of their 
 });
 
 test('a key that is lost, damaged or another one is refused, and nothing changes; put back it opens', async (t) => {
-  const dataDirectory = join(await mkdtemp(join(tmpdir(), 'hearth-keys-')), 'data');
-  closeAfter(t, () => rm(join(dataDirectory, '..'), { recursive: true, force: true }));
+  const dataDirectory = join(temporaryDirectory(t), 'data');
   const file = join(dataDirectory, 'sealing.key');
   const elsewhere = join(dataDirectory, '..', 'elsewhere.key');
   const made = await openKeys({ dataDirectory });

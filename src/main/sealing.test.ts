@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { createCipheriv } from 'node:crypto';
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { closeAfter } from '../../test/closing.ts';
+import { temporaryDirectory } from '../../test/temporary.ts';
 import { SqliteStore } from '../adapters/sqlite/mod.ts';
 import { openAccessKeys } from '../api/door/mod.ts';
 import { Functions, createFunction, publishVersion, updateConfiguration } from '../control/mod.ts';
@@ -19,8 +18,7 @@ const settings = { runtime: 'nodejs22.x', handler: 'index.handler', role: 'r', e
 const unusable = { name: 'HearthError', code: 'SealingKeyUnusable' };
 
 async function place(t: TestContext) {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-seal-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   const keyFile = join(directory, 'sealing.key');
   return {
     directory,

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { closeAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { Fixture, ROLE } from './lambda/fixture.ts';
 
 const run = promisify(execFile);
@@ -39,19 +37,13 @@ const skipWithout = async (command: string, args: readonly string[]): Promise<st
   }
 };
 
-async function directoryFor(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-cli-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
-
 describe('other clients of the Lambda API', () => {
   const lambda = new Fixture();
 
   test('the aws command creates, shows, invokes, updates, lists and deletes', async (t) => {
     const missing = await skipWithout('aws', ['--version']);
     if (missing) return t.skip(missing);
-    const directory = await directoryFor(t);
+    const directory = temporaryDirectory(t);
     const zip = join(directory, 'code.zip');
     const out = join(directory, 'out.json');
     await writeFile(zip, lambda.zip);
@@ -96,7 +88,7 @@ describe('other clients of the Lambda API', () => {
   test('boto3 creates, invokes, waits and sees typed errors', async (t) => {
     const missing = await skipWithout(PYTHON, ['-c', 'import boto3']);
     if (missing) return t.skip(missing);
-    const directory = await directoryFor(t);
+    const directory = temporaryDirectory(t);
     const zip = join(directory, 'code.zip');
     await writeFile(zip, lambda.zip);
     const script = `

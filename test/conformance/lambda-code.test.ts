@@ -1,11 +1,10 @@
 /** Packages are kept exactly as long as something needs them. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { closeAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { openPackages } from '../../src/adapters/packages/mod.ts';
 import { SimBlobs, SimFunctionLogs, SimStore } from '../../src/adapters/simulated/mod.ts';
 import { createFunction, deleteFunction, Functions, publishVersion, updateCode } from '../../src/control/mod.ts';
@@ -22,8 +21,7 @@ const seal = createSeal([systemRandom.bytes(32)], systemRandom);
 const settings = { runtime: 'nodejs24.x', handler: 'index.handler', role: ROLE };
 
 async function setUp(t: TestContext, engine: Engine = createInProcessEngine()) {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-code-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   const disk = new Map<string, Buffer>();
   const blobs = await SimBlobs.open({ disk });
   const code = await openPackages({ directory, blobs });

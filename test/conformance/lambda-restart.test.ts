@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { openPackages } from '../../src/adapters/packages/mod.ts';
 import { SimBlobs, SimStore } from '../../src/adapters/simulated/mod.ts';
 import type { SimBlobsDisk, SimStoreDisk, SimStoreOptions } from '../../src/adapters/simulated/mod.ts';
@@ -33,8 +31,7 @@ const newDisks = (): Disks => ({ store: { revision: 0, records: new Map() }, blo
 
 /** Functions as after a start: over what the disks hold, with nothing unpacked yet. */
 async function start(t: TestContext, disks: Disks, fault?: SimStoreOptions['fault']): Promise<Functions> {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-restart-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   const blobs = await SimBlobs.open({ disk: disks.blobs });
   const code = await openPackages({ directory, blobs });
   closeAfter(t, () => code.close());

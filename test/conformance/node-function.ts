@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { silentLog, systemClock, systemRandom } from '../../src/kernel/mod.ts';
 import type { Exit, Flow, Instance, InvocationEnd, SandboxSpec, Template } from '../../src/ports/mod.ts';
 import { FormEvent } from '../../src/protocol/mod.ts';
@@ -43,8 +43,7 @@ export type Booted = {
 
 /** Sandboxes of plain processes that end with the test. */
 export async function openSpawn(t: TestContext): Promise<{ sandboxes: SpawnSandboxes; directory: string }> {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-spawn-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   const sandboxes = await SpawnSandboxes.open({ directory: join(directory, 'run'), log: silentLog, clock: systemClock });
   closeAfter(t, () => sandboxes.close());
   return { sandboxes, directory };

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
 import { closeAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { Channel, HEAD_BYTES, KIND, MAX_PAYLOAD_BYTES } from '../../runtimes/node/channel.ts';
 import { LEVELS, MAX_LOG_BYTES } from '../../runtimes/node/console.ts';
 import { LIMITS } from '../../src/kernel/mod.ts';
@@ -21,8 +21,7 @@ test('the runtime and the host agree on the protocol', () => {
 });
 
 function scratch(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'hearth-channel-'));
-  closeAfter(t, () => rmSync(directory, { recursive: true }));
+  const directory = temporaryDirectory(t);
   return join(directory, 'bytes');
 }
 

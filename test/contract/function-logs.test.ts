@@ -1,12 +1,12 @@
+import { temporaryDirectory } from '../temporary.ts';
 import { FileFunctionLogs } from '../../src/adapters/files/mod.ts';
 import { SimFunctionLogs } from '../../src/adapters/simulated/mod.ts';
 import type { SimLogsDisk } from '../../src/adapters/simulated/mod.ts';
 import { systemClock } from '../../src/kernel/mod.ts';
 import { functionLogsContract } from './function-logs.ts';
-import { temporaryDirectory } from './temporary.ts';
 
 functionLogsContract('FileFunctionLogs', async (t) => {
-  const directory = await temporaryDirectory(t);
+  const directory = temporaryDirectory(t);
   return { open: () => FileFunctionLogs.open({ directory, clock: systemClock }) };
 });
 

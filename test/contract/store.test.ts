@@ -1,12 +1,12 @@
 import { join } from 'node:path';
+import { temporaryDirectory } from '../temporary.ts';
 import { SimStore } from '../../src/adapters/simulated/mod.ts';
 import type { SimStoreDisk } from '../../src/adapters/simulated/mod.ts';
 import { SqliteStore } from '../../src/adapters/sqlite/mod.ts';
 import { storeContract } from './store.ts';
-import { temporaryDirectory } from './temporary.ts';
 
 storeContract('SqliteStore', async (t) => {
-  const path = join(await temporaryDirectory(t), 'store.db');
+  const path = join(temporaryDirectory(t), 'store.db');
   return { open: () => SqliteStore.open({ path }) };
 });
 

@@ -3,13 +3,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { launchAs } from './users.ts';
 import type { User } from './users.ts';
 
@@ -32,7 +31,7 @@ export type Platform = {
 
 /** `user`: whom it runs as, if not as the tests themselves. */
 export async function startPlatform(t: TestContext, args: readonly string[] = [], data?: string, user?: User): Promise<Platform> {
-  const directory = data ?? (await temporaryDirectory(t));
+  const directory = data ?? temporaryDirectory(t);
   const all = [BIN, 'up', '--port', '0', '--data', directory, '--json', ...args];
   const own = { command: process.execPath, args: all, home: process.env['HOME'] };
   const launch = user ? await launchAs(t, user, { tree: ROOT, command: process.execPath, args: all, directory }) : own;
@@ -82,12 +81,6 @@ export async function runHearth(
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   const [code] = await closed;
   return { code, stdout, stderr };
-}
-
-export async function temporaryDirectory(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-e2e-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
-  return directory;
 }
 
 /** A function URL in the form that needs no name resolution. */

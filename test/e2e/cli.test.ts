@@ -8,7 +8,8 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { killAfter } from '../closing.ts';
-import { ROOT, pathForm, runHearth, startPlatform, temporaryDirectory } from './cli-platform.ts';
+import { temporaryDirectory } from '../temporary.ts';
+import { ROOT, pathForm, runHearth, startPlatform } from './cli-platform.ts';
 
 type Deployed = { readonly name: string; readonly url: string; readonly changed: readonly string[] };
 type Entry = { readonly text: string; readonly requestId?: string };
@@ -16,7 +17,7 @@ type Entry = { readonly text: string; readonly requestId?: string };
 for (const driver of ['auto', 'spawn']) {
   test(`from init to delete with --driver ${driver}`, async (t) => {
     const platform = await startPlatform(t, ['--driver', driver]);
-    const cwd = await temporaryDirectory(t);
+    const cwd = temporaryDirectory(t);
     assert.equal((await runHearth(['init', 'hello'], { cwd })).code, 0);
 
     const created = await platform.json<Deployed>(['deploy', 'hello'], { cwd });
@@ -77,7 +78,7 @@ for (const driver of ['auto', 'spawn']) {
 
 test('the streaming template streams', async (t) => {
   const platform = await startPlatform(t);
-  const cwd = await temporaryDirectory(t);
+  const cwd = temporaryDirectory(t);
   await runHearth(['init', 'count', '--template', 'stream'], { cwd });
   const { url } = await platform.json<Deployed>(['deploy', 'count'], { cwd });
   const answer = await fetch(pathForm(platform, url));
@@ -87,7 +88,7 @@ test('the streaming template streams', async (t) => {
 
 test('a failing function ends invoke with code 4, and its stack trace shows the TypeScript source', async (t) => {
   const platform = await startPlatform(t);
-  const cwd = await temporaryDirectory(t);
+  const cwd = temporaryDirectory(t);
   await runHearth(['init', 'broken'], { cwd });
   await writeFile(
     join(cwd, 'broken/index.ts'),
@@ -120,7 +121,7 @@ test('a followed log shows what is logged from then on', async (t) => {
 });
 
 test('what was deployed is there again after the platform was killed', async (t) => {
-  const data = join(await temporaryDirectory(t), 'data');
+  const data = join(temporaryDirectory(t), 'data');
   const first = await startPlatform(t, [], data);
   const { url } = await first.json<Deployed>(['deploy', 'examples/hello']);
   assert.equal(await first.stop('SIGKILL'), 'SIGKILL');
@@ -130,7 +131,7 @@ test('what was deployed is there again after the platform was killed', async (t)
 });
 
 test('with --auth the first key is made while the platform is down, and opens the door', async (t) => {
-  const data = join(await temporaryDirectory(t), 'data');
+  const data = join(temporaryDirectory(t), 'data');
   const key = JSON.parse((await runHearth(['keys', 'create', '--data', data, '--description', 'first', '--json'])).stdout) as {
     accessKeyId: string;
     secretAccessKey: string;
@@ -167,7 +168,7 @@ test('a second platform on the same data, a taken port and an open address are r
   const up = (...args: string[]) => runHearth(['up', '--json', ...args]);
   const code = async (...args: string[]) => JSON.parse((await up(...args)).stderr.trim().split('\n').at(-1)!).error.code as string;
   assert.equal(await code('--port', '0', '--data', platform.data), 'DataDirectoryLocked');
-  const other = await temporaryDirectory(t);
+  const other = temporaryDirectory(t);
   assert.equal(await code('--port', new URL(platform.url).port, '--data', other), 'AddressInUse');
   assert.equal(await code('--port', '0', '--host', '0.0.0.0', '--data', other), 'ListenRefused');
   assert.equal(await code('--port', 'many', '--data', other), 'BadUsage');
@@ -175,7 +176,7 @@ test('a second platform on the same data, a taken port and an open address are r
 
 test('a platform that drains is ended at once by a second signal', async (t) => {
   const platform = await startPlatform(t);
-  const cwd = await temporaryDirectory(t);
+  const cwd = temporaryDirectory(t);
   await runHearth(['init', 'slow'], { cwd });
   await writeFile(
     join(cwd, 'slow/index.ts'),

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { closeAfter, killAfter } from '../closing.ts';
+import { killAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { FileBlobs, openDataDirectory } from '../../src/adapters/files/mod.ts';
 import { SqliteStore } from '../../src/adapters/sqlite/mod.ts';
 import type { Acknowledged } from './durability-child.ts';
@@ -19,7 +19,7 @@ const ROUNDS = 20;
 const CHILD = fileURLToPath(new URL('./durability-child.ts', import.meta.url));
 
 test(`nothing acknowledged is lost, and nothing half done is seen, over ${ROUNDS} times of kill -9`, async (t) => {
-  const path = temporary(t);
+  const path = temporaryDirectory(t);
   const known = new Known();
   for (let round = 0; round < ROUNDS; round++) {
     // From the very start of the process to well into its work.
@@ -33,7 +33,7 @@ test(`nothing acknowledged is lost, and nothing half done is seen, over ${ROUNDS
 });
 
 test('a second process is refused while the first lives, with directory and pid, and let in as soon as the first is killed', async (t) => {
-  const path = temporary(t);
+  const path = temporaryDirectory(t);
   const first = start(t, path, 0);
   await first.nextLine();
   const second = start(t, path, 1);
@@ -139,10 +139,4 @@ function start(t: TestContext, path: string, round: number) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exit = once(child, 'exit');
   return { process: child, exit, nextLine: async (): Promise<string | undefined> => (await lines.next()).value };
-}
-
-function temporary(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'hearth-test-'));
-  closeAfter(t, () => rmSync(path, { recursive: true, force: true }));
-  return path;
 }

@@ -18,7 +18,8 @@ import {
   UntagResourceCommand,
 } from '@aws-sdk/client-lambda';
 import { closeAfter } from '../closing.ts';
-import { runHearth, startPlatform, temporaryDirectory } from './cli-platform.ts';
+import { temporaryDirectory } from '../temporary.ts';
+import { runHearth, startPlatform } from './cli-platform.ts';
 import { eventually, functionOf, startIsolated, zipOf } from './platform.ts';
 import type { Isolated } from './platform.ts';
 
@@ -237,7 +238,7 @@ test("the platform's own API is there to invoke, and to change only what was gra
 });
 
 test('with --auth a function still invokes without a signature, and may do no more', async (t) => {
-  const data = join(await temporaryDirectory(t), 'data');
+  const data = join(temporaryDirectory(t), 'data');
   const made = await runHearth(['keys', 'create', '--data', data, '--json']);
   const key = JSON.parse(made.stdout) as { accessKeyId: string; secretAccessKey: string };
   const platform = await startPlatform(t, ['--auth'], data);

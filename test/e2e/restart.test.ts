@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { temporaryDirectory } from './cli-platform.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { descendants, footprint, isAlive } from './footprint.ts';
 import { eventually, startIsolated } from './platform.ts';
 import type { Isolated } from './platform.ts';
@@ -12,7 +12,7 @@ const CLIENTS = 4;
 const NAMES_PER_CLIENT = 3;
 
 test(`nothing acknowledged is lost over ${ROUNDS} times of kill -9 while clients deploy`, { timeout: 180_000 }, async (t) => {
-  const data = await temporaryDirectory(t);
+  const data = temporaryDirectory(t);
   const clients = Array.from({ length: CLIENTS }, (_, index) => new Client(index));
   for (let round = 0; round < ROUNDS; round++) {
     const isolated = await startIsolated(t, data);

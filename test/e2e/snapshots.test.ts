@@ -3,7 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
-import { startPlatform, temporaryDirectory } from './cli-platform.ts';
+import { temporaryDirectory } from '../temporary.ts';
+import { startPlatform } from './cli-platform.ts';
 
 const skip = process.platform === 'linux' ? false : 'the fork ladder needs Linux';
 
@@ -16,7 +17,7 @@ type Configuration = {
 
 test('what keeps a function from being forked is told by the API, the log and the command, with its place', { skip }, async (t) => {
   const platform = await startPlatform(t, ['--driver', 'linux']);
-  const cwd = await temporaryDirectory(t);
+  const cwd = temporaryDirectory(t);
   await mkdir(join(cwd, 'cleans'));
   await writeFile(join(cwd, 'cleans/hearth.json'), JSON.stringify({ name: 'cleans', url: false }));
   await writeFile(

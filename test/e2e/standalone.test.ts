@@ -1,10 +1,8 @@
 /** The whole platform in this process, on real files, sockets and function processes, through the SDK and plain HTTP. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -19,6 +17,7 @@ import {
   UpdateFunctionCodeCommand,
 } from '@aws-sdk/client-lambda';
 import { closeAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { FileBlobs } from '../../src/adapters/files/mod.ts';
 import { silentLog } from '../../src/kernel/mod.ts';
 import { openKeys, startStandalone } from '../../src/main/mod.ts';
@@ -28,14 +27,10 @@ import { zipBytes } from '../../src/adapters/packages/zip-bytes.testing.ts';
 
 const HELLO = `export const handler = async (event) => ({ statusCode: 200, headers: { 'content-type': 'text/plain' }, body: 'hello from ' + (event.rawPath ?? event.name) });`;
 
-async function temporary(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-standalone-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
-  return join(directory, 'data');
-}
+const dataDirectoryOf = (t: TestContext): string => join(temporaryDirectory(t), 'data');
 
 async function start(t: TestContext, options: Partial<StandaloneOptions> = {}): Promise<Standalone> {
-  const dataDirectory = options.dataDirectory ?? (await temporary(t));
+  const dataDirectory = options.dataDirectory ?? dataDirectoryOf(t);
   const hearth = await startStandalone({
     host: '127.0.0.1',
     port: 0,
@@ -109,7 +104,7 @@ test('a function is deployed, answers at its URL and by invoke, is changed, and 
 });
 
 test('what was deployed is there after a new start', async (t) => {
-  const dataDirectory = await temporary(t);
+  const dataDirectory = dataDirectoryOf(t);
   const first = await start(t, { dataDirectory });
   const url = await deploy(sdk(t, first), HELLO);
   await first.close();
@@ -134,7 +129,7 @@ test('a streaming function answers in parts, with the head it has chosen', async
 });
 
 test('the packages of what was deleted are gone after a new start, those in use are not', async (t) => {
-  const dataDirectory = await temporary(t);
+  const dataDirectory = dataDirectoryOf(t);
   const first = await start(t, { dataDirectory });
   const client = sdk(t, first);
   const url = await deploy(client, HELLO);
@@ -162,7 +157,7 @@ test('closing lets what runs come to its end', async (t) => {
 });
 
 test('with authentication only signed requests are taken, by SDK, CLI and at function URLs', async (t) => {
-  const dataDirectory = await temporary(t);
+  const dataDirectory = dataDirectoryOf(t);
   const keys = await openKeys({ dataDirectory });
   const key = await keys.create();
   await keys.close();
@@ -203,7 +198,7 @@ test('without authentication a foreign page gets nothing', async (t) => {
 });
 
 test('a start that fails says why and leaves nothing open', async (t) => {
-  const dataDirectory = await temporary(t);
+  const dataDirectory = dataDirectoryOf(t);
   const hearth = await start(t);
   const options = { dataDirectory, host: '127.0.0.1', port: 0, auth: false, driver: 'spawn', log: silentLog } as const;
   await assert.rejects(startStandalone({ ...options, host: '0.0.0.0' }), { code: 'ListenRefused' });

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { runHearth, startPlatform, temporaryDirectory } from './cli-platform.ts';
+import { temporaryDirectory } from '../temporary.ts';
+import { runHearth, startPlatform } from './cli-platform.ts';
 import type { Platform } from './cli-platform.ts';
 
 type Start = {
@@ -21,8 +22,8 @@ const SLOW = `export const handler = async ({ ms = 0 }) => {
 `;
 
 test('each start is recorded with its reason and its steps: boot, warm, fork, and all of them after a restart', async (t) => {
-  const data = join(await temporaryDirectory(t), 'data');
-  const cwd = await temporaryDirectory(t);
+  const data = join(temporaryDirectory(t), 'data');
+  const cwd = temporaryDirectory(t);
   await runHearth(['init', 'slow'], { cwd });
   await writeFile(join(cwd, 'slow/index.ts'), SLOW);
   const first = await startPlatform(t, [], data);

@@ -1,9 +1,8 @@
 /** Whom a platform runs as: whoever runs the tests, and where that is root, also a user without rights. */
-import { chown, chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chown, chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { closeAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
 
 export type User = 'root' | 'an ordinary user';
 
@@ -26,8 +25,7 @@ export async function launchAs(
 ): Promise<Launch> {
   if (user === 'root' || !root) return { command, args, home: process.env['HOME'] ?? directory };
   await chown(directory, ORDINARY_ID, ORDINARY_ID);
-  const above = await mkdtemp(join(tmpdir(), 'hearth-tree-'));
-  closeAfter(t, () => rm(above, { recursive: true, force: true }));
+  const above = temporaryDirectory(t);
   await chmod(above, 0o755);
   const place = join(above, 'tree');
   const home = join(above, 'home');

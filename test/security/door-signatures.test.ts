@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { closeAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
 import { credentialScope, signRequest, signature, signingKey, writeTimestamp } from '../../src/protocol/mod.ts';
-import { runHearth, startPlatform, temporaryDirectory } from '../e2e/cli-platform.ts';
+import { runHearth, startPlatform } from '../e2e/cli-platform.ts';
 import { wire } from './wire.ts';
 
 type Key = { readonly accessKeyId: string; readonly secretAccessKey: string };
@@ -16,7 +17,7 @@ const KEYS = '/_hearth/keys';
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 test('signatures that are none', { timeout: 120_000 }, async (t) => {
-  const data = await temporaryDirectory(t);
+  const data = temporaryDirectory(t);
   const made = await runHearth(['keys', 'create', '--data', data, '--json']);
   assert.equal(made.code, 0, made.stderr);
   const key = JSON.parse(made.stdout) as Key;

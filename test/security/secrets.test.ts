@@ -9,8 +9,9 @@ import {
   PublishVersionCommand,
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
+import { temporaryDirectory } from '../temporary.ts';
 import { SqliteStore } from '../../src/adapters/sqlite/mod.ts';
-import { ROOT, runHearth, temporaryDirectory } from '../e2e/cli-platform.ts';
+import { ROOT, runHearth } from '../e2e/cli-platform.ts';
 import { descendants } from '../e2e/footprint.ts';
 import { functionOf, startIsolated, zipOf } from '../e2e/platform.ts';
 import type { Isolated } from '../e2e/platform.ts';
@@ -29,7 +30,7 @@ const SOURCES = {
 test('the values of environment variables', { timeout: 120_000 }, async (t) => {
   // Whatever the platform ever says of itself.
   process.env['HEARTH_LOG'] = 'debug';
-  const data = await temporaryDirectory(t);
+  const data = temporaryDirectory(t);
   const isolated = await startIsolated(t, data);
   if (!isolated) return;
   let said = saidBy(isolated);
@@ -107,7 +108,7 @@ test('the values of environment variables', { timeout: 120_000 }, async (t) => {
     assert.match(refused.stderr, /"code":"SealingKeyUnusable"/);
     rmSync(keyFile);
     // From here on it lies elsewhere.
-    process.env['HEARTH_KEY_FILE'] = join(await temporaryDirectory(t), 'key');
+    process.env['HEARTH_KEY_FILE'] = join(temporaryDirectory(t), 'key');
     writeFileSync(process.env['HEARTH_KEY_FILE'], key);
     await moveEnvironment(data, 'keeps', 'throws');
     const again = (await startIsolated(inner, data))!;

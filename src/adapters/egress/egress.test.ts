@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Agent, createServer as createWebServer, get } from 'node:http';
 import { createServer as createTlsServer, get as getSecure } from 'node:https';
 import { Socket, connect, createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { silentLog } from '../../kernel/mod.ts';
 import { DEFAULT_NETWORK, parseNetwork } from '../../protocol/mod.ts';
 import type { Egress } from '../../protocol/mod.ts';
@@ -203,8 +203,7 @@ test('bodies go both ways whole', async (t) => {
 });
 
 test('TLS goes through a tunnel, end to end', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'hearth-egress-'));
-  closeAfter(t, () => rmSync(directory, { recursive: true }));
+  const directory = temporaryDirectory(t);
   const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(directory, name)) as [string, string];
   const subject = ['-subj', '/CN=secure.test', '-addext', 'subjectAltName=DNS:secure.test'];
   execFileSync(

@@ -1,20 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { TestContext } from 'node:test';
-import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { FileBlobs } from './mod.ts';
 
-function temporary(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'hearth-test-'));
-  closeAfter(t, () => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
 test('temporary files that a crash left are swept on opening, and never listed', async (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDirectory(t);
   await FileBlobs.open({ directory });
   writeFileSync(join(directory, 'tmp', 'half'), 'half a blob');
   const blobs = await FileBlobs.open({ directory });
@@ -23,7 +15,7 @@ test('temporary files that a crash left are swept on opening, and never listed',
 });
 
 test('a blob lies two levels deep under its name, readable by its owner only, and nothing temporary is left', async (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDirectory(t);
   const { sha256 } = await (await FileBlobs.open({ directory })).put(Buffer.from('hello'));
   const file = statSync(join(directory, sha256.slice(0, 2), sha256.slice(2, 4), sha256));
   assert.equal(file.size, 5);
@@ -32,7 +24,7 @@ test('a blob lies two levels deep under its name, readable by its owner only, an
 });
 
 test('a disk that refuses a write is StoreFailed', async (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDirectory(t);
   const blobs = await FileBlobs.open({ directory });
   rmSync(join(directory, 'tmp'), { recursive: true });
   await assert.rejects(blobs.put(Buffer.from('hello')), { name: 'HearthError', code: 'StoreFailed' });
@@ -40,7 +32,7 @@ test('a disk that refuses a write is StoreFailed', async (t) => {
 });
 
 test('a directory that cannot be made is DataDirectoryUnusable', async (t) => {
-  const file = join(temporary(t), 'file');
+  const file = join(temporaryDirectory(t), 'file');
   writeFileSync(file, '');
   await assert.rejects(FileBlobs.open({ directory: file }), { name: 'HearthError', code: 'DataDirectoryUnusable' });
 });

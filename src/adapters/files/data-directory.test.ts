@@ -1,24 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { TestContext } from 'node:test';
 import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { openDataDirectory } from './mod.ts';
 import { mountsBelow } from './mounts.ts';
-
-function temporary(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'hearth-test-'));
-  closeAfter(t, () => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
 
 const unusable = (message: RegExp) => ({ name: 'HearthError', code: 'DataDirectoryUnusable', message });
 
 test('a data directory is made with its parents, for its owner only, and found again', async (t) => {
-  const path = join(temporary(t), 'some', 'where');
+  const path = join(temporaryDirectory(t), 'some', 'where');
   const first = await openDataDirectory({ path });
   assert.equal(statSync(path).mode & 0o777, 0o700);
   for (const directory of [first.blobs, first.code, first.logs, first.run]) assert.equal(statSync(directory).mode & 0o777, 0o700);
@@ -35,7 +28,7 @@ test('a data directory is made with its parents, for its owner only, and found a
 });
 
 test('a directory that is open to others is closed to them', async (t) => {
-  const path = temporary(t);
+  const path = temporaryDirectory(t);
   chmodSync(path, 0o755);
   const data = await openDataDirectory({ path });
   closeAfter(t, () => data.close());
@@ -43,7 +36,7 @@ test('a directory that is open to others is closed to them', async (t) => {
 });
 
 test('a second opening in the same process is refused until the first is closed', async (t) => {
-  const path = temporary(t);
+  const path = temporaryDirectory(t);
   const first = await openDataDirectory({ path });
   await assert.rejects(openDataDirectory({ path }), {
     code: 'DataDirectoryLocked',
@@ -54,7 +47,7 @@ test('a second opening in the same process is refused until the first is closed'
 });
 
 test('a pid left behind by a process that is gone neither locks nor is blamed', async (t) => {
-  const path = temporary(t);
+  const path = temporaryDirectory(t);
   await (await openDataDirectory({ path })).close();
   writeFileSync(join(path, 'lock.pid'), `${process.pid}\n`);
   const data = await openDataDirectory({ path });
@@ -64,7 +57,7 @@ test('a pid left behind by a process that is gone neither locks nor is blamed', 
 });
 
 test('a directory with other files in it is refused and left alone', async (t) => {
-  const path = temporary(t);
+  const path = temporaryDirectory(t);
   writeFileSync(join(path, 'holiday.jpg'), '');
   chmodSync(path, 0o755);
   await assert.rejects(openDataDirectory({ path }), unusable(/holds other files \(holiday\.jpg\)/));
@@ -73,7 +66,7 @@ test('a directory with other files in it is refused and left alone', async (t) =
 });
 
 test('a first start that was killed at any moment before its marker does not stand in the way', async (t) => {
-  const path = temporary(t);
+  const path = temporaryDirectory(t);
   for (const name of ['lock.db', 'lock.pid', 'hearth.json.1234.tmp']) writeFileSync(join(path, name), '');
   const data = await openDataDirectory({ path });
   closeAfter(t, () => data.close());
@@ -81,7 +74,7 @@ test('a first start that was killed at any moment before its marker does not sta
 });
 
 test('a directory written by a newer Hearth, or with a damaged marker, is refused and says so', async (t) => {
-  const path = temporary(t);
+  const path = temporaryDirectory(t);
   await (await openDataDirectory({ path })).close();
   writeFileSync(join(path, 'hearth.json'), '{"hearthData":12}\n');
   await assert.rejects(openDataDirectory({ path }), unusable(/format 12.*newer Hearth/));
@@ -90,7 +83,7 @@ test('a directory written by a newer Hearth, or with a damaged marker, is refuse
 });
 
 test('a file in the place of the directory is refused', async (t) => {
-  const path = join(temporary(t), 'file');
+  const path = join(temporaryDirectory(t), 'file');
   writeFileSync(path, 'kept');
   await assert.rejects(openDataDirectory({ path }), unusable(/not a directory is in the way/));
   await assert.rejects(openDataDirectory({ path: join(path, 'below') }), unusable(/not a directory is in the way/));
@@ -101,7 +94,7 @@ test(
   'what is mounted below run is unmounted, and its files are not deleted',
   { skip: process.getuid?.() !== 0 && 'needs root' },
   async (t) => {
-    const base = temporary(t);
+    const base = temporaryDirectory(t);
     const precious = join(base, 'precious');
     mkdirSync(precious);
     writeFileSync(join(precious, 'file'), 'kept');

@@ -1,29 +1,23 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { manualClock } from '../../kernel/mod.ts';
 import type { LogFields } from '../../kernel/mod.ts';
 import { fileName } from './log-files.ts';
 import { FileFunctionLogs } from './mod.ts';
 import type { FunctionLogsLimits } from './mod.ts';
 
-async function open(t: TestContext, limits: Partial<FunctionLogsLimits> = {}, directory = temporary(t)) {
+async function open(t: TestContext, limits: Partial<FunctionLogsLimits> = {}, directory = temporaryDirectory(t)) {
   const clock = manualClock();
   const failures: string[] = [];
   const note = (_fields: LogFields, message: string) => void failures.push(message);
   const logs = await FileFunctionLogs.open({ directory, clock, limits, log: { debug: note, info: note, warn: note, error: note } });
   closeAfter(t, () => logs.close());
   return { logs, directory, clock, failures };
-}
-
-function temporary(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'hearth-test-'));
-  closeAfter(t, () => rmSync(path, { recursive: true, force: true }));
-  return path;
 }
 
 async function turns(count: number): Promise<void> {
@@ -91,7 +85,7 @@ test('all functions together stay within the total, the quiet ones lose theirs f
 });
 
 test('the bounds hold for what an earlier process left', async (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDirectory(t);
   for (const name of ['old.log', 'old.log.1', 'old.log.2']) writeFileSync(join(directory, name), '{"t":1,"text":"x"}\n'.repeat(10));
   const { logs } = await open(t, { totalBytes: 200 }, directory);
   assert.deepEqual(readdirSync(directory), ['old.log']);
@@ -99,7 +93,7 @@ test('the bounds hold for what an earlier process left', async (t) => {
 });
 
 test('a line that a crash left torn is skipped, and the next one begins on its own', async (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDirectory(t);
   writeFileSync(join(directory, 'hello.log'), '{"t":1,"text":"whole"}\n{"t":2,"text":"to');
   const { logs } = await open(t, {}, directory);
   assert.deepEqual(times(await logs.read('hello', {})), [1]);
@@ -118,7 +112,7 @@ test('lines across the boundaries of reads come back whole, in order', async (t)
 });
 
 test('a log from before starts were recorded is read as it was, and a start beside long lines is found', async (t) => {
-  const directory = temporary(t);
+  const directory = temporaryDirectory(t);
   const old =
     '{"t":10,"id":"old","end":22,"version":"$LATEST","ms":12.34,"billed":13,"memory":128,"used":40,"init":1.5}\n' +
     '{"t":11,"id":"old","level":"INFO","text":"\\"id\\":\\"new\\" is said here"}\n' +

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { manualClock } from '../../kernel/mod.ts';
 import type { Exit, InvocationEnd } from '../../ports/mod.ts';
 import { FRAME, encodeFrame } from '../../protocol/mod.ts';
@@ -17,8 +16,7 @@ import { INSTANCE_STEPS, LinkedInstance, Steps, awaitReady, closedLink, linkSock
 
 /** Both ends of a Unix socket. */
 async function pair(t: TestContext): Promise<[Socket, Socket]> {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-link-'));
-  closeAfter(t, () => rm(directory, { recursive: true }));
+  const directory = temporaryDirectory(t);
   const server = createServer().listen(join(directory, 'socket'));
   await once(server, 'listening');
   closeAfter(t, () => server.close());

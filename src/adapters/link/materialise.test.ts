@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { materialiseRuntime } from './mod.ts';
 
 test('the runtime is written as plain JavaScript whose imports find each other, once', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-runtime-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   const [first, second] = await Promise.all([
     materialiseRuntime({ name: 'node', directory }),
     materialiseRuntime({ name: 'node', directory }),

@@ -1,12 +1,12 @@
 /** Against directories that stand for the kernel's: what is written where. What the kernel makes of it is in limits.test.ts, where it has controllers. */
 import assert from 'node:assert/strict';
-import fs, { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { silentLog } from '../../kernel/mod.ts';
 import type { Controller, Hierarchy } from './cgroup-tree.ts';
 import { Cgroups } from './cgroups.ts';
@@ -15,15 +15,9 @@ import { skip } from './templates.testing.ts';
 const LIMITS = { memoryBytes: 1 << 20, processes: 9, cpuMilli: 500 };
 const NOBODY = 0;
 
-function makeTree(t: TestContext): string {
-  const root = mkdtempSync(join(tmpdir(), 'hearth-cgroups-'));
-  closeAfter(t, () => rmSync(root, { recursive: true }));
-  return root;
-}
-
 /** A group of version 2 that has its controllers from above, with these processes. */
 function v2(t: TestContext, { controllers = 'cpuset cpu io memory pids', given = '', pids = [process.pid] } = {}): Hierarchy {
-  const root = makeTree(t);
+  const root = temporaryDirectory(t);
   const own = join(root, 'hearth.service');
   mkdirSync(own);
   writeFileSync(join(own, 'cgroup.controllers'), `${controllers}\n`);
@@ -33,7 +27,7 @@ function v2(t: TestContext, { controllers = 'cpuset cpu io memory pids', given =
 }
 
 function v1(t: TestContext, controller: Controller): Hierarchy {
-  const root = makeTree(t);
+  const root = temporaryDirectory(t);
   return { version: 1, root, own: root, controllers: [controller] };
 }
 

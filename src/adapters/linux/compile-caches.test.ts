@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import type { Template } from '../../ports/mod.ts';
 import { openTemplates, skip, valueOf } from './templates.testing.ts';
 
@@ -22,8 +20,7 @@ const SOURCE = `
   exports.handler = async () => ({ cached, doubled: module.exports.double(21), tmp: fs.readdirSync('/tmp') });`;
 
 async function setUp(t: TestContext) {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-compiled-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   const templates = await openTemplates(t);
   const boot = (compileCache: string, source = SOURCE): Promise<Template> =>
     templates.boot('', { handler: 'large.handler', compileCache }, { 'large.cjs': source });

@@ -1,11 +1,11 @@
 /** Functions from source, booted by the real driver, for tests. */
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { systemClock } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
 import type { Instance, InvocationEnd, SandboxSpec, Template } from '../../ports/mod.ts';
@@ -25,8 +25,7 @@ export async function openTemplates(
   clock: Clock = systemClock,
   more: Pick<LinuxOptions, 'connected' | 'hierarchies' | 'runtime'> = {},
 ): Promise<Templates> {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-linux-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   const packages = join(directory, 'packages');
   await mkdir(packages);
   const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'run'), packages, clock, ...more });

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter, killAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { RECORD } from '../../../runtimes/node/ladder.ts';
 import { libc } from '../../../runtimes/node/libc.ts';
 import { receiveRecord, socketPair } from '../../../runtimes/node/messages.ts';
@@ -24,8 +23,7 @@ const HOST = `
 `;
 
 async function startZygote(t: TestContext, ...more: string[]) {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-zygote-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   const runtime = await materialiseRuntime({ name: 'node', directory });
   const [near, far] = socketPair();
   closeAfter(t, () => libc.close(near));

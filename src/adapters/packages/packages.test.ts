@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import fc from 'fast-check';
 import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { HearthError, LIMITS } from '../../kernel/mod.ts';
 import type { Blobs } from '../../ports/mod.ts';
 import { openPackages } from './mod.ts';
@@ -143,8 +143,7 @@ test('half-unpacked packages go at the next start, whole ones stay until the mac
 });
 
 async function setUp(t: TestContext) {
-  const root = await mkdtemp(join(tmpdir(), 'hearth-packages-'));
-  closeAfter(t, () => rm(root, { recursive: true, force: true }));
+  const root = temporaryDirectory(t);
   const directory = join(root, 'code');
   const blobs = memoryBlobs();
   const packages = await openPackages({ directory, blobs, bootId: async () => 'boot-1' });

@@ -2,19 +2,18 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter, killAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { HearthError, silentLog, systemClock } from '../../kernel/mod.ts';
 import type { Instance, InvocationEnd, SandboxSpec } from '../../ports/mod.ts';
 import { SpawnSandboxes } from './mod.ts';
 
 async function open(t: TestContext, body: string, given: Partial<SandboxSpec> = {}) {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-spawn-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   const codeDirectory = join(directory, 'code');
   await mkdir(codeDirectory);
   await writeFile(join(codeDirectory, 'index.js'), body);

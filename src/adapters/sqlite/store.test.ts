@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { HearthError } from '../../kernel/mod.ts';
 import { SqliteStore } from './mod.ts';
 
 async function storePath(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'hearth-test-'));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = temporaryDirectory(t);
   return join(directory, 'store.db');
 }
 

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, realpath, rm, symlink, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, realpath, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { fromBufferPromise } from 'yauzl';
-import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
 import { buildProject, readProject } from './mod.ts';
 
 const run = promisify(execFile);
@@ -118,8 +117,7 @@ test('what is wrong in a project is named', async (t) => {
 });
 
 async function projectWith(t: TestContext, files: Readonly<Record<string, string>>): Promise<string> {
-  const directory = await realpath(await mkdtemp(join(tmpdir(), 'hearth-build-')));
-  closeAfter(t, () => rm(directory, { recursive: true, force: true }));
+  const directory = await realpath(temporaryDirectory(t));
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(directory, path)), { recursive: true });
     await writeFile(join(directory, path), content);

@@ -1,0 +1,14 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { closeAfter } from './closing.ts';
+
+/** An empty directory, removed after the test. */
+export function temporaryDirectory(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'hearth-test-'));
+  // Who was killed a moment ago may still be writing.
+  closeAfter(t, () => rm(path, { recursive: true, force: true, maxRetries: 5 }));
+  return path;
+}
