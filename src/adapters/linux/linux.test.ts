@@ -14,6 +14,8 @@ const skip = process.platform === 'linux' ? false : 'the fork ladder needs Linux
 let directory: string;
 let sandboxes: LinuxSandboxes;
 const output: string[] = [];
+/** How long processes of these tests sleep: no other process of the machine does so. */
+const [A, B, C, D] = [1, 2, 3, 4].map((n) => 10_000_000_000 + process.pid * 10 + n) as [number, number, number, number];
 
 const closeAtEnd = closeAfterAll();
 
@@ -177,16 +179,16 @@ test('child processes work, see the same walls, and go with their instance', { s
   const template = await templateOf(`
     import { execFileSync, spawn } from 'node:child_process';
     export const handler = async ({ leave }) => {
-      if (leave) return spawn('/bin/sleep', ['1000'], { stdio: 'ignore' }).pid;
+      if (leave) return spawn('/bin/sleep', ['${A}'], { stdio: 'ignore' }).pid;
       return [execFileSync(process.execPath, ['-p', '1+1']).toString(), execFileSync('/bin/sh', ['-c', 'echo $$ > /tmp/x; cat /tmp/x | wc -l; ls /home /root /work 2>/dev/null | wc -l']).toString()];
     };`);
   const instance = template.fork();
   assert.deepEqual(await value(instance), ['2\n', '1\n0\n']);
   await value(instance, { leave: true });
-  assert.equal(processesWith('sleep\x001000').length, 1);
+  assert.equal(processesWith(`sleep\0${A}`).length, 1);
   instance.kill();
   await instance.closed;
-  await gone('sleep\x001000');
+  await gone(`sleep\0${A}`);
   template.close();
 });
 
@@ -203,22 +205,22 @@ test('daemons go with the instance that started them, wherever they went; those 
       return running().length;
     };`);
   const [one, two] = [template.fork(), template.fork()];
-  assert.equal(await value(one, { seconds: 4721 }), 2);
-  assert.equal(await value(two, { seconds: 4722 }), 2);
+  assert.equal(await value(one, { seconds: B }), 2);
+  assert.equal(await value(two, { seconds: C }), 2);
   one.kill();
   await one.closed;
-  await gone('sleep\x004721');
-  assert.equal(processesWith('sleep\x004722').length, 2);
+  await gone(`sleep\0${B}`);
+  assert.equal(processesWith(`sleep\0${C}`).length, 2);
   two.kill();
   await two.closed;
-  await gone('sleep\x004722');
+  await gone(`sleep\0${C}`);
   template.close();
 });
 
 test('what init leaves running is not shared, nor copied: pipes in /tmp and processes without a handle', { skip }, async () => {
   const daemon = await templateOf(`
     import { execFileSync } from 'node:child_process';
-    execFileSync('/bin/sh', ['-c', 'setsid sleep 4731 >/dev/null 2>&1 &']);
+    execFileSync('/bin/sh', ['-c', 'setsid sleep ${D} >/dev/null 2>&1 &']);
     export const handler = async () => 'here';`);
   assert.ok(
     daemon.blockers.some(({ kind }) => kind === 'child process'),
@@ -226,10 +228,12 @@ test('what init leaves running is not shared, nor copied: pipes in /tmp and proc
   );
   const serving = daemon.fork();
   assert.equal(await value(serving), 'here');
-  assert.equal(processesWith('sleep\x004731').length, 1);
+  // The shell has ended before its child has become what it is to be.
+  while (processesWith(`sleep\0${D}`).length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.equal(processesWith(`sleep\0${D}`).length, 1);
   serving.kill();
   await serving.closed;
-  await gone('sleep\x004731');
+  await gone(`sleep\0${D}`);
   daemon.close();
 
   const template = await templateOf(`
