@@ -82,6 +82,11 @@ export async function waitUntilActive(client: Client, hearth: Hearth, name: stri
   throw new Error(`${name} did not become active`);
 }
 
+export async function remove(client: Client, hearth: Hearth, name: string): Promise<void> {
+  const answer = await client.call({ url: `${hearth.url}/2015-03-31/functions/${name}`, method: 'DELETE', headers: HEADERS });
+  expectStatus(answer, `DeleteFunction ${name}`, 204);
+}
+
 /** The function's own URL as the address to connect to and the host name to ask for. */
 export async function createUrl(client: Client, hearth: Hearth, name: string): Promise<{ readonly url: string; readonly host: string }> {
   const answer = await client.call({

@@ -3,7 +3,9 @@
  * needs an instance of its own. Prints a `Crowd` as one line of JSON.
  */
 import { randomUUID } from 'node:crypto';
-import { Agent, get, request } from 'node:http';
+import { get } from 'node:http';
+import { createConnection } from 'node:net';
+import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { HEADERS } from '../hearth.ts';
 import type { Crowd, CrowdCall } from '../crowd.ts';
@@ -11,7 +13,12 @@ import type { Crowd, CrowdCall } from '../crowd.ts';
 type Begun = { readonly id: string; readonly begunMs: number };
 
 const { url, name, count, connections, untilMs } = JSON.parse(process.argv[2]!) as CrowdCall;
-const agent = new Agent({ keepAlive: true });
+const { hostname, port } = new URL(url);
+const head = [
+  `POST /2015-03-31/functions/${name}/invocations HTTP/1.1`,
+  `host: ${hostname}:${port}`,
+  ...Object.entries(HEADERS).map(([header, value]) => `${header}: ${value}`),
+].join('\r\n');
 const leaves = connections < count;
 /** By call: who is told that its handler has begun. */
 const awaited = new Map<string, (begun: Begun) => void>();
@@ -22,15 +29,17 @@ let failure: string | undefined;
 let left = count;
 
 if (leaves) await followLog();
+// All are connected before anybody asks, as behind a proxy that keeps its connections.
+const sockets = await Promise.all(Array.from({ length: Math.min(connections, count) }, connect));
 const sentMs = Date.now();
-await Promise.all(Array.from({ length: Math.min(connections, count) }, work));
+await Promise.all(sockets.map(work));
 const crowd: Crowd = { ids, beganAfterMs, failures, ...(failure !== undefined && { failure }) };
 process.stdout.write(`${JSON.stringify(crowd)}\n`, () => process.exit(0));
 
-async function work(): Promise<void> {
-  while (left-- > 0) {
+async function work(connected: Socket): Promise<void> {
+  for (let socket: Socket | undefined = connected; left-- > 0; socket = undefined) {
     try {
-      const { id, begunMs } = await call();
+      const { id, begunMs } = await call(socket ?? (await connect()));
       ids.push(id);
       beganAfterMs.push(begunMs - sentMs);
     } catch (error) {
@@ -40,28 +49,36 @@ async function work(): Promise<void> {
   }
 }
 
-/** Resolves with the answer; or, where others wait for the connection, when the handler has begun: it runs on without its caller. */
-function call(): Promise<Begun> {
+function connect(): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ host: hostname, port: Number(port) }, () => resolve(socket));
+    socket.setEncoding('latin1').once('error', reject);
+  });
+}
+
+/**
+ * Resolves with the answer; or, where others wait for the connection, when the handler has begun: it runs on without its caller. Written and read
+ * by hand: who asks has the same processors as who answers, and an HTTP client would take a good part of them.
+ */
+function call(socket: Socket): Promise<Begun> {
   return new Promise((resolve, reject) => {
     const key = randomUUID();
     const body = JSON.stringify({ untilMs, ...(leaves && { key }) });
-    const headers = { ...HEADERS, 'content-length': body.length };
-    const sent = request(`${url}/2015-03-31/functions/${name}/invocations`, { method: 'POST', agent, headers }, (response) => {
-      let said = '';
-      response.setEncoding('utf8').on('data', (text: string) => (said += text));
-      response.once('error', reject);
-      response.once('end', () => {
-        if (response.statusCode === 200 && said.includes('begunMs')) resolve(JSON.parse(said) as Begun);
-        else reject(new Error(`HTTP ${response.statusCode} ${said.slice(0, 500)}`));
-      });
+    let said = '';
+    socket.on('data', (text: string) => {
+      said += text;
+      const answer = /^HTTP\/1\.1 (\d+)[^]*?\r\ncontent-length: (\d+)\r\n[^]*?\r\n\r\n([^]*)$/i.exec(said);
+      if (!answer || answer[3]!.length < Number(answer[2])) return;
+      if (answer[1] === '200' && said.includes('begunMs')) resolve(JSON.parse(answer[3]!) as Begun);
+      else reject(new Error(`HTTP ${answer[1]} ${answer[3]!.slice(0, 500)}`));
     });
-    sent.once('error', reject);
-    sent.end(body);
+    socket.once('close', () => reject(new Error(`the connection was closed after: ${said.slice(0, 500)}`)));
+    socket.write(`${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
     if (leaves)
       awaited.set(key, (begun) => {
         awaited.delete(key);
         resolve(begun);
-        sent.destroy();
+        socket.destroy();
       });
   });
 }
