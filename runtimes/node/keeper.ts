@@ -11,7 +11,7 @@ import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRec
 import { becomeUser, enter, enterUserNamespace, moveMount, mountTmp, newMountNamespace, showFunction, undumpable } from './isolate.ts';
 import type { User } from './isolate.ts';
 import { collectGarbage } from './rungs.ts';
-import { endStrays, tmpDevice } from './strays.ts';
+import { endStrays, ownTmpDevice } from './strays.ts';
 
 export type KeeperOptions = {
   readonly control: number;
@@ -130,7 +130,7 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       enterUserNamespace(options.user);
       undumpable();
       endWithZygote(options);
-      state.initTmp = tmpDevice('/proc/self')!;
+      state.initTmp = ownTmpDevice();
       state.spares = spareMaker(message, options.user);
       break;
     case 'fork':
@@ -293,7 +293,7 @@ function spareMaker(message: FunctionMessage, user: { readonly uid: number; read
       copyTmp();
       moveMount('/.tmp', '/tmp');
     }
-    return { user: userNamespace, mounts: openSync('/proc/self/ns/mnt', 'r'), tmp: tmpDevice('/proc/self')! };
+    return { user: userNamespace, mounts: openSync('/proc/self/ns/mnt', 'r'), tmp: ownTmpDevice() };
   };
 }
 

@@ -2,7 +2,7 @@
  * Finds processes that belong to no instance. A process can leave its process group, its session and its parent, but not the mount
  * namespace its instance was put into, which the kernel shows to everybody: each has a /tmp of its own, on a device of its own.
  */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { libc } from './libc.ts';
 
 const SIGKILL = 9;
@@ -36,8 +36,15 @@ export function endStrays({ proc, spared, living }: StraysOptions): boolean {
   return true;
 }
 
+/** The device number of the /tmp that this process sees, as the kernel writes it for another one. */
+export function ownTmpDevice(): string {
+  const { dev } = statSync('/tmp', { bigint: true });
+  // Numbers of devices are packed: 8 bits of the minor one, 12 of the major one, the other 12 of the minor one (makedev(3)).
+  return `${(dev >> 8n) & 0xfffn}:${(dev & 0xffn) | ((dev >> 12n) & 0xfff00n)}`;
+}
+
 /** The device number of the /tmp that a process sees, by its directory in /proc. Undefined: it has ended. */
-export function tmpDevice(directory: string): string | undefined {
+function tmpDevice(directory: string): string | undefined {
   let mounts: string;
   try {
     mounts = readFileSync(`${directory}/mountinfo`, 'latin1');
