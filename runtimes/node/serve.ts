@@ -21,6 +21,7 @@ import { Leftovers } from './leftovers.ts';
 import type { Handler } from './load.ts';
 import { machineMs } from './steps.ts';
 import { ResponseStream } from './streaming.ts';
+import { tierUp } from './tiers.ts';
 import { setTrace } from './trace.ts';
 import { uncurry } from './uncurry.ts';
 
@@ -364,6 +365,7 @@ class Server {
   /** The most it has used so far, KiB. Asking costs as much as a short invocation: it is done for each of the first, then now and then. */
   #memoryKiB(): number {
     const count = ++this.#answers;
+    if (count === ALWAYS_MEASURED) tierUp();
     if (count > ALWAYS_MEASURED && (count % MEASURED_EVERY !== 0 || now() - this.#measuredMs < MEASURED_AGAIN_MS)) return this.#maxRss;
     this.#measuredMs = now();
     return (this.#maxRss = resourceUsage().maxRSS);

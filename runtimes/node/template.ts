@@ -17,6 +17,7 @@ import { limitResources } from './resources.ts';
 import { collectGarbage, reviveLoop, tryFork } from './rungs.ts';
 import { assemble, install, userCode } from './seccomp.ts';
 import { architecture } from './syscalls.ts';
+import { compile, waitWithTiers } from './tiers.ts';
 import { leaveGenerators, refreshRandomness } from './uniqueness.ts';
 import { Channel, KIND } from './channel.ts';
 import { openCompileCache } from './compile-cache.ts';
@@ -94,6 +95,8 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   if (!reportInit(channel, outcome, [options.forkedMs, options.walledMs, blankMs, readMs])) exit(1);
   else {
     forgetSessions();
+    if ('handler' in outcome) compile(outcome.handler);
+    waitWithTiers();
     const shared = outcome.blockers.flatMap(({ fd }) => fd ?? []);
     const instance = forkOnCommand(options.keeper);
     const birth = becomeInstance(options.keeper, instance, shared);
