@@ -51,7 +51,7 @@ test('files whose tests pass and whose processes end, pass', async (t) => {
 
 test('a file whose process lives on after its tests fails, and says what is open; what it has started goes with it', async (t) => {
   const open = `${TEST}${STARTS} import { createServer } from 'node:net'; test('passes', () => void createServer().listen(0));`;
-  const { code, output, gone } = await run(t, { open, good: `${TEST} test('good', () => {});` }, { patienceMs: 500 });
+  const { code, output, gone } = await run(t, { open, good: `${TEST} test('good', () => {});` }, { patienceMs: 2_000 });
   assert.equal(code, 1, output);
   assert.match(output, /✔ passes[^]*✖ some\/open\.test\.mjs/);
   assert.match(output, /some\/open\.test\.mjs: its tests are done[^]*open: .*TCPServerWrap[^]*still running: \d+ sleep 1000/);
@@ -60,8 +60,8 @@ test('a file whose process lives on after its tests fails, and says what is open
 });
 
 test('tests that are added later than the patience lasts keep their file alive', async (t) => {
-  const later = `${TEST} test('first', () => {}); setTimeout(() => test('later', () => new Promise((done) => setTimeout(done, 900))), 300);`;
-  const { code, output } = await run(t, { later }, { patienceMs: 600 });
+  const later = `${TEST} test('first', () => {}); setTimeout(() => test('later', () => new Promise((done) => setTimeout(done, 2_500))), 300);`;
+  const { code, output } = await run(t, { later }, { patienceMs: 2_000 });
   assert.equal(code, 0, output);
   assert.match(output, /✔ later/);
 });
@@ -72,10 +72,10 @@ test('a file that takes too long is ended, even when it spins; the others are ru
     waits: `await new Promise((done) => setTimeout(done, 1e6));`,
     good: `${TEST} test('good', () => {});`,
   };
-  const { code, output, gone } = await run(t, files, { fileMs: 6_000 });
+  const { code, output, gone } = await run(t, files, { fileMs: 12_000 });
   assert.equal(code, 1, output);
   for (const name of ['spins', 'waits']) {
-    assert.match(output, new RegExp(`a file may take 6 s, and is ended:\n  some/${name}\\.test\\.mjs`));
+    assert.match(output, new RegExp(`a file may take 12 s, and is ended:\n  some/${name}\\.test\\.mjs`));
     assert.match(output, new RegExp(`✖ some/${name}\\.test\\.mjs`));
   }
   assert.match(output, /✔ good/);
@@ -85,11 +85,11 @@ test('a file that takes too long is ended, even when it spins; the others are ru
 test('a run that takes too long says what is running still, and ends with all of it', async (t) => {
   const hangs = `${TEST}${STARTS} test('hangs', () => new Promise((done) => setTimeout(done, 1e6)));`;
   const bad = `${TEST} test('bad', () => { throw new Error('this is bad'); });`;
-  const { code, output, gone, began } = await run(t, { bad, hangs, spins: `${STARTS} for (;;);`, third: hangs }, { runMs: 6_000 });
+  const { code, output, gone, began } = await run(t, { bad, hangs, spins: `${STARTS} for (;;);`, third: hangs }, { runMs: 12_000 });
   assert.equal(code, 1, output);
   assert.match(
     output,
-    /all tests together may take 6 s[^]*\n  some\/hangs\.test\.mjs\n    has started \d+ sleep 1000\n  some\/spins\.test\.mjs/,
+    /all tests together may take 12 s[^]*\n  some\/hangs\.test\.mjs\n    has started \d+ sleep 1000\n  some\/spins\.test\.mjs/,
   );
   assert.match(output, /this is bad/);
   for (const name of ['hangs', 'spins']) await gone(name);
