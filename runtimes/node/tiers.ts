@@ -12,7 +12,7 @@ const endsWith = uncurry<string, [string], boolean>(String.prototype.endsWith);
 const NO_SOURCE = '[native code] }';
 
 setFlags('--allow-natives-syntax');
-// oxlint-disable-next-line no-new-func -- the syntax of V8's own functions, which no module may have
+// oxlint-disable-next-line no-implied-eval, no-new-func -- the syntax of V8's own functions, which no module may have
 const prepare = new Function('f', '%PrepareFunctionForOptimization(f)') as (f: (...args: never[]) => unknown) => void;
 setFlags('--no-allow-natives-syntax');
 
