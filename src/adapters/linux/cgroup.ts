@@ -51,6 +51,13 @@ export class Cgroup {
     for (const place of this.#places) if (place.controllers.includes('memory')) limitSwap(place, limits.memoryBytes);
   }
 
+  /** Its memory is counted still. */
+  unlimitMemory(): void {
+    const place = this.#place('memory');
+    if (place?.version === 2) tryWrite(join(place.directory, 'memory.max'), 'max');
+    else if (place) for (const file of ['memory.memsw.limit_in_bytes', 'memory.limit_in_bytes']) tryWrite(join(place.directory, file), '-1');
+  }
+
   /** Descriptors for whoever is to enter: by writing "0" into each. The caller closes them. */
   openDoors(): number[] {
     const doors: number[] = [];

@@ -1,15 +1,17 @@
 /** Against directories that stand for the kernel's: what is written where. What the kernel makes of it is in limits.test.ts, where it has controllers. */
 import assert from 'node:assert/strict';
-import fs, { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { closeSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../../../test/closing.ts';
 import { temporaryDirectory } from '../../../test/temporary.ts';
-import { silentLog } from '../../kernel/mod.ts';
+import { manualClock, silentLog } from '../../kernel/mod.ts';
 import type { Controller, Hierarchy } from './cgroup-tree.ts';
 import { Cgroups } from './cgroups.ts';
+import { MemoryWatch } from './memory-watch.ts';
+import { SandboxGroups } from './sandbox-groups.ts';
 import { skip } from './templates.testing.ts';
 
 const LIMITS = { memoryBytes: 1 << 20, processes: 9, cpuMilli: 500 };
@@ -147,4 +149,25 @@ test('a kill for want of memory is told until the group is used again', { skip }
   events(3);
   seen.push(group.outOfMemory);
   assert.deepEqual(seen, [false, true, false, true]);
+});
+
+test('the memory of a template is limited until it forks, that of each instance always', { skip }, (t) => {
+  const versions = [
+    { hierarchy: v1(t, 'memory'), files: ['memory.limit_in_bytes', 'memory.memsw.limit_in_bytes'], none: '-1' },
+    { hierarchy: v2(t, { given: 'memory pids cpu' }), files: ['memory.max'], none: 'max' },
+  ];
+  for (const { hierarchy, files, none } of versions) {
+    const clock = manualClock();
+    const groups = new SandboxGroups({ cgroups: open(hierarchy), watch: new MemoryWatch(clock), clock, busy: () => false });
+    const host = hostIn(hierarchy.own);
+    const limits = (group: string) => files.map((file) => text(host, group, file));
+    const doors = [...groups.begin({ memoryMiB: 2, tmpMiB: 0 })];
+    clock.advance(1_000);
+    const limited = files.map(() => String(2 << 20));
+    assert.deepEqual(limits('1'), limited);
+    doors.push(...groups.take(1));
+    clock.advance(1_000);
+    assert.deepEqual([limits('1'), limits('2')], [files.map(() => none), limited]);
+    for (const door of doors) closeSync(door);
+  }
 });

@@ -43,6 +43,7 @@ export class SandboxGroups {
   readonly #ending = new Set<Cgroup>();
   #limits: GroupLimits | undefined;
   #memoryBytes = 0;
+  #forking = false;
   #closed = false;
 
   constructor(options: SandboxGroupsOptions) {
@@ -77,8 +78,19 @@ export class SandboxGroups {
     const group = this.#ready.pop() ?? this.#make();
     if (!group) return [];
     this.#use(id, group);
+    this.#freeTemplateLater();
     this.#prepareLater();
     return group.openDoors();
+  }
+
+  /**
+   * A template that forks runs nothing of the function any more. What a fork takes of the kernel's memory, page tables most of all, counts to
+   * who has forked: with thousands of instances that is more than a function may have.
+   */
+  #freeTemplateLater(): void {
+    if (this.#forking) return;
+    this.#forking = true;
+    this.#options.clock.after(QUIET_MS, () => this.#template!.unlimitMemory());
   }
 
   /** Whether there was a kill for want of memory. */
