@@ -55,7 +55,8 @@ export class Cgroup {
   unlimitMemory(): void {
     const place = this.#place('memory');
     if (place?.version === 2) tryWrite(join(place.directory, 'memory.max'), 'max');
-    else if (place) for (const file of ['memory.memsw.limit_in_bytes', 'memory.limit_in_bytes']) tryWrite(join(place.directory, file), '-1');
+    else if (place)
+      for (const file of ['memory.memsw.limit_in_bytes', 'memory.limit_in_bytes']) tryWrite(join(place.directory, file), '-1');
   }
 
   /** Descriptors for whoever is to enter: by writing "0" into each. The caller closes them. */
