@@ -7,6 +7,7 @@ const { functions } = ffi.dlopen('libc.so.6', {
   waitpid: { return: 'i32', arguments: ['i32', 'pointer', 'i32'] },
   kill: { return: 'i32', arguments: ['i32', 'i32'] },
   getrandom: { return: 'i64', arguments: ['pointer', 'u64', 'u32'] },
+  clock_gettime: { return: 'i32', arguments: ['i32', 'pointer'] },
   getpid: { return: 'i32', arguments: [] },
   setsid: { return: 'i32', arguments: [] },
   unshare: { return: 'i32', arguments: ['i32'] },

@@ -67,14 +67,14 @@ test('an answer, an error and a log line reach their invocation', async (t) => {
   const { instance, far } = await connected(t);
   const first = invoke(instance);
   const second = invoke(instance);
-  assert.ok(instance.busy);
+  assert.equal(instance.oldest, 1);
   far.write(encodeFrame(FRAME.log, 2, Buffer.from([3]), Buffer.from('careful')));
   far.write(encodeFrame(FRAME.error, 2, memory, json({ errorType: 'E', errorMessage: 'm', stackTrace: ['a', 1] })));
   far.write(encodeFrame(FRAME.response, 1, memory, json({ a: 1 })));
   assert.deepEqual(await first.end, { kind: 'answered', payload: json({ a: 1 }), memoryKiB: 1 });
   assert.deepEqual(await second.end, { kind: 'failed', error: { errorType: 'E', errorMessage: 'm', stackTrace: ['a'] }, memoryKiB: 1 });
   assert.deepEqual(second.logs, ['careful']);
-  assert.ok(!instance.busy);
+  assert.equal(instance.oldest, undefined);
 });
 
 const violations: readonly (readonly [string, (far: Socket) => void])[] = [

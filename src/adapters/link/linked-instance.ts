@@ -82,8 +82,9 @@ export class LinkedInstance implements Instance, LinkListener {
     return this.steps.take();
   }
 
-  get busy(): boolean {
-    return this.#running.size > 0;
+  /** The number of the invocation that has been running longest. Undefined: none runs. */
+  get oldest(): number | undefined {
+    return this.#running.keys().next().value;
   }
 
   invoke(head: InvokeHead, event: EncodableEvent, listener: InvocationListener): Flow {

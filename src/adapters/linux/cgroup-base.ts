@@ -56,7 +56,7 @@ function openV2({ own, root }: Hierarchy, name: string): Base | undefined {
 }
 
 /** All functions together weigh as much as one process for each processor, beside the host and whatever else there is. */
-function weigh({ version, directory, controllers }: Base): void {
+export function weigh({ version, directory, controllers }: Base): void {
   if (!controllers.includes('cpu')) return;
   if (version === 2) tryWrite(join(directory, 'cpu.weight'), String(Math.min(V2_WEIGHT_MOST, V2_WEIGHT * availableParallelism())));
   else tryWrite(join(directory, 'cpu.shares'), String(V1_SHARES * availableParallelism()));

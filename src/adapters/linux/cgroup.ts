@@ -24,6 +24,7 @@ export class Cgroup {
   /** Nothing in it can fork any more. */
   #ended = false;
   #overLimit = false;
+  #yields = false;
   /** Of its former users. */
   #killedBefore = 0;
 
@@ -93,21 +94,31 @@ export class Cgroup {
     return (first ? read(first, 'cgroup.procs') : '').split('\n').map(Number).filter(isVisible);
   }
 
-  /** Kills all that is in it, which takes a moment to go. True: there is nothing. */
-  end(): boolean {
+  /** Whether all others go before it, at once, whatever they weigh (Linux 5.15; older ones don't know it). It weighs next to nothing meanwhile. */
+  yield(yields: boolean): void {
+    const place = this.#place('cpu');
+    if (!place || yields === this.#yields) return;
+    this.#yields = yields;
+    tryWrite(join(place.directory, 'cpu.idle'), yields ? '1' : '0');
+    // That it had another weight is forgotten.
+    if (!yields && this.#limits) for (const [file, value] of cpuSettings(place, this.#limits)) tryWrite(join(place.directory, file), value);
+  }
+
+  /** Kills all that is in it, which takes a moment to go. Returns how many there were. */
+  end(): number {
     const [first] = this.#places;
     const killed = new Set<number>();
     for (let round = 0; round < ROUNDS; round++) {
       const found = this.processes.filter((pid) => !killed.has(pid));
       if (found.length === 0) break;
-      if (first?.version === 2 && tryWrite(join(first.directory, 'cgroup.kill'), '1')) return false;
+      if (first?.version === 2 && tryWrite(join(first.directory, 'cgroup.kill'), '1')) return found.length;
       this.#forbidForks();
       for (const pid of found) {
         kill(pid);
         killed.add(pid);
       }
     }
-    return killed.size === 0;
+    return killed.size;
   }
 
   #forbidForks(): void {
@@ -134,6 +145,7 @@ export class Cgroup {
 
   /** Makes it ready for somebody else. Throws as `limit` does. */
   forget(): void {
+    this.yield(false);
     this.#killedBefore = this.#killed();
     this.#overLimit = false;
     if (this.#ended && this.#limits) this.limit(this.#limits);
@@ -162,19 +174,24 @@ const V1_SHARES_LEAST = 2;
 export const V2_WEIGHT = 100;
 export const V2_WEIGHT_MOST = 10_000;
 
-function settings({ version, controllers }: Base, limits: GroupLimits): (readonly [file: string, value: string])[] {
+function settings(place: Base, limits: GroupLimits): (readonly [file: string, value: string])[] {
+  const { version, controllers } = place;
   const of = {
     memory:
       version === 2
         ? [['memory.max', limits.memoryBytes] as const, ['memory.oom.group', 1] as const]
         : [['memory.limit_in_bytes', limits.memoryBytes] as const],
     pids: [['pids.max', limits.processes] as const],
-    cpu:
-      version === 2
-        ? [['cpu.weight', weight(limits.cpuMilli, V2_WEIGHT, 1)] as const]
-        : [['cpu.shares', weight(limits.cpuMilli, V1_SHARES, V1_SHARES_LEAST)] as const],
   };
-  return controllers.flatMap((controller) => of[controller].map(([file, value]) => [file, String(value)] as const));
+  return controllers.flatMap((controller) =>
+    controller === 'cpu' ? cpuSettings(place, limits) : of[controller].map(([file, value]) => [file, String(value)] as const),
+  );
+}
+
+function cpuSettings({ version }: Base, { cpuMilli }: GroupLimits): (readonly [file: string, value: string])[] {
+  const [file, value] =
+    version === 2 ? ['cpu.weight', weight(cpuMilli, V2_WEIGHT, 1)] : ['cpu.shares', weight(cpuMilli, V1_SHARES, V1_SHARES_LEAST)];
+  return [[file, String(value)] as const];
 }
 
 const weight = (cpuMilli: number, one: number, least: number): number =>

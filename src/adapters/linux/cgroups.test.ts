@@ -91,6 +91,19 @@ test('only controllers that are there are used; without any there are no groups'
     assert.deepEqual([none.has('pids'), none.make()], [false, undefined]);
 });
 
+test('a group that yields has its weight back afterwards, or when it is used again', { skip }, (t) => {
+  const cpu = v1(t, 'cpu');
+  const cgroups = open(cpu);
+  const group = cgroups.make()!;
+  group.limit(LIMITS);
+  const files = () => ['cpu.idle', 'cpu.shares'].map((file) => text(hostIn(cpu.own), '1', file));
+  group.yield(true);
+  const yielding = files()[0];
+  writeFileSync(join(hostIn(cpu.own), '1', 'cpu.shares'), '3');
+  group.forget();
+  assert.deepEqual([yielding, ...files()], ['1', '0', '512']);
+});
+
 test('what a host that is gone has left is removed, if nobody is in it; what a living one has stays', { skip }, (t) => {
   const hierarchy = v1(t, 'pids');
   const living = open(hierarchy);

@@ -3,17 +3,20 @@
  * that was killed has left. What the machine or the user's rights don't allow is not there, and resource limits of processes do what they can.
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Log } from '../../kernel/mod.ts';
-import { closeBase, nameOfHost, openBase } from './cgroup-base.ts';
+import { closeBase, nameOfHost, openBase, weigh } from './cgroup-base.ts';
 import { readHierarchies } from './cgroup-tree.ts';
 import type { Controller, Hierarchy } from './cgroup-tree.ts';
-import { Cgroup } from './cgroup.ts';
+import { Cgroup, tryWrite } from './cgroup.ts';
 import type { Base } from './cgroup.ts';
 
 /** Processes that were killed are gone by then, and their groups can go. */
 const REMOVE_MS = 5_000;
 const REMOVE_STEP_MS = 5;
+/** Looking at many that are dying keeps the host from its work. */
+const REMOVE_STEP_MOST_MS = 100;
 
 export type CgroupsOptions = {
   readonly log: Log;
@@ -64,6 +67,18 @@ export class Cgroups {
     }
   }
 
+  /**
+   * Whether all else on the machine goes before all functions, at once. Not in version 2, where the host may be in a group of the same parent:
+   * there it would be put back too, and it goes before single groups that yield anyway.
+   */
+  yield(yields: boolean): void {
+    for (const base of this.#bases) {
+      if (base.version === 2 || !base.controllers.includes('cpu')) continue;
+      tryWrite(join(base.directory, 'cpu.idle'), yields ? '1' : '0');
+      if (!yields) weigh(base);
+    }
+  }
+
   /** Removes groups as soon as those in them are gone, whom somebody else ends. */
   remove(groups: readonly Cgroup[]): void {
     const left = groups.filter((group) => !group.remove());
@@ -74,8 +89,10 @@ export class Cgroups {
 
   async #removeLater(groups: readonly Cgroup[]): Promise<void> {
     let left = groups;
-    for (let waited = 0; left.length > 0 && waited < REMOVE_MS; waited += REMOVE_STEP_MS) {
-      await wait(REMOVE_STEP_MS);
+    let stepMs = REMOVE_STEP_MS;
+    for (let waitedMs = 0; left.length > 0 && waitedMs < REMOVE_MS; waitedMs += stepMs) {
+      stepMs = Math.min(REMOVE_STEP_MOST_MS, waitedMs + REMOVE_STEP_MS);
+      await wait(stepMs);
       for (const group of left) group.end();
       left = left.filter((group) => !group.remove());
     }

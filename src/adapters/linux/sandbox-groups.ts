@@ -6,14 +6,17 @@
 import type { Clock } from '../../kernel/mod.ts';
 import type { Cgroup, GroupLimits } from './cgroup.ts';
 import type { Cgroups } from './cgroups.ts';
+import { ENDING } from './cpu-watch.ts';
+import type { Computing, CpuWatch } from './cpu-watch.ts';
 import type { MemoryWatch, Watched } from './memory-watch.ts';
 
 export type SandboxGroupsOptions = {
   readonly cgroups: Cgroups;
   readonly watch: MemoryWatch;
+  readonly cpuWatch: CpuWatch;
   readonly clock: Clock;
-  /** Whether the template, or instance `id`, is at work. */
-  readonly busy: (id: number | 'template') => boolean;
+  /** The number of what the template, or instance `id`, has been at work on for longest. Undefined: it is not at work. */
+  readonly invocation: (id: number | 'template') => number | undefined;
 };
 
 /** As Lambda has it: processes and threads of one instance. */
@@ -29,9 +32,11 @@ const QUIET_MS = 10;
 const KEPT = 8;
 /** What was killed is gone after a moment. */
 const LOOK_AGAIN_MS = 2;
-const LOOKS = 500;
+/** And many after a longer one: to look at them all the time keeps the host from its work. */
+const DYING_PER_MS = 16;
+const EMPTY_WITHIN_MS = 1_000;
 
-type Used = { readonly group: Cgroup; readonly watched: Watched };
+type Used = { readonly group: Cgroup; readonly watched: Watched; readonly computing: Computing };
 
 export class SandboxGroups {
   readonly #options: SandboxGroupsOptions;
@@ -40,7 +45,7 @@ export class SandboxGroups {
   /** Nobody is in them. */
   readonly #ready: Cgroup[] = [];
   /** What was killed is in them still. */
-  readonly #ending = new Set<Cgroup>();
+  readonly #ending = new Set<Used>();
   #limits: GroupLimits | undefined;
   #memoryBytes = 0;
   #forking = false;
@@ -104,43 +109,53 @@ export class SandboxGroups {
     if (!used) return;
     this.#used.delete(id);
     this.#options.watch.delete(used.watched);
-    this.#empty(used.group, LOOKS);
+    used.computing.invocation = () => ENDING;
+    this.#empty(used, EMPTY_WITHIN_MS);
   }
 
   /** The sandbox has ended. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const { cgroups, watch } = this.#options;
-    for (const { watched } of this.#used.values()) watch.delete(watched);
-    const groups = [...this.#used.values()].map(({ group }) => group);
-    cgroups.remove([
-      ...groups,
-      ...this.#ready.splice(0),
-      ...this.#ending,
-      ...(this.#template && !this.#used.has('template') ? [this.#template] : []),
-    ]);
+    const { cgroups, watch, cpuWatch } = this.#options;
+    const used = [...this.#used.values()];
+    for (const { watched } of used) watch.delete(watched);
+    const groups = [...used, ...this.#ending].map(({ group, computing }) => {
+      cpuWatch.delete(computing);
+      return group;
+    });
+    cgroups.remove([...groups, ...this.#ready.splice(0), ...(this.#template && !this.#used.has('template') ? [this.#template] : [])]);
   }
 
   #use(id: number | 'template', group: Cgroup): void {
     const watched: Watched = {
       limitBytes: this.#memoryBytes,
-      busy: () => this.#options.busy(id),
+      busy: () => this.#options.invocation(id) !== undefined,
       privateBytes: (limitBytes) => group.privateBytes(limitBytes),
       endLargest: () => group.endLargest(),
     };
-    this.#used.set(id, { group, watched });
+    const computing: Computing = {
+      weight: this.#limits!.cpuMilli,
+      invocation: () => this.#options.invocation(id),
+      processes: () => group.processes,
+      yield: (yields) => group.yield(yields),
+    };
+    this.#used.set(id, { group, watched, computing });
     this.#options.watch.add(watched);
+    if (this.#options.cgroups.has('cpu')) this.#options.cpuWatch.add(computing);
   }
 
   /** Ends what is in it, and keeps it for another once that is gone. */
-  #empty(group: Cgroup, looks: number): void {
+  #empty(used: Used, withinMs: number): void {
     if (this.#closed) return;
-    this.#ending.add(group);
-    if (group.end()) {
-      this.#ending.delete(group);
-      this.#keep(group);
-    } else if (looks > 0) this.#options.clock.after(LOOK_AGAIN_MS, () => this.#empty(group, looks - 1));
+    this.#ending.add(used);
+    const left = used.group.end();
+    const afterMs = Math.max(LOOK_AGAIN_MS, left / DYING_PER_MS);
+    if (left === 0) {
+      this.#ending.delete(used);
+      this.#options.cpuWatch.delete(used.computing);
+      this.#keep(used.group);
+    } else if (withinMs > 0) this.#options.clock.after(afterMs, () => this.#empty(used, withinMs - afterMs));
     // Otherwise it holds what can't be killed, and goes with the sandbox.
   }
 

@@ -16,6 +16,7 @@ import { Doorway, listenersOf } from './doorway.ts';
 import type { Connected } from './doorway.ts';
 import { exitOf } from './exits.ts';
 import type { Cgroups } from './cgroups.ts';
+import type { CpuWatch } from './cpu-watch.ts';
 import type { MemoryWatch } from './memory-watch.ts';
 import type { Runtime } from './runtime.ts';
 import { SandboxGroups } from './sandbox-groups.ts';
@@ -34,8 +35,11 @@ export type SandboxOptions = {
   readonly onHostNetwork?: boolean;
   readonly cgroups: Cgroups;
   readonly watch: MemoryWatch;
+  readonly cpuWatch: CpuWatch;
 };
 
+/** In place of the number of an invocation. */
+const INIT = 0;
 /** How much of what a sandbox wrote to its raw output is kept to explain its end. */
 const LAST_WORDS_BYTES = 4096;
 /** After so many bytes of raw output its reader rests for so long: whoever floods it waits, and nobody else does. */
@@ -88,10 +92,10 @@ export class Sandbox {
   #outputBytes = 0;
 
   constructor(options: SandboxOptions) {
-    const { clock, cgroups, watch } = options;
+    const { clock, cgroups, watch, cpuWatch } = options;
     this.#runtime = options.zygote.runtime;
     this.#clock = clock;
-    this.#groups = new SandboxGroups({ clock, cgroups, watch, busy: (id) => this.#isBusy(id) });
+    this.#groups = new SandboxGroups({ clock, cgroups, watch, cpuWatch, invocation: (id) => this.#invocation(id) });
     this.#bounds = boundsOf(options, this.#groups.present);
     this.orderedMs = clock.monotonicMs();
     this.#spare = new Spare({
@@ -300,10 +304,10 @@ export class Sandbox {
     return exit.kind === 'signalled' && exit.signal === 'SIGKILL' && this.#groups.outOfMemory(id) ? { kind: 'outOfMemory' } : exit;
   }
 
-  #isBusy(id: number | 'template'): boolean {
-    if (id !== 'template') return this.#instances.get(id)?.busy === true;
-    // Its init runs, or it serves by itself.
-    return this.#served ? this.#served.busy : this.#nextId === 1;
+  #invocation(id: number | 'template'): number | undefined {
+    if (id !== 'template') return this.#instances.get(id)?.oldest;
+    // It serves by itself, or its init runs.
+    return this.#served ? this.#served.oldest : this.#nextId === 1 ? INIT : undefined;
   }
 
   /** A runtime writes why it aborts before it does: that may have arrived with the news of the end, and be read right after it. */

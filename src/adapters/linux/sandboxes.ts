@@ -15,6 +15,7 @@ import type { Hierarchy } from './cgroup-tree.ts';
 import { Cgroups, ownHierarchies } from './cgroups.ts';
 import { storeCompileCache } from './compile-caches.ts';
 import { MemoryClasses } from './memory-classes.ts';
+import { CpuWatch } from './cpu-watch.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import type { Runtime } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
@@ -60,6 +61,7 @@ export class LinuxSandboxes implements Sandboxes {
   readonly #users: Users;
   readonly #cgroups: Cgroups;
   readonly #watch: MemoryWatch;
+  readonly #cpuWatch: CpuWatch;
   #closed = false;
 
   /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
@@ -87,6 +89,7 @@ export class LinuxSandboxes implements Sandboxes {
     this.#users = users;
     this.#cgroups = cgroups;
     this.#watch = new MemoryWatch(clock);
+    this.#cpuWatch = new CpuWatch({ clock, yieldAll: (yields) => cgroups.yield(yields) });
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
@@ -201,6 +204,7 @@ export class LinuxSandboxes implements Sandboxes {
       clock,
       cgroups: this.#cgroups,
       watch: this.#watch,
+      cpuWatch: this.#cpuWatch,
       ...more,
     });
     this.#sandboxes.add(sandbox);

@@ -143,7 +143,7 @@ export class SpawnSandboxes implements Sandboxes {
     this.#memoryCheck ??= this.#options.clock.after(MEMORY_CHECK_MS, () => {
       this.#memoryCheck = undefined;
       if (this.#processes.size === 0 || this.#closed) return;
-      for (const [process, instance] of this.#processes) if (instance?.busy) void process.checkMemory();
+      for (const [process, instance] of this.#processes) if (instance?.oldest !== undefined) void process.checkMemory();
       this.#watchMemory();
     });
   }
