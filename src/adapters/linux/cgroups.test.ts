@@ -10,6 +10,7 @@ import { temporaryDirectory } from '../../../test/temporary.ts';
 import { manualClock, silentLog } from '../../kernel/mod.ts';
 import type { Controller, Hierarchy } from './cgroup-tree.ts';
 import { Cgroups } from './cgroups.ts';
+import { CpuWatch } from './cpu-watch.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { SandboxGroups } from './sandbox-groups.ts';
 import { skip } from './templates.testing.ts';
@@ -171,7 +172,8 @@ test('the memory of a template is limited until it forks, that of each instance 
   ];
   for (const { hierarchy, files, none } of versions) {
     const clock = manualClock();
-    const groups = new SandboxGroups({ cgroups: open(hierarchy), watch: new MemoryWatch(clock), clock, busy: () => false });
+    const watches = { watch: new MemoryWatch(clock), cpuWatch: new CpuWatch({ clock, yieldAll: () => {} }) };
+    const groups = new SandboxGroups({ cgroups: open(hierarchy), ...watches, clock, invocation: () => undefined });
     const host = hostIn(hierarchy.own);
     const limits = (group: string) => files.map((file) => text(host, group, file));
     const doors = [...groups.begin({ memoryMiB: 2, tmpMiB: 0 })];
