@@ -32,13 +32,15 @@ function machine() {
 }
 
 function instance(pid: number, weight = 72) {
-  const seen = { yields: false };
+  const seen = { yields: false, suspect: false };
   let invocation: number | undefined = 1;
   const computing: Computing = {
     weight,
     invocation: () => invocation,
     processes: () => [pid],
     yield: (yields) => void (seen.yields = yields),
+    suspect: () => seen.suspect,
+    learn: (hog) => void (seen.suspect = hog),
   };
   const become = (next: number | undefined) => void (invocation = next);
   return { computing, seen, become };
@@ -58,6 +60,22 @@ test('what computes for long yields until its invocation ends; what was asked a 
   short.become(undefined);
   run(200, {});
   assert.deepEqual([hog.seen.yields, all.at(-1)], [false, false]);
+});
+
+test('what begins where a hog was yields until it has ended otherwise', () => {
+  const { watch, run } = machine();
+  const [hog, other] = [instance(1), instance(2)];
+  for (const { computing } of [hog, other]) watch.add(computing);
+  run(300, { 1: 0.5, 2: 0.5 });
+  hog.become(2);
+  run(50, { 2: 1 });
+  run(50, { 2: 1 });
+  assert.deepEqual([hog.seen.suspect, hog.seen.yields], [true, true], 'at once, though it has used nothing yet');
+  hog.become(3);
+  run(50, { 2: 1 });
+  assert.equal(hog.seen.suspect, false);
+  run(50, { 2: 1 });
+  assert.equal(hog.seen.yields, false);
 });
 
 test('nobody yields while there is a processor for everybody', () => {

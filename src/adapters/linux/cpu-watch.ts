@@ -14,6 +14,10 @@ export type Computing = {
   invocation: () => number | undefined;
   processes(): readonly number[];
   yield(yields: boolean): void;
+  /** Whether it is taken for a hog until it has shown that it is none: whoever was in its place before was one. */
+  suspect: () => boolean;
+  /** Whether it has turned out to be one. */
+  learn: (hog: boolean) => void;
 };
 
 /** What its processes do while they are killed is the end of what they did. */
@@ -104,7 +108,10 @@ export class CpuWatch {
       this.#all.add(computing);
       const invocation = computing.invocation();
       if (invocation === undefined || this.#metered.has(computing)) continue;
-      this.#metered.set(computing, { invocation, used: new Map(), usedMs: 0, ranMs: 0, hog: false });
+      const hog = computing.suspect();
+      // It may yield since it began, and be above suspicion by now.
+      if (!hog) computing.yield(false);
+      this.#metered.set(computing, { invocation, used: new Map(), usedMs: 0, ranMs: 0, hog });
     }
   }
 
@@ -116,7 +123,9 @@ export class CpuWatch {
       this.#metered.set(computing, metered);
       metered.ranMs = this.#ranMs(computing, metered.used);
       metered.usedMs += metered.ranMs;
-      metered.hog ||= isHog(metered.usedMs);
+      if (!isHog(metered.usedMs)) continue;
+      metered.hog = true;
+      computing.learn(true);
     }
   }
 
@@ -143,8 +152,9 @@ export class CpuWatch {
     for (const hog of hogs) hog.yield(yielding.each);
   }
 
-  #release(computing: Computing, { hog }: Metered): void {
+  #release(computing: Computing, { hog, usedMs }: Metered): void {
     this.#metered.delete(computing);
+    computing.learn(isHog(usedMs));
     if (hog) computing.yield(false);
   }
 

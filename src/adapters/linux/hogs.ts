@@ -3,7 +3,8 @@
  * function that answers in a millisecond would take five beside one that computes for seconds. So what has been computing for a while in one
  * invocation, a hog, yields: whatever wakes goes before it at once. Whoever yields weighs next to nothing, which has two bounds here. Hogs of
  * different weights don't yield one by one: among themselves they would all get the same. And where others leave them nothing they get their
- * turn, for as long as they had to wait. To the rest of the machine functions yield only where hogs take nearly all of it.
+ * turn, for as long as they had to wait. What begins where a hog was a moment ago yields from its beginning: it may be the same again, and some
+attacks last no longer than it takes to find them. To the rest of the machine functions yield only where hogs take nearly all of it.
  */
 
 /** A hog has used so much of a processor since its invocation was first looked at. */

@@ -48,6 +48,8 @@ export class SandboxGroups {
   readonly #ending = new Set<Used>();
   #limits: GroupLimits | undefined;
   #memoryBytes = 0;
+  /** The last instance that has shown what it is was a hog. */
+  #suspect = false;
   #forking = false;
   #closed = false;
 
@@ -83,6 +85,7 @@ export class SandboxGroups {
     const group = this.#ready.pop() ?? this.#make();
     if (!group) return [];
     this.#use(id, group);
+    this.given(id);
     this.#freeTemplateLater();
     this.#prepareLater();
     return group.openDoors();
@@ -96,6 +99,11 @@ export class SandboxGroups {
     if (this.#forking) return;
     this.#forking = true;
     this.#options.clock.after(QUIET_MS, () => this.#template!.unlimitMemory());
+  }
+
+  /** Instance `id`, which was made ahead, is at work from now on. */
+  given(id: number): void {
+    if (this.#suspect) this.#used.get(id)?.group.yield(true);
   }
 
   /** Whether there was a kill for want of memory. */
@@ -139,6 +147,8 @@ export class SandboxGroups {
       invocation: () => this.#options.invocation(id),
       processes: () => group.processes,
       yield: (yields) => group.yield(yields),
+      suspect: () => this.#suspect,
+      learn: (hog) => (this.#suspect = hog),
     };
     this.#used.set(id, { group, watched, computing });
     this.#options.watch.add(watched);

@@ -85,6 +85,7 @@ export class Sandbox {
   readonly #settleTemplate: (exit: Exit) => void;
   #keeperPid: number | undefined;
   #nextId = 1;
+  #spareId = 0;
   /** Whether its instances run one invocation at a time. */
   #sequential = true;
   #served: LinkedInstance | undefined;
@@ -100,7 +101,10 @@ export class Sandbox {
     this.orderedMs = clock.monotonicMs();
     this.#spare = new Spare({
       clock,
-      make: () => this.#newInstance(),
+      make: () => {
+        this.#spareId = this.#nextId;
+        return this.#newInstance();
+      },
       unused: (instance) => this.onUnused(instance.takeSteps()),
     });
     const template = Promise.withResolvers<Exit>();
@@ -198,7 +202,10 @@ export class Sandbox {
     // While the keeper ends one that is in no group it may find that all must go. A fork waits for that; one made ahead would be used, and lost.
     const next = this.#nextId;
     const instance = this.#limits.size > 0 && !this.#groups.present ? this.#newInstance() : this.#spare.take();
-    if (this.#nextId === next) instance.steps.add('spare taken');
+    if (this.#nextId === next) {
+      instance.steps.add('spare taken');
+      this.#groups.given(this.#spareId);
+    }
     return instance;
   }
 
