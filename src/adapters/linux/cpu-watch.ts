@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../../kernel/mod.ts';
 import { libc, pinned } from '../../../runtimes/node/libc.ts';
-import { NOBODY, isHog, isScarce, whoYields } from './hogs.ts';
+import { NOBODY, isCrowd, isHog, isScarce, whoYields } from './hogs.ts';
 
 export type Computing = {
   readonly weight: number;
@@ -43,7 +43,14 @@ const METERED_AT_ONCE = 32;
 /** Of one with more processes so many are looked at, and taken for all. */
 const PROCESSES = 32;
 
-type Metered = { readonly invocation: number; readonly used: Map<number, number>; usedMs: number; ranMs: number; hog: boolean };
+type Metered = {
+  readonly invocation: number;
+  readonly used: Map<number, number>;
+  usedMs: number;
+  ranMs: number;
+  crowd: boolean;
+  hog: boolean;
+};
 
 export class CpuWatch {
   readonly #options: Required<CpuWatchOptions>;
@@ -80,9 +87,13 @@ export class CpuWatch {
     if (scarce) this.#find();
     if (scarce || this.#yielding.each || this.#yielding.all) this.#meter();
     const hogs = [...this.#metered].filter(([, { hog }]) => hog);
-    const ranMs = hogs.reduce((sum, [, metered]) => sum + metered.ranMs, 0);
+    const all = {
+      ranMs: hogs.reduce((sum, [, { ranMs }]) => sum + ranMs, 0),
+      weights: hogs.map(([{ weight }]) => weight),
+      crowd: hogs.some(([, { crowd }]) => crowd),
+    };
     this.#apply(
-      whoYields(period, { ranMs, weights: hogs.map(([{ weight }]) => weight), before: this.#yielding }),
+      whoYields(period, all, this.#yielding),
       hogs.map(([computing]) => computing),
     );
     if (this.#all.size > 0) this.#lookLater(scarce || hogs.length > 0 ? SCARCE_EVERY_MS : EVERY_MS);
@@ -111,7 +122,7 @@ export class CpuWatch {
       const hog = computing.suspect();
       // It may yield since it began, and be above suspicion by now.
       if (!hog) computing.yield(false);
-      this.#metered.set(computing, { invocation, used: new Map(), usedMs: 0, ranMs: 0, hog });
+      this.#metered.set(computing, { invocation, used: new Map(), usedMs: 0, ranMs: 0, crowd: false, hog });
     }
   }
 
@@ -121,17 +132,18 @@ export class CpuWatch {
       if (looks-- === 0) break;
       this.#metered.delete(computing);
       this.#metered.set(computing, metered);
-      metered.ranMs = this.#ranMs(computing, metered.used);
+      const processes = computing.processes();
+      metered.crowd = isCrowd(processes.length);
+      metered.ranMs = this.#ranMs(processes, metered.used);
       metered.usedMs += metered.ranMs;
-      if (!isHog(metered.usedMs)) continue;
+      if (!metered.crowd && !isHog(metered.usedMs)) continue;
       metered.hog = true;
       computing.learn(true);
     }
   }
 
   /** Since it was asked for last; 0 when that is now. */
-  #ranMs(computing: Computing, used: Map<number, number>): number {
-    const processes = computing.processes();
+  #ranMs(processes: readonly number[], used: Map<number, number>): number {
     const known = used.size > 0;
     const before = new Map(used);
     let ranMs = 0;

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NOBODY, isHog, isScarce, whoYields } from './hogs.ts';
+import { NOBODY, isCrowd, isHog, isScarce, whoYields } from './hogs.ts';
+import type { Period, Yielding } from './hogs.ts';
 
 const BUSY = { ms: 50, processors: 2, idleMs: 0 };
 const YIELDING = { all: true, each: true, restMs: 0 };
+
+const decide = (period: Period, { before, ...hogs }: { ranMs: number; weights: readonly number[]; crowd?: boolean; before: Yielding }) =>
+  whoYields(period, { crowd: false, ...hogs }, before);
 
 test('what has computed for a moment only is no hog', () => {
   assert.deepEqual([0, 9, 10, 500].map(isHog), [false, false, true, true]);
@@ -17,21 +21,21 @@ test('processors are scarce where hardly any of their time is left', () => {
 });
 
 test('nobody yields where there is no hog', () => {
-  assert.deepEqual(whoYields(BUSY, { ranMs: 0, weights: [], before: YIELDING }), NOBODY);
+  assert.deepEqual(decide(BUSY, { ranMs: 0, weights: [], before: YIELDING }), NOBODY);
 });
 
 test('hogs of one weight yield to the functions beside them, and all functions to the host where hogs have most of the machine', () => {
-  const look = (ranMs: number) => whoYields(BUSY, { ranMs, weights: [72, 72], before: NOBODY });
+  const look = (ranMs: number) => decide(BUSY, { ranMs, weights: [72, 72], before: NOBODY });
   assert.deepEqual([look(90), look(40)], [YIELDING, { ...YIELDING, all: false }]);
 });
 
 test('hogs of different weights keep their shares of the processors', () => {
-  assert.deepEqual(whoYields(BUSY, { ranMs: 90, weights: [72, 145], before: NOBODY }), { ...YIELDING, each: false });
+  assert.deepEqual(decide(BUSY, { ranMs: 90, weights: [72, 145], before: NOBODY }), { ...YIELDING, each: false });
 });
 
 test('hogs that others leave nothing have their turn in every other period', () => {
   let before = NOBODY;
-  const turns = Array.from({ length: 4 }, () => (before = whoYields(BUSY, { ranMs: before.each ? 1 : 40, weights: [72], before })));
+  const turns = Array.from({ length: 4 }, () => (before = decide(BUSY, { ranMs: before.each ? 1 : 40, weights: [72], before })));
   assert.deepEqual(
     turns.map(({ each }) => each),
     [true, false, true, false],
@@ -40,11 +44,16 @@ test('hogs that others leave nothing have their turn in every other period', () 
 
 test('when somebody else has come to the machine, functions do not yield to it for a while', () => {
   let before = YIELDING;
-  const looks = [10, 90, 90].map((ranMs) => (before = whoYields(BUSY, { ranMs, weights: [72], before })).all);
-  for (let i = 0; i < 20; i++) before = whoYields(BUSY, { ranMs: 90, weights: [72], before });
+  const looks = [10, 90, 90].map((ranMs) => (before = decide(BUSY, { ranMs, weights: [72], before })).all);
+  for (let i = 0; i < 20; i++) before = decide(BUSY, { ranMs: 90, weights: [72], before });
   assert.deepEqual([...looks, before.all], [false, false, false, true]);
 });
 
 test('hogs that use little, and could use more, have nobody who takes it from them', () => {
-  assert.deepEqual(whoYields({ ...BUSY, idleMs: 60 }, { ranMs: 5, weights: [72], before: YIELDING }), YIELDING);
+  assert.deepEqual(decide({ ...BUSY, idleMs: 60 }, { ranMs: 5, weights: [72], before: YIELDING }), YIELDING);
+});
+
+test('one with more processes than can be looked at is taken for all that there is', () => {
+  assert.deepEqual([1, 127, 128].map(isCrowd), [false, false, true]);
+  assert.deepEqual(decide(BUSY, { ranMs: 1, weights: [72], crowd: true, before: YIELDING }), YIELDING);
 });
