@@ -10,7 +10,8 @@ export type Hearth = {
   readonly url: string;
   /** From starting the process to its saying that it is ready. */
   readonly readyMs: number;
-  readonly stop: () => Promise<void>;
+  /** `graceMs`: after so long it is killed, with which what it has left of control groups stays. */
+  readonly stop: (graceMs?: number) => Promise<void>;
 };
 
 const COMMAND = join(import.meta.dirname, '../bin/hearth.mjs');
@@ -37,8 +38,8 @@ export async function startHearth(options: { readonly concurrency?: number } = {
   return {
     url,
     readyMs,
-    async stop() {
-      await stopChild(child);
+    async stop(graceMs) {
+      await stopChild(child, graceMs);
       await removeDirectory(directory);
     },
   };

@@ -77,7 +77,7 @@ async function manyIdle(options: { readonly count: number; readonly source: stri
   } finally {
     client.close();
     const stoppedMs = performance.now();
-    await hearth.stop();
+    await hearth.stop(STOP_MS);
     say('all ended', performance.now() - stoppedMs);
   }
 }
@@ -97,6 +97,7 @@ const MOST_MS_EACH = 20;
 const SLOWER = 4;
 /** For one that is there, and has long been at rest. */
 const AGAIN_MS_EACH = 5;
+const STOP_MS = 180_000;
 
 function say(what: string, lastMs: number): void {
   console.error(`  ${what}: after ${(lastMs / 1000).toFixed(1)} s`);

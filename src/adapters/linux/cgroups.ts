@@ -14,6 +14,8 @@ import type { Base } from './cgroup.ts';
 
 /** Processes that were killed are gone by then, and their groups can go. */
 const REMOVE_MS = 5_000;
+/** So much longer for each: of thousands the last has its turn late. */
+const REMOVE_EACH_MS = 5;
 const REMOVE_STEP_MS = 5;
 /** Looking at many that are dying keeps the host from its work. */
 const REMOVE_STEP_MOST_MS = 100;
@@ -90,7 +92,8 @@ export class Cgroups {
   async #removeLater(groups: readonly Cgroup[]): Promise<void> {
     let left = groups;
     let stepMs = REMOVE_STEP_MS;
-    for (let waitedMs = 0; left.length > 0 && waitedMs < REMOVE_MS; waitedMs += stepMs) {
+    const withinMs = REMOVE_MS + groups.length * REMOVE_EACH_MS;
+    for (let waitedMs = 0; left.length > 0 && waitedMs < withinMs; waitedMs += stepMs) {
       stepMs = Math.min(REMOVE_STEP_MOST_MS, waitedMs + REMOVE_STEP_MS);
       await wait(stepMs);
       for (const group of left) group.end();
