@@ -27,6 +27,8 @@ export class Cgroup {
   #yields = false;
   /** Of its former users. */
   #killedBefore = 0;
+  /** At the last look for the largest. */
+  #killedWhenLooked = 0;
 
   /** Makes it. Throws, and leaves nothing, where the machine has no room for it. */
   constructor(bases: readonly Base[], name: string) {
@@ -135,6 +137,11 @@ export class Cgroup {
       this.end();
       return;
     }
+    // The kernel was quicker, and what it has killed is yet to give its memory back: the next one would be killed for nothing.
+    const killed = this.#killed();
+    const before = this.#killedWhenLooked;
+    this.#killedWhenLooked = killed;
+    if (killed > before) return;
     let largest: { pid: number; pages: number } | undefined;
     for (const pid of this.processes) {
       const pages = residentPages(pid);
@@ -146,7 +153,7 @@ export class Cgroup {
   /** Makes it ready for somebody else. Throws as `limit` does. */
   forget(): void {
     this.yield(false);
-    this.#killedBefore = this.#killed();
+    this.#killedBefore = this.#killedWhenLooked = this.#killed();
     this.#overLimit = false;
     if (this.#ended && this.#limits) this.limit(this.#limits);
     this.#ended = false;

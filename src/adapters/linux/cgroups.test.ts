@@ -1,11 +1,13 @@
 /** Against directories that stand for the kernel's: what is written where. What the kernel makes of it is in limits.test.ts, where it has controllers. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs, { closeSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { closeAfter } from '../../../test/closing.ts';
+import { closeAfter, killAfter } from '../../../test/closing.ts';
 import { temporaryDirectory } from '../../../test/temporary.ts';
 import { manualClock, silentLog } from '../../kernel/mod.ts';
 import type { Controller, Hierarchy } from './cgroup-tree.ts';
@@ -147,6 +149,22 @@ test("memory of files is not counted as the processes' own, which is looked for 
   assert.equal(group.privateBytes(1000), 1000);
   writeFileSync(join(directory, 'memory.stat'), 'anon 300\nfile 600\nfile_mapped 1\n');
   assert.equal(group.privateBytes(999), 300);
+});
+
+test('version 1: where the kernel has just killed for want of memory nobody else is killed for it', { skip }, async (t) => {
+  const hierarchy = v1(t, 'memory');
+  const group = open(hierarchy).make()!;
+  const directory = join(hostIn(hierarchy.own), '1');
+  const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
+  killAfter(t, child);
+  writeFileSync(join(directory, 'cgroup.procs'), `${child.pid}\n`);
+  writeFileSync(join(directory, 'memory.oom_control'), 'oom_kill_disable 0\nunder_oom 0\noom_kill 1\n');
+  group.endLargest();
+  const state = readFileSync(`/proc/${child.pid}/stat`, 'latin1').split(') ')[1]![0];
+  assert.ok(state !== 'Z' && state !== 'X');
+  const ended = once(child, 'exit');
+  group.endLargest();
+  assert.deepEqual(await ended, [null, 'SIGKILL']);
 });
 
 test('a kill for want of memory is told until the group is used again', { skip }, (t) => {
