@@ -95,7 +95,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   if (!reportInit(channel, outcome, [options.forkedMs, options.walledMs, blankMs, readMs])) exit(1);
   else {
     forgetSessions();
-    if ('handler' in outcome) compile(outcome.handler);
+    compile(outcome.handler);
     waitWithTiers();
     const shared = outcome.blockers.flatMap(({ fd }) => fd ?? []);
     const instance = forkOnCommand(options.keeper);

@@ -103,7 +103,9 @@ export class Cgroup {
     this.#yields = yields;
     tryWrite(join(place.directory, 'cpu.idle'), yields ? '1' : '0');
     // That it had another weight is forgotten.
-    if (!yields && this.#limits) for (const [file, value] of cpuSettings(place, this.#limits)) tryWrite(join(place.directory, file), value);
+    if (yields || !this.#limits) return;
+    const [file, value] = cpuSetting(place, this.#limits);
+    tryWrite(join(place.directory, file), value);
   }
 
   /** Kills all that is in it, which takes a moment to go. Returns how many there were. */
@@ -181,25 +183,28 @@ const V1_SHARES_LEAST = 2;
 export const V2_WEIGHT = 100;
 export const V2_WEIGHT_MOST = 10_000;
 
-function settings(place: Base, limits: GroupLimits): (readonly [file: string, value: string])[] {
-  const { version, controllers } = place;
-  const of = {
+type Setting = readonly [file: string, value: string];
+
+function settings(place: Base, limits: GroupLimits): Setting[] {
+  const memory = String(limits.memoryBytes);
+  const of: Readonly<Record<Controller, readonly Setting[]>> = {
     memory:
-      version === 2
-        ? [['memory.max', limits.memoryBytes] as const, ['memory.oom.group', 1] as const]
-        : [['memory.limit_in_bytes', limits.memoryBytes] as const],
-    pids: [['pids.max', limits.processes] as const],
+      place.version === 2
+        ? [
+            ['memory.max', memory],
+            ['memory.oom.group', '1'],
+          ]
+        : [['memory.limit_in_bytes', memory]],
+    pids: [['pids.max', String(limits.processes)]],
+    cpu: [cpuSetting(place, limits)],
   };
-  return controllers.flatMap((controller) =>
-    controller === 'cpu' ? cpuSettings(place, limits) : of[controller].map(([file, value]) => [file, String(value)] as const),
-  );
+  return place.controllers.flatMap((controller) => of[controller]);
 }
 
-function cpuSettings({ version }: Base, { cpuMilli }: GroupLimits): (readonly [file: string, value: string])[] {
-  const [file, value] =
-    version === 2 ? ['cpu.weight', weight(cpuMilli, V2_WEIGHT, 1)] : ['cpu.shares', weight(cpuMilli, V1_SHARES, V1_SHARES_LEAST)];
-  return [[file, String(value)] as const];
-}
+const cpuSetting = ({ version }: Base, { cpuMilli }: GroupLimits): Setting =>
+  version === 2
+    ? ['cpu.weight', String(weight(cpuMilli, V2_WEIGHT, 1))]
+    : ['cpu.shares', String(weight(cpuMilli, V1_SHARES, V1_SHARES_LEAST))];
 
 const weight = (cpuMilli: number, one: number, least: number): number =>
   Math.min(V2_WEIGHT_MOST, Math.max(least, Math.round((cpuMilli * one) / 1000)));
