@@ -4,7 +4,7 @@
  */
 import { cpSync, lstatSync, openSync, readSync, readdirSync, writeSync } from 'node:fs';
 import { SystemCallError, check, libc, pinned } from './libc.ts';
-import { NEVER_BEGAN, RECORD } from './ladder.ts';
+import { NEVER_BEGAN, RECORD, SERVES } from './ladder.ts';
 import type { FunctionMessage, KeeperMessage, TemplateMessage } from './ladder.ts';
 import { listenFor } from './loopback.ts';
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
@@ -67,6 +67,7 @@ function loop(options: KeeperOptions): never {
     collections: 0,
     orphans: false,
     initialised: false,
+    templateEnded: false,
     forked: false,
     initTmp: '',
     spares: undefined,
@@ -111,6 +112,7 @@ type State = {
   /** There may be more that have ended. */
   orphans: boolean;
   initialised: boolean;
+  templateEnded: boolean;
   forked: boolean;
   /** The device of the template's /tmp. */
   initTmp: string;
@@ -150,6 +152,8 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       break;
     }
     case 'end': {
+      // One that has ended is collected, and told of, when its signal is heard. Its pid is nobody else's before that.
+      if (message.id === SERVES && !state.templateEnded) libc.kill(options.templatePid, SIGKILL);
       const living = state.instances.get(message.id);
       if (!living) break;
       living.doomed = true;
@@ -266,7 +270,10 @@ function collectOrphans(options: KeeperOptions, state: State): boolean {
   for (let collected = 0; collected < COLLECTED_AT_ONCE; collected++) {
     const pid = libc.waitpid(-1, status, WNOHANG);
     if (pid <= 0) return false;
-    if (pid === options.templatePid) sendRecord(options.control, RECORD.templateEnded, status.readInt32LE(0));
+    if (pid === options.templatePid && !state.templateEnded) {
+      state.templateEnded = true;
+      sendRecord(options.control, RECORD.templateEnded, status.readInt32LE(0));
+    }
     const [id, living] = instanceOf(state, pid) ?? [];
     if (!living) continue;
     living.status = status.readInt32LE(0);

@@ -21,13 +21,13 @@ type TemplateOrder =
   | ({ readonly do: 'init'; readonly doors: number } & FunctionMessage)
   /** With [instance channel, perhaps a way for events, ...doors], so many doors: fork instance `id`. */
   | { readonly do: 'fork'; readonly id: number; readonly doors: number }
-  /** With [instance channel]: the template itself becomes instance `id`. */
-  | { readonly do: 'serve'; readonly id: number };
+  /** With [instance channel]: the template itself becomes an instance. */
+  | { readonly do: 'serve'; readonly id: typeof SERVES };
 
 /** Host -> keeper, over the control socket. */
 export type KeeperMessage =
   | TemplateOrder
-  /** End instance `id` and its process group, or collect it where it has ended by itself; `instanceEnded` follows. */
+  /** End instance `id` and its process group, or collect it where it has ended by itself; `instanceEnded`, or `templateEnded`, follows. */
   | { readonly do: 'end'; readonly id: number };
 
 /** Keeper -> template. */
@@ -81,6 +81,9 @@ export const RECORD = {
   /** Template -> keeper: a = the id of an instance for which the kernel had no room. */
   notForked: 9,
 } as const;
+
+/** The id of a template that serves. */
+export const SERVES = 0;
 
 /** In place of a status: the template could not fork that instance, or was gone before it had. */
 export const NEVER_BEGAN = 0xffff_ffff;

@@ -11,8 +11,6 @@ const LARGE = 64 * 1024;
 const HEAD_BYTES = 8;
 /** What the C library cuts off at least, with the head. */
 const SMALLEST = 32;
-/** Blocks next to each other come from one place that is larger than them all. */
-const IN_A_ROW = 4;
 /** Of each size: more would be no gaps. */
 const MOST = 20_000;
 const MOST_LARGE = 256;
@@ -26,24 +24,26 @@ const large = new Float64Array(MOST_LARGE);
 export function fillGaps(): number {
   let count = 0;
   let edge = 0;
-  for (let row = 0; count < MOST_LARGE && edge === 0; count++) {
+  // The first for which the heap had to grow is where it ended.
+  for (let end = heapEnd(); count < MOST_LARGE && edge === 0; count++) {
     const at = (large[count] = take(LARGE));
-    row = count > 0 && at === large[count - 1]! + LARGE ? row + 1 : 0;
-    if (row === IN_A_ROW) edge = at;
+    if (at !== 0 && heapEnd() !== end) edge = at;
   }
   let taken = 0;
-  for (let size = LARGE / 2; size >= SMALLEST; size = smaller(size)) {
-    for (let i = 0; i < MOST && liesBefore(take(size), edge); i++) taken += size;
+  for (let size = LARGE / 2; size >= SMALLEST && edge !== 0; size = smaller(size)) {
+    for (let i = 0; i < MOST && wasGap(take(size), edge); i++) taken += size;
   }
   for (let i = 0; i < count; i++) libc.free(toBigInt(large[i]!));
   return taken;
 }
 
+const heapEnd = (): number => toNumber(libc.sbrk(0n));
+
 /** `size`: with the head. */
 const take = (size: number): number => toNumber(libc.malloc(toBigInt(size - HEAD_BYTES)));
 
-/** 0: there was no memory, or no edge was found. */
-const liesBefore = (at: number, edge: number): boolean => at !== 0 && at < edge;
+/** 0: there was no memory. What this thread has freed of other threads' heaps lies beyond the end, and goes first. */
+const wasGap = (at: number, edge: number): boolean => at !== 0 && (at < edge || at >= heapEnd());
 
 /** The C library's sizes are 16 apart, where there are many of each. */
 const smaller = (size: number): number => (size > 1024 ? size / 2 : size - 16);

@@ -11,8 +11,11 @@ export type LinkedInstanceOptions = {
   readonly link: Link;
   readonly start: Instance['start'];
   readonly clock: Clock;
-  /** Ends the process and all that it started. Called once, also when it ended by itself: its children may be left. */
-  readonly end: () => void;
+  /**
+   * Ends the process and all that it started. Called once, also when it ended by itself: its children may be left. `wanted`: it was to end;
+   * otherwise what became of it is still to be reported.
+   */
+  readonly end: (wanted: boolean) => void;
   /** Whether the driver calls `reportExit`. If not, the closing of the link is all that is known. */
   readonly reportsExit: boolean;
   /** The process runs init first: a ready frame comes before any answer. */
@@ -152,7 +155,7 @@ export class LinkedInstance implements Instance, LinkListener {
     if (this.#killed || this.#exit) return;
     this.#killed = true;
     this.#giveBack();
-    this.#endOnce();
+    this.#endOnce(true);
     // Later, so that nobody hears of an end from within their own call.
     queueMicrotask(() => this.#link.destroy());
   }
@@ -239,7 +242,7 @@ export class LinkedInstance implements Instance, LinkListener {
     else if (this.#reported ?? this.#announced) this.#conclude((this.#reported ?? this.#announced)!);
     else if (this.#options.reportsExit) {
       // Ending what may have ended already makes the driver look, and report.
-      this.#endOnce();
+      this.#endOnce(false);
       this.#options.clock.after(LAST_WORD_MS, () => this.#conclude({ kind: 'ended' }));
     } else this.#conclude({ kind: 'ended' });
   }
@@ -255,7 +258,7 @@ export class LinkedInstance implements Instance, LinkListener {
   #conclude(exit: Exit): void {
     if (this.#exit) return;
     this.#exit = exit;
-    this.#endOnce();
+    this.#endOnce(true);
     this.#killed = true;
     for (const running of this.#running.values()) running.finish({ kind: 'died', exit });
     this.#running.clear();
@@ -263,10 +266,10 @@ export class LinkedInstance implements Instance, LinkListener {
     else this.#options.clock.after(LAST_WORD_MS, () => this.#settleClosed(exit));
   }
 
-  #endOnce(): void {
+  #endOnce(wanted: boolean): void {
     if (this.#endCalled) return;
     this.#endCalled = true;
-    this.#options.end();
+    this.#options.end(wanted);
   }
 
   #takeStream(): number {

@@ -4,7 +4,7 @@ import { systemClock } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
 import type { Instance } from '../../ports/mod.ts';
 import { END_LIMIT_MS } from './sandbox.ts';
-import { invoke, openTemplates, processesBeside, skip, templatePidOf, valueOf } from './templates.testing.ts';
+import { invoke, openTemplates, parentsOf, processesBeside, skip, templatePidOf, valueOf } from './templates.testing.ts';
 
 const TOGETHER = 100;
 const TEMPLATE = 2;
@@ -80,6 +80,26 @@ test('instances go on without their template, and end like others', { skip }, as
   assert.deepEqual(await one.closed, { kind: 'ended' });
   assert.deepEqual(await late.closed, { kind: 'ended' });
   assert.equal(typeof (await valueOf(three, {})), 'number');
+});
+
+test('how a template that serves by itself has ended is heard before its sandbox goes', { skip }, async (t) => {
+  const template = await (
+    await openTemplates(t)
+  ).boot(`
+    import { spawn } from 'node:child_process';
+    setInterval(() => {}, 1_000);
+    export const handler = ({ waits }) => (waits ? new Promise(() => {}) : spawn('/bin/sleep', ['1000'], { stdio: 'ignore' }).pid);`);
+  assert.equal(template.forks, false);
+  const instance = template.fork();
+  const { template: pid, keeper } = parentsOf((await valueOf(instance, {})) as number);
+  const end = invoke(instance, { waits: true });
+  // The connection is closed long before the keeper can say why.
+  process.kill(keeper, 'SIGSTOP');
+  process.kill(pid, 'SIGSEGV');
+  while (instance.alive) await new Promise((resolve) => setTimeout(resolve, 5));
+  process.kill(keeper, 'SIGCONT');
+  assert.deepEqual(await end, { kind: 'died', exit: { kind: 'signalled', signal: 'SIGSEGV' } });
+  assert.deepEqual(await instance.closed, { kind: 'signalled', signal: 'SIGSEGV' });
 });
 
 test('when the kernel has no room for another process the instance ends, and the template forks the next one', { skip }, async (t) => {

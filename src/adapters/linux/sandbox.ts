@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../kernel/mod.ts';
 import type { Exit, SandboxSpec, Step } from '../../ports/mod.ts';
 import { INSIDE_PORT } from '../../protocol/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
-import { RECORD } from '../../../runtimes/node/ladder.ts';
+import { RECORD, SERVES } from '../../../runtimes/node/ladder.ts';
 import type { FunctionMessage, KeeperMessage } from '../../../runtimes/node/ladder.ts';
 import { libc } from '../../../runtimes/node/libc.ts';
 import { packetPipe, pipe, socketPair } from '../../../runtimes/node/messages.ts';
@@ -236,7 +236,15 @@ export class Sandbox {
   serve(instance: LinkedInstance, far: number): void {
     this.#served = instance;
     instance.steps.add('template taken');
-    this.#send({ do: 'serve', id: 0 }, far);
+    this.#send({ do: 'serve', id: SERVES }, far);
+  }
+
+  /** Ends the template that serves, and the sandbox as soon as it is known how that has ended: perhaps by itself, a moment ago. */
+  endTemplate(): void {
+    if (this.#control.closed) return;
+    void this.templateEnded.then(() => this.end());
+    this.#clock.after(END_LIMIT_MS, () => this.end());
+    this.#send({ do: 'end', id: SERVES });
   }
 
   /** No further instance will be asked for. */

@@ -112,7 +112,7 @@ export class LinuxSandboxes implements Sandboxes {
       start: 'boot',
       clock: this.#options.clock,
       reportsExit: true,
-      end: () => sandbox?.end(),
+      end: (wanted) => (wanted ? sandbox?.end() : sandbox?.endTemplate()),
     });
     const log = (text: string, level: LogLevel) => instance.onLog?.(text, level);
     const boot = async (): Promise<void> => {

@@ -55,13 +55,18 @@ export async function openTemplates(
  * The template of an instance as this host sees it, by the pid that the instance gives itself, other than any that a blank sandbox has. An
  * instance can do nothing to it, the host can.
  */
-export const templatePidOf = (pid: number): number => find(pid).instance.parent;
+export const templatePidOf = (pid: number): number => parentsOf(pid).template;
+
+/** The same, and its parent, by the pid that a child of the template gives itself. */
+export function parentsOf(pid: number): { readonly template: number; readonly keeper: number } {
+  const { instance, below } = find(pid);
+  return { template: instance.parent, keeper: below(process.pid).find((status) => status.pid === instance.parent)!.parent };
+}
 
 /** The pids that all processes of an instance's sandbox but its keeper give themselves: template, instances, what they have started. */
 export function processesBeside(pid: number): number[] {
-  const { instance, below } = find(pid);
-  const keeper = below(process.pid).find((status) => status.pid === instance.parent)!.parent;
-  return below(keeper).map(({ inside }) => inside);
+  const { below } = find(pid);
+  return below(parentsOf(pid).keeper).map(({ inside }) => inside);
 }
 
 function find(pid: number): { readonly instance: Status; readonly below: (parent: number) => Status[] } {
