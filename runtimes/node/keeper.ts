@@ -127,10 +127,11 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       tell(options, message, fds);
       listen(options, message);
       showFunction({ ...message, ...options.user });
-      tell(options, { do: 'shown' }, []);
       becomeUser(options.user);
       enterUserNamespace(options.user);
       undumpable();
+      // Not before: until then the function, which is the same user, could look into this process.
+      tell(options, { do: 'shown' }, []);
       endWithZygote(options);
       state.initTmp = ownTmpDevice();
       state.spares = spareMaker(message, options.user);

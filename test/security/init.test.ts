@@ -30,6 +30,16 @@ const FORGED_INITS = [
   'halfClosed',
   'filled',
 ];
+const SIGHTINGS = 8;
+/** Looks for pid 1 from its first moment on, and while its keeper has work to do for it. */
+const WATCHER = `import { existsSync, openSync } from 'node:fs';
+const seen = new Set();
+for (const end = performance.now() + 30; performance.now() < end;) {
+  if (existsSync('/proc/1/stat')) seen.add('stat');
+  try { openSync('/proc/1/mem', 'r+'); seen.add('memory'); } catch {}
+}
+export const handler = async () => [...seen];
+`;
 /** The answer to a function whose sandbox lies: an error of the function, or of the platform about it. */
 const FUNCTION_ERROR = /^(Runtime\.(ProtocolViolation|ExitError|OutOfMemory|Unknown)|Sandbox\.Timedout|Error)$/;
 
@@ -46,6 +56,14 @@ const forgedInits = async (t: TestContext, user: User): Promise<void> => {
       await isolated.remove(name);
     });
   }
+  await t.test('the keeper is out of sight from the first moment', async () => {
+    for (let i = 0; i < SIGHTINGS; i++) {
+      const name = `init-watcher-${i}`;
+      await isolated.create(name, WATCHER);
+      assert.deepEqual((await isolated.invoke(name)).value, []);
+      await isolated.remove(name);
+    }
+  });
   await neighbour.stop();
 };
 
