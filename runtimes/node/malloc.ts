@@ -24,13 +24,14 @@ const large = new Float64Array(MOST_LARGE);
 export function fillGaps(): number {
   let count = 0;
   let edge = 0;
+  const end = heapEnd();
   // The first for which the heap had to grow is where it ended.
-  for (let end = heapEnd(); count < MOST_LARGE && edge === 0; count++) {
+  for (; count < MOST_LARGE && edge === 0; count++) {
     const at = (large[count] = take(LARGE));
     if (at !== 0 && heapEnd() !== end) edge = at;
   }
   let taken = 0;
-  for (let size = LARGE / 2; size >= SMALLEST && edge !== 0; size = smaller(size)) {
+  for (let size = edge === 0 ? 0 : LARGE / 2; size >= SMALLEST; size = smaller(size)) {
     for (let i = 0; i < MOST && wasGap(take(size), edge); i++) taken += size;
   }
   for (let i = 0; i < count; i++) libc.free(toBigInt(large[i]!));

@@ -14,6 +14,10 @@ export type GroupLimits = {
   readonly cpuMilli: number;
 };
 
+/** A short one makes pauses short. */
+const PERIOD_US = 50_000;
+/** The kernel takes no less. */
+const LEAST_QUOTA_US = 1_000;
 /** More than a group that can't fork any more has need of. */
 const ROUNDS = 16;
 
@@ -25,6 +29,7 @@ export class Cgroup {
   #ended = false;
   #overLimit = false;
   #yields = false;
+  #throttled: number | undefined;
   /** Of its former users. */
   #killedBefore = 0;
   /** At the last look for the largest. */
@@ -108,6 +113,19 @@ export class Cgroup {
     tryWrite(join(place.directory, file), value);
   }
 
+  /** Takes its processes off the processors for the rest of each period in which they have had so much of one (sched-bwc, "CFS bandwidth control"). */
+  throttle(milli: number | undefined): void {
+    const place = this.#place('cpu');
+    if (!place || milli === this.#throttled) return;
+    this.#throttled = milli;
+    const most = milli === undefined ? undefined : Math.max(LEAST_QUOTA_US, Math.round((milli * PERIOD_US) / 1_000));
+    if (place.version === 2) tryWrite(join(place.directory, 'cpu.max'), `${most ?? 'max'} ${PERIOD_US}`);
+    else {
+      tryWrite(join(place.directory, 'cpu.cfs_period_us'), String(PERIOD_US));
+      tryWrite(join(place.directory, 'cpu.cfs_quota_us'), String(most ?? -1));
+    }
+  }
+
   /** Kills all that is in it, which takes a moment to go. Returns how many there were. */
   end(): number {
     const [first] = this.#places;
@@ -155,6 +173,7 @@ export class Cgroup {
   /** Makes it ready for somebody else. Throws as `limit` does. */
   forget(): void {
     this.yield(false);
+    this.throttle(undefined);
     this.#killedBefore = this.#killedWhenLooked = this.#killed();
     this.#overLimit = false;
     if (this.#ended && this.#limits) this.limit(this.#limits);

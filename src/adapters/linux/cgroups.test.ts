@@ -107,6 +107,24 @@ test('a group that yields has its weight back afterwards, or when it is used aga
   assert.deepEqual([yielding, ...files()], ['1', '0', '512']);
 });
 
+test('a throttled group has so much of each period, until it is used again', { skip }, (t) => {
+  const versions = [
+    { hierarchy: v1(t, 'cpu'), files: ['cpu.cfs_period_us', 'cpu.cfs_quota_us'], seen: ['50000', '3600'], least: '1000', free: '-1' },
+    { hierarchy: v2(t, { given: 'memory pids cpu' }), files: ['cpu.max'], seen: ['3600 50000'], least: '1000 50000', free: 'max 50000' },
+  ];
+  for (const { hierarchy, files, seen, least, free } of versions) {
+    const group = open(hierarchy).make()!;
+    group.limit(LIMITS);
+    const settings = () => files.map((file) => text(hostIn(hierarchy.own), '1', file));
+    group.throttle(72);
+    assert.deepEqual(settings(), seen);
+    group.throttle(3);
+    assert.equal(settings().at(-1), least);
+    group.forget();
+    assert.equal(settings().at(-1), free);
+  }
+});
+
 test('what a host that is gone has left is removed, if nobody is in it; what a living one has stays', { skip }, (t) => {
   const hierarchy = v1(t, 'pids');
   const living = open(hierarchy);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { manualClock } from '../../kernel/mod.ts';
-import { CpuWatch, ENDING } from './cpu-watch.ts';
+import { CpuWatch, ENDING, harmless } from './cpu-watch.ts';
 import type { Computing } from './cpu-watch.ts';
 
 /** A machine of one processor, which `share` says who uses; the rest is idle. */
@@ -32,18 +32,19 @@ function machine() {
 }
 
 function instance(pid: number, weight = 72) {
-  const seen = { yields: false, suspect: false };
+  const past = harmless();
+  const seen = { yields: false, processes: 1, milli: undefined as number | undefined };
   let invocation: number | undefined = 1;
   const computing: Computing = {
     weight,
     invocation: () => invocation,
-    processes: () => [pid],
+    processes: () => Array.from({ length: seen.processes }, () => pid),
     yield: (yields) => void (seen.yields = yields),
-    suspect: () => seen.suspect,
-    learn: (hog) => void (seen.suspect = hog),
+    throttle: (milli) => void (seen.milli = milli),
+    past,
   };
   const become = (next: number | undefined) => void (invocation = next);
-  return { computing, seen, become };
+  return { computing, seen, past, become };
 }
 
 test('what computes for long yields until its invocation ends; what was asked a moment ago does not', () => {
@@ -70,10 +71,10 @@ test('what begins where a hog was yields until it has ended otherwise', () => {
   hog.become(2);
   run(50, { 2: 1 });
   run(50, { 2: 1 });
-  assert.deepEqual([hog.seen.suspect, hog.seen.yields], [true, true], 'at once, though it has used nothing yet');
+  assert.deepEqual([hog.past.hog, hog.seen.yields], [true, true], 'at once, though it has used nothing yet');
   hog.become(3);
   run(50, { 2: 1 });
-  assert.equal(hog.seen.suspect, false);
+  assert.equal(hog.past.hog, false);
   run(50, { 2: 1 });
   assert.equal(hog.seen.yields, false);
 });
@@ -116,4 +117,18 @@ test('a hog that is being ended yields to the last', () => {
   hog.become(ENDING);
   run(200, { 1: 1 });
   assert.equal(hog.seen.yields, true);
+});
+
+test('a crowd is throttled where processors are scarce, and so is what begins in its place', () => {
+  const { watch, run } = machine();
+  const [crowd, next] = [instance(1), instance(2)];
+  crowd.seen.processes = 200;
+  watch.add(crowd.computing);
+  run(300, { 1: 0.5 });
+  assert.equal(crowd.seen.milli, undefined);
+  run(100, { 1: 1 });
+  assert.equal(crowd.seen.milli, 72);
+  watch.delete(crowd.computing);
+  watch.begins({ ...next.computing, past: crowd.past });
+  assert.equal(next.seen.milli, 72);
 });

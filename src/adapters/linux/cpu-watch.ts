@@ -6,19 +6,24 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../../kernel/mod.ts';
 import { libc, pinned } from '../../../runtimes/node/libc.ts';
-import { NOBODY, isCrowd, isHog, isScarce, whoYields } from './hogs.ts';
+import { Crowds, isCrowd } from './crowds.ts';
+import type { Crowding } from './crowds.ts';
+import { NOBODY, isHog, isScarce, whoYields } from './hogs.ts';
 
-export type Computing = {
-  readonly weight: number;
+export type Computing = Crowding & {
   /** The number of what it is at work on, ENDING when it is being ended. Undefined: it is not at work. */
   invocation: () => number | undefined;
-  processes(): readonly number[];
   yield(yields: boolean): void;
-  /** Whether it is taken for a hog until it has shown that it is none: whoever was in its place before was one. */
-  suspect: () => boolean;
-  /** Whether it has turned out to be one. */
-  learn: (hog: boolean) => void;
+  readonly past: Past;
 };
+
+/** Of all that have been in one place: who comes next is taken for the same until it has shown that it is not. */
+export type Past = Crowding['past'] & {
+  /** Whether the last one was a hog. */
+  hog: boolean;
+};
+
+export const harmless = (): Past => ({ crowdMs: -Infinity, hog: false });
 
 /** What its processes do while they are killed is the end of what they did. */
 export const ENDING = -1;
@@ -48,7 +53,6 @@ type Metered = {
   readonly used: Map<number, number>;
   usedMs: number;
   ranMs: number;
-  crowd: boolean;
   hog: boolean;
 };
 
@@ -57,6 +61,7 @@ export class CpuWatch {
   readonly #all = new Set<Computing>();
   /** Those at work. */
   readonly #metered = new Map<Computing, Metered>();
+  readonly #crowds: Crowds;
   #yielding = NOBODY;
   #looking = false;
   #lookedMs = 0;
@@ -64,6 +69,7 @@ export class CpuWatch {
 
   constructor(options: CpuWatchOptions) {
     this.#options = { idleMs: machineIdleMs, processors: availableParallelism(), usedMs: processUsedMs, ...options };
+    this.#crowds = new Crowds(this.#options);
   }
 
   add(computing: Computing): void {
@@ -74,10 +80,17 @@ export class CpuWatch {
     this.#lookLater(EVERY_MS);
   }
 
-  /** It yields on, if it does: whoever uses its group again sees to that. */
+  /** It begins its work. */
+  begins(computing: Computing): void {
+    if (computing.past.hog) computing.yield(true);
+    this.#crowds.begins(computing);
+  }
+
+  /** It yields on, if it does, and is throttled: whoever uses its group again sees to that. */
   delete(computing: Computing): void {
     this.#all.delete(computing);
     this.#metered.delete(computing);
+    this.#crowds.delete(computing);
   }
 
   #look(): void {
@@ -85,12 +98,12 @@ export class CpuWatch {
     const scarce = isScarce(period);
     for (const [computing, metered] of this.#metered) if (!goesOn(computing, metered)) this.#release(computing, metered);
     if (scarce) this.#find();
-    if (scarce || this.#yielding.each || this.#yielding.all) this.#meter();
+    this.#crowds.review();
+    if (scarce || this.#yielding.each || this.#yielding.all) this.#meter(scarce);
     const hogs = [...this.#metered].filter(([, { hog }]) => hog);
     const all = {
       ranMs: hogs.reduce((sum, [, { ranMs }]) => sum + ranMs, 0),
       weights: hogs.map(([{ weight }]) => weight),
-      crowd: hogs.some(([, { crowd }]) => crowd),
     };
     this.#apply(
       whoYields(period, all, this.#yielding),
@@ -119,26 +132,24 @@ export class CpuWatch {
       this.#all.add(computing);
       const invocation = computing.invocation();
       if (invocation === undefined || this.#metered.has(computing)) continue;
-      const hog = computing.suspect();
+      const { hog } = computing.past;
       // It may yield since it began, and be above suspicion by now.
       if (!hog) computing.yield(false);
-      this.#metered.set(computing, { invocation, used: new Map(), usedMs: 0, ranMs: 0, crowd: false, hog });
+      this.#metered.set(computing, { invocation, used: new Map(), usedMs: 0, ranMs: 0, hog });
     }
   }
 
-  #meter(): void {
+  #meter(scarce: boolean): void {
     let looks = METERED_AT_ONCE;
     for (const [computing, metered] of [...this.#metered]) {
       if (looks-- === 0) break;
       this.#metered.delete(computing);
       this.#metered.set(computing, metered);
       const processes = computing.processes();
-      metered.crowd = isCrowd(processes.length);
+      if (scarce && isCrowd(processes.length)) this.#crowds.found(computing);
       metered.ranMs = this.#ranMs(processes, metered.used);
       metered.usedMs += metered.ranMs;
-      if (!metered.crowd && !isHog(metered.usedMs)) continue;
-      metered.hog = true;
-      computing.learn(true);
+      if (isHog(metered.usedMs)) metered.hog = computing.past.hog = true;
     }
   }
 
@@ -166,7 +177,7 @@ export class CpuWatch {
 
   #release(computing: Computing, { hog, usedMs }: Metered): void {
     this.#metered.delete(computing);
-    computing.learn(isHog(usedMs));
+    computing.past.hog = isHog(usedMs);
     if (hog) computing.yield(false);
   }
 

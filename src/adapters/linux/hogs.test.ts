@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NOBODY, isCrowd, isHog, isScarce, whoYields } from './hogs.ts';
+import { NOBODY, isHog, isScarce, whoYields } from './hogs.ts';
 import type { Period, Yielding } from './hogs.ts';
 
 const BUSY = { ms: 50, processors: 2, idleMs: 0 };
 const YIELDING = { all: true, each: true, restMs: 0 };
 
-const decide = (period: Period, { before, ...hogs }: { ranMs: number; weights: readonly number[]; crowd?: boolean; before: Yielding }) =>
-  whoYields(period, { crowd: false, ...hogs }, before);
+const decide = (period: Period, { before, ...hogs }: { ranMs: number; weights: readonly number[]; before: Yielding }) =>
+  whoYields(period, hogs, before);
 
 test('what has computed for a moment only is no hog', () => {
   assert.deepEqual([0, 9, 10, 500].map(isHog), [false, false, true, true]);
@@ -51,9 +51,4 @@ test('when somebody else has come to the machine, functions do not yield to it f
 
 test('hogs that use little, and could use more, have nobody who takes it from them', () => {
   assert.deepEqual(decide({ ...BUSY, idleMs: 60 }, { ranMs: 5, weights: [72], before: YIELDING }), YIELDING);
-});
-
-test('one with more processes than can be looked at is taken for all that there is', () => {
-  assert.deepEqual([1, 127, 128].map(isCrowd), [false, false, true]);
-  assert.deepEqual(decide(BUSY, { ranMs: 1, weights: [72], crowd: true, before: YIELDING }), YIELDING);
 });

@@ -15,8 +15,6 @@ const PLENTY = 0.25;
 const ENOUGH = 0.25;
 /** Where they have so much of it there is nobody else on the machine to whom functions would lose by yielding. */
 const MOST = 0.6;
-/** One with so many processes is a hog whatever they have used: they come and go faster than they can be looked at. */
-const CROWD = 128;
 /** When somebody else has come, it is not tried again for so long. */
 const REST_MS = 1_000;
 
@@ -41,8 +39,6 @@ export const NOBODY: Yielding = { all: false, each: false, restMs: 0 };
 
 export const isHog = (usedMs: number): boolean => usedMs >= HOG_MS;
 
-export const isCrowd = (processes: number): boolean => processes >= CROWD;
-
 /** Whether processors are scarce, so that it is of use to look for hogs. */
 export const isScarce = ({ ms, processors, idleMs }: Period): boolean => idleMs < PLENTY * processors * ms;
 
@@ -51,13 +47,11 @@ export type Hogs = {
   readonly ranMs: number;
   /** Of each. */
   readonly weights: readonly number[];
-  /** One of them is a crowd: what it has used can't be told, and is taken for all that was to be had. */
-  readonly crowd: boolean;
 };
 
 /** `before`: how it was in this period. */
-export function whoYields(period: Period, { ranMs, weights, crowd }: Hogs, before: Yielding): Yielding {
-  const share = crowd ? 1 : ranMs / (period.processors * period.ms);
+export function whoYields(period: Period, { ranMs, weights }: Hogs, before: Yielding): Yielding {
+  const share = ranMs / (period.processors * period.ms);
   const scarce = isScarce(period);
   const restMs = Math.max(0, before.restMs - period.ms);
   if (weights.length === 0) return { ...NOBODY, restMs };

@@ -6,7 +6,7 @@
 import type { Clock } from '../../kernel/mod.ts';
 import type { Cgroup, GroupLimits } from './cgroup.ts';
 import type { Cgroups } from './cgroups.ts';
-import { ENDING } from './cpu-watch.ts';
+import { ENDING, harmless } from './cpu-watch.ts';
 import type { Computing, CpuWatch } from './cpu-watch.ts';
 import type { MemoryWatch, Watched } from './memory-watch.ts';
 
@@ -34,7 +34,8 @@ const KEPT = 8;
 const LOOK_AGAIN_MS = 2;
 /** And many after a longer one: to look at them all the time keeps the host from its work. */
 const DYING_PER_MS = 16;
-const EMPTY_WITHIN_MS = 1_000;
+const SLOWER = 1.5;
+const SLOWEST_MS = 1_000;
 
 type Used = { readonly group: Cgroup; readonly watched: Watched; readonly computing: Computing };
 
@@ -48,8 +49,8 @@ export class SandboxGroups {
   readonly #ending = new Set<Used>();
   #limits: GroupLimits | undefined;
   #memoryBytes = 0;
-  /** The last instance that has shown what it is was a hog. */
-  #suspect = false;
+  /** Of its instances. */
+  readonly #past = harmless();
   #forking = false;
   #closed = false;
 
@@ -103,7 +104,8 @@ export class SandboxGroups {
 
   /** Instance `id`, which was made ahead, is at work from now on. */
   given(id: number): void {
-    if (this.#suspect) this.#used.get(id)?.group.yield(true);
+    const used = this.#used.get(id);
+    if (used) this.#options.cpuWatch.begins(used.computing);
   }
 
   /** Whether there was a kill for want of memory. */
@@ -118,7 +120,7 @@ export class SandboxGroups {
     this.#used.delete(id);
     this.#options.watch.delete(used.watched);
     used.computing.invocation = () => ENDING;
-    this.#empty(used, EMPTY_WITHIN_MS);
+    this.#empty(used, LOOK_AGAIN_MS);
   }
 
   /** The sandbox has ended. */
@@ -147,26 +149,24 @@ export class SandboxGroups {
       invocation: () => this.#options.invocation(id),
       processes: () => group.processes,
       yield: (yields) => group.yield(yields),
-      suspect: () => this.#suspect,
-      learn: (hog) => (this.#suspect = hog),
+      throttle: (milli) => group.throttle(milli),
+      past: this.#past,
     };
     this.#used.set(id, { group, watched, computing });
     this.#options.watch.add(watched);
     if (this.#options.cgroups.has('cpu')) this.#options.cpuWatch.add(computing);
   }
 
-  /** Ends what is in it, and keeps it for another once that is gone. */
-  #empty(used: Used, withinMs: number): void {
+  /** Ends what is in it, and keeps it for another once that is gone. What can't be killed, or is throttled, is waited for as long as there is the sandbox. */
+  #empty(used: Used, paceMs: number): void {
     if (this.#closed) return;
     this.#ending.add(used);
     const left = used.group.end();
-    const afterMs = Math.max(LOOK_AGAIN_MS, left / DYING_PER_MS);
     if (left === 0) {
       this.#ending.delete(used);
       this.#options.cpuWatch.delete(used.computing);
       this.#keep(used.group);
-    } else if (withinMs > 0) this.#options.clock.after(afterMs, () => this.#empty(used, withinMs - afterMs));
-    // Otherwise it holds what can't be killed, and goes with the sandbox.
+    } else this.#options.clock.after(Math.max(paceMs, left / DYING_PER_MS), () => this.#empty(used, Math.min(paceMs * SLOWER, SLOWEST_MS)));
   }
 
   #keep(group: Cgroup): void {
