@@ -1,12 +1,10 @@
 /** Entering control groups, by descriptors of their lists of processes that the host has opened: it is the host's right that counts. */
-import { libc, pinned } from './libc.ts';
+import { libc, pinnedText } from './libc.ts';
 
 // "0" is whoever writes it.
-const self = pinned(1).buffer;
-self[0] = 0x30;
+const self = pinnedText('0');
 const COMPLAINT = 'the process could not enter its control group\n';
-const complaint = pinned(COMPLAINT.length).buffer;
-complaint.write(COMPLAINT);
+const complaint = pinnedText(COMPLAINT);
 const COMPLAINT_BYTES = BigInt(COMPLAINT.length);
 
 /**
@@ -15,8 +13,8 @@ const COMPLAINT_BYTES = BigInt(COMPLAINT.length);
  */
 export function enterGroups(fds: readonly number[], first: number, count: number): void {
   for (let i = first; i < first + count; i++) {
-    if (libc.write(fds[i]!, self, 1n) !== 1n) {
-      libc.write(2, complaint, COMPLAINT_BYTES);
+    if (libc.write(fds[i]!, self.address, 1n) !== 1n) {
+      libc.write(2, complaint.address, COMPLAINT_BYTES);
       libc._exit(1);
     }
     libc.close(fds[i]!);

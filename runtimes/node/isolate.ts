@@ -1,6 +1,6 @@
 /** The walls of a sandbox: namespaces, its own root, no capabilities. namespaces(7), user_namespaces(7), mount_namespaces(7), capabilities(7). */
 import { constants, existsSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
-import { check, libc, pinned } from './libc.ts';
+import { check, libc, pinned, pinnedText } from './libc.ts';
 import { placeRehearsal } from './rehearse-init.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 
@@ -71,6 +71,9 @@ export function enter(namespace: number): void {
   check(libc.setns(namespace, 0), 'setns');
 }
 
+const newRoot = pinnedText('.');
+const oldRoot = pinnedText('.old');
+
 /**
  * Builds the root on the directory `root` and moves into it. `/.packages` shows the host's packages until `showFunction` hides them. Returns
  * a descriptor of a /proc with all processes of the sandbox, which is for the keeper: in the other one each sees what it could trace.
@@ -109,7 +112,7 @@ export function buildRoot(
   readOnly(process.execPath, inside(NODE_INSIDE));
   check(libc.mount(packages, inside('/.packages'), 'none', MS_BIND, ''), 'bind the packages');
   check(libc.chdir(root), 'chdir');
-  check(libc.syscall(BigInt(SYSCALLS.pivot_root[architecture()]), '.', '.old', null), 'pivot_root');
+  check(libc.syscall(BigInt(SYSCALLS.pivot_root[architecture()]), newRoot.address, oldRoot.address, 0n), 'pivot_root');
   check(libc.chdir('/'), 'chdir');
   // The host's proc must still be in sight: a user namespace may mount its own only where that is so.
   mountProc('');
@@ -232,25 +235,25 @@ export function emptyBoundingSet(): void {
 
 const noCapabilities = pinned(64);
 noCapabilities.buffer.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
-const noCapabilitySets = noCapabilities.buffer.subarray(16);
+const noCapabilitySets = noCapabilities.address + 16n;
 const CAPSET = BigInt(SYSCALLS.capset[architecture()]);
 
 /** Calls nothing that user code could have replaced: after entering a user namespace that would run with the capabilities still there. */
 export function dropCapabilities(): void {
-  check(libc.syscall(CAPSET, noCapabilities.buffer, noCapabilitySets, null), 'capset');
+  check(libc.syscall(CAPSET, noCapabilities.address, noCapabilitySets, 0n), 'capset');
 }
 
 const SET_SCHEDULER = BigInt(SYSCALLS.sched_setscheduler[architecture()]);
 const THIS_PROCESS = 0n;
 const SCHED_BATCH = 3n;
-const noPriority = pinned(4).buffer;
+const noPriority = pinned(4);
 
 /**
  * On processors that are all at work a function waits for its turn, rather than to push the host aside with every event that it is sent: the
  * host goes on with what else has arrived, and both change places less often. Where a processor is free nothing changes.
  */
 export function waitYourTurn(): void {
-  void libc.syscall(SET_SCHEDULER, THIS_PROCESS, SCHED_BATCH, noPriority);
+  void libc.syscall(SET_SCHEDULER, THIS_PROCESS, SCHED_BATCH, noPriority.address);
 }
 
 /** Others of the same user can't look into this process. */

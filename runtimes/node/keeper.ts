@@ -261,7 +261,7 @@ function hear(options: KeeperOptions, state: State): void {
 }
 
 const signalled = pinned(128).buffer;
-const status = pinned(4).buffer;
+const status = pinned(4);
 
 /**
  * Pid 1 is the parent of all that lost theirs: of instances too, when their template is gone. Whether there may be more: a fork bomb
@@ -269,15 +269,15 @@ const status = pinned(4).buffer;
  */
 function collectOrphans(options: KeeperOptions, state: State): boolean {
   for (let collected = 0; collected < COLLECTED_AT_ONCE; collected++) {
-    const pid = libc.waitpid(-1, status, WNOHANG);
+    const pid = libc.waitpid(-1, status.address, WNOHANG);
     if (pid <= 0) return false;
     if (pid === options.templatePid && !state.templateEnded) {
       state.templateEnded = true;
-      sendRecord(options.control, RECORD.templateEnded, status.readInt32LE(0));
+      sendRecord(options.control, RECORD.templateEnded, status.buffer.readInt32LE(0));
     }
     const [id, living] = instanceOf(state, pid) ?? [];
     if (!living) continue;
-    living.status = status.readInt32LE(0);
+    living.status = status.buffer.readInt32LE(0);
     if (living.doomed && !state.ending.includes(pid)) conclude(options, state, id!, living.status);
   }
   return true;
@@ -347,7 +347,7 @@ function wait(fds: readonly number[], timeoutMs = -1): boolean[] {
     polled.buffer.writeInt32LE(fd, i * 8);
     polled.buffer.writeInt32LE(POLLIN, i * 8 + 4);
   });
-  libc.poll(polled.buffer, BigInt(fds.length), timeoutMs);
+  libc.poll(polled.address, BigInt(fds.length), timeoutMs);
   return fds.map((_, i) => (polled.buffer.readInt16LE(i * 8 + 6) & (POLLIN | POLLHUP)) !== 0);
 }
 

@@ -20,11 +20,11 @@ const QUIET = 1n | 4n;
 const RULESET_BYTES = 24n;
 const SCOPE_ABSTRACT_UNIX_SOCKET = 1;
 const SCOPE_SIGNAL = 2;
-const ruleset = pinned(Number(RULESET_BYTES)).buffer;
-ruleset.writeUInt32LE(SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL, 16);
+const ruleset = pinned(Number(RULESET_BYTES));
+ruleset.buffer.writeUInt32LE(SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL, 16);
 
 /** What the kernel offers; 0: nothing, or it is switched off. */
-export const landlockVersion = Math.max(0, Number(libc.syscall(CREATE, null, 0n, ASK_VERSION)));
+export const landlockVersion = Math.max(0, Number(libc.syscall(CREATE, 0n, 0n, ASK_VERSION)));
 
 const flags = landlockVersion >= QUIET_SINCE ? QUIET : 0n;
 const toBigInt: (value: number) => bigint = BigInt;
@@ -32,7 +32,7 @@ const toBigInt: (value: number) => bigint = BigInt;
 /** Puts this process, and all that it starts, into a domain of its own; where the kernel has none nothing is done. Under no_new_privs. */
 export function leaveSiblings(): void {
   if (landlockVersion < SCOPES_SINCE) return;
-  const fd = check(libc.syscall(CREATE, ruleset, RULESET_BYTES, 0n), 'landlock_create_ruleset');
-  check(libc.syscall(RESTRICT, toBigInt(fd), flags, null), 'landlock_restrict_self');
+  const fd = check(libc.syscall(CREATE, ruleset.address, RULESET_BYTES, 0n), 'landlock_create_ruleset');
+  check(libc.syscall(RESTRICT, toBigInt(fd), flags, 0n), 'landlock_restrict_self');
   libc.close(fd);
 }

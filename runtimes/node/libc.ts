@@ -1,13 +1,16 @@
-/** The C library, as far as the fork ladder needs it. glibc on Linux, x64 and arm64. */
+/**
+ * The C library, as far as the fork ladder needs it. glibc on Linux, x64 and arm64. What is called for each instance takes addresses as numbers:
+ * for a `pointer` Node has wrappers in JavaScript, which V8 would optimise in each child anew, for 2 ms.
+ */
 import * as ffi from 'node:ffi';
 
 const { functions } = ffi.dlopen('libc.so.6', {
   fork: { return: 'i32', arguments: [] },
   _exit: { return: 'void', arguments: ['i32'] },
-  waitpid: { return: 'i32', arguments: ['i32', 'pointer', 'i32'] },
+  waitpid: { return: 'i32', arguments: ['i32', 'u64', 'i32'] },
   kill: { return: 'i32', arguments: ['i32', 'i32'] },
-  getrandom: { return: 'i64', arguments: ['pointer', 'u64', 'u32'] },
-  clock_gettime: { return: 'i32', arguments: ['i32', 'pointer'] },
+  getrandom: { return: 'i64', arguments: ['u64', 'u64', 'u32'] },
+  clock_gettime: { return: 'i32', arguments: ['i32', 'u64'] },
   getpid: { return: 'i32', arguments: [] },
   setsid: { return: 'i32', arguments: [] },
   unshare: { return: 'i32', arguments: ['i32'] },
@@ -15,27 +18,27 @@ const { functions } = ffi.dlopen('libc.so.6', {
   mount: { return: 'i32', arguments: ['string', 'string', 'string', 'u64', 'string'] },
   umount2: { return: 'i32', arguments: ['string', 'i32'] },
   chdir: { return: 'i32', arguments: ['string'] },
-  syscall: { return: 'i64', arguments: ['i64', 'pointer', 'pointer', 'pointer'] },
+  syscall: { return: 'i64', arguments: ['i64', 'u64', 'u64', 'u64'] },
   prctl: { return: 'i32', arguments: ['i32', 'u64', 'u64', 'u64', 'u64'] },
   setgroups: { return: 'i32', arguments: ['u64', 'pointer'] },
   setresuid: { return: 'i32', arguments: ['u32', 'u32', 'u32'] },
   setresgid: { return: 'i32', arguments: ['u32', 'u32', 'u32'] },
-  setrlimit: { return: 'i32', arguments: ['i32', 'pointer'] },
+  setrlimit: { return: 'i32', arguments: ['i32', 'u64'] },
   socket: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
   bind: { return: 'i32', arguments: ['i32', 'pointer', 'u32'] },
   listen: { return: 'i32', arguments: ['i32', 'i32'] },
-  socketpair: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer'] },
-  pipe2: { return: 'i32', arguments: ['pointer', 'i32'] },
+  socketpair: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'u64'] },
+  pipe2: { return: 'i32', arguments: ['u64', 'i32'] },
   getsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'u64'] },
   open: { return: 'i32', arguments: ['string', 'i32', 'u32'] },
   lseek: { return: 'i64', arguments: ['i32', 'i64', 'i32'] },
   setsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'] },
   ioctl: { return: 'i32', arguments: ['i32', 'u64', 'pointer'] },
   putenv: { return: 'i32', arguments: ['u64'] },
-  write: { return: 'i64', arguments: ['i32', 'pointer', 'u64'] },
-  sendmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
-  recvmsg: { return: 'i64', arguments: ['i32', 'pointer', 'i32'] },
-  poll: { return: 'i32', arguments: ['pointer', 'u64', 'i32'] },
+  write: { return: 'i64', arguments: ['i32', 'u64', 'u64'] },
+  sendmsg: { return: 'i64', arguments: ['i32', 'u64', 'i32'] },
+  recvmsg: { return: 'i64', arguments: ['i32', 'u64', 'i32'] },
+  poll: { return: 'i32', arguments: ['u64', 'u64', 'i32'] },
   shutdown: { return: 'i32', arguments: ['i32', 'i32'] },
   dup2: { return: 'i32', arguments: ['i32', 'i32'] },
   dup3: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
@@ -55,8 +58,8 @@ const { functions } = ffi.dlopen('libc.so.6', {
   malloc: { return: 'u64', arguments: ['u64'] },
   free: { return: 'void', arguments: ['u64'] },
   sbrk: { return: 'u64', arguments: ['i64'] },
-  memcpy: { return: 'pointer', arguments: ['u64', 'u64', 'u64'] },
-  memset: { return: 'pointer', arguments: ['u64', 'i32', 'u64'] },
+  memcpy: { return: 'u64', arguments: ['u64', 'u64', 'u64'] },
+  memset: { return: 'u64', arguments: ['u64', 'i32', 'u64'] },
   __errno_location: { return: 'u64', arguments: [] },
 });
 
@@ -87,9 +90,19 @@ export function check(result: number | bigint, what: string): number {
 }
 
 /** A buffer that stays where it is: small typed arrays may live on V8's moving heap, this one never does. */
-export function pinned(size: number): { readonly buffer: Buffer; readonly address: bigint } {
+export function pinned(size: number): Pinned {
   const buffer = Buffer.from(new ArrayBuffer(Math.max(size, 4096)));
   return { buffer, address: ffi.getRawPointer(buffer) };
+}
+
+/** The address is good for as long as somebody has the buffer. */
+export type Pinned = { readonly buffer: Buffer; readonly address: bigint };
+
+/** A string of C. */
+export function pinnedText(text: string): Pinned {
+  const bytes = pinned(Buffer.byteLength(text) + 1);
+  bytes.buffer.write(text);
+  return bytes;
 }
 
 export const getCurrentEventLoop = ffi.getCurrentEventLoop;

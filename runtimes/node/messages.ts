@@ -56,13 +56,13 @@ const pair = pinned(8);
 
 /** Both ends of a new connection, close-on-exec. */
 export function socketPair(): [number, number] {
-  check(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.buffer), 'socketpair');
+  check(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.address), 'socketpair');
   return [pair.buffer.readInt32LE(0), pair.buffer.readInt32LE(4)];
 }
 
 /** A pipe, close-on-exec: [reading end, writing end]. */
 export function pipe(): [number, number] {
-  check(libc.pipe2(pair.buffer, SOCK_CLOEXEC), 'pipe2');
+  check(libc.pipe2(pair.address, SOCK_CLOEXEC), 'pipe2');
   return [pair.buffer.readInt32LE(0), pair.buffer.readInt32LE(4)];
 }
 
@@ -72,7 +72,7 @@ const O_DIRECT = architecture() === 'x64' ? 0o40000 : 0o200000;
 
 /** A pipe in packet mode, close-on-exec, whose writing end does not block: [reading end, writing end]. */
 export function packetPipe(): [number, number] {
-  check(libc.pipe2(pair.buffer, SOCK_CLOEXEC | O_DIRECT), 'pipe2');
+  check(libc.pipe2(pair.address, SOCK_CLOEXEC | O_DIRECT), 'pipe2');
   const ends: [number, number] = [pair.buffer.readInt32LE(0), pair.buffer.readInt32LE(4)];
   check(libc.fcntl(ends[1], F_SETFL, O_NONBLOCK | O_DIRECT), 'fcntl');
   return ends;
@@ -112,7 +112,7 @@ function send(fd: number, length: number, fds: readonly number[]): boolean {
     words[IOV_BASE] = data.address + toBigInt(sent);
     words[IOV_LEN] = toBigInt(length - sent);
     writeControl(sent === 0 ? fds : NONE);
-    const count = toNumber(libc.sendmsg(fd, head.buffer, MSG_NOSIGNAL));
+    const count = toNumber(libc.sendmsg(fd, head.address, MSG_NOSIGNAL));
     if (count >= 0) sent += count;
     else if (lastErrno() === EAGAIN && sent === 0) return false;
     else if (lastErrno() !== EINTR && lastErrno() !== EAGAIN) check(-1, 'sendmsg');
@@ -174,7 +174,7 @@ function receive(fd: number, length: number): { count: number; fds: number[]; pi
   words[MSG_CONTROL] = controlAddress;
   for (;;) {
     words[MSG_CONTROLLEN] = toBigInt(CONTROL_BYTES);
-    const count = toNumber(libc.recvmsg(fd, head.buffer, MSG_CMSG_CLOEXEC));
+    const count = toNumber(libc.recvmsg(fd, head.address, MSG_CMSG_CLOEXEC));
     if (count >= 0) return { count, ...readControl() };
     const errno = lastErrno();
     // The peer has gone without reading all that was sent to it.

@@ -18,7 +18,8 @@ const WORKER_CODE_BYTES = 64 * MiB;
 const WORKERS = 8;
 
 // Filled in by index: user code may have changed what typed arrays can do by the time a worker is made.
-const pair = new BigUint64Array(pinned(16).buffer.buffer, 0, 2);
+const { buffer, address } = pinned(16);
+const pair = new BigUint64Array(buffer.buffer, 0, 2);
 const toBigInt: (value: number) => bigint = BigInt;
 const { min } = Math;
 /** That wait for a process, and timers of the kernel: both are counted together, by user. */
@@ -63,5 +64,5 @@ function limitData(): void {
 function set(resource: number, soft: number, hard: number): void {
   pair[0] = toBigInt(soft);
   pair[1] = toBigInt(hard);
-  check(libc.setrlimit(resource, pair), `setrlimit ${resource}`);
+  check(libc.setrlimit(resource, address), `setrlimit ${resource}`);
 }

@@ -171,7 +171,7 @@ function forkOnCommand(keeper: number): InstanceOrder {
       // Later it is what forking leaves, which V8 by itself would let grow.
       if (forks % COLLECTED_AFTER === 0) collectGarbage('minor');
       if (forks++ === 0) fillGaps();
-    } else if (order.do === 'reap' && libc.waitpid(order.pid, status.buffer, 0) === order.pid) {
+    } else if (order.do === 'reap' && libc.waitpid(order.pid, status.address, 0) === order.pid) {
       sendRecord(keeper, RECORD.reaped, order.pid, statusWord[0]);
     }
   }

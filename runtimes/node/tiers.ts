@@ -14,11 +14,21 @@ const NO_SOURCE = '[native code] }';
 setFlags('--allow-natives-syntax');
 // oxlint-disable-next-line no-implied-eval, no-new-func -- the syntax of V8's own functions, which no module may have
 const prepare = new Function('f', '%PrepareFunctionForOptimization(f)') as (f: (...args: never[]) => unknown) => void;
+// oxlint-disable-next-line no-implied-eval, no-new-func -- likewise
+const optimizeSoon = new Function('f', '%OptimizeMaglevOnNextCall(f)') as typeof prepare;
 setFlags('--no-allow-natives-syntax');
 
 /** Compiles a function that has not run yet. One that has no source, as what `bind` makes, stays as it is: V8 would end the process. */
 export function compile(f: (...args: never[]) => unknown): void {
   if (!endsWith(sourceOf(f), NO_SOURCE)) prepare(f);
+}
+
+/** Has a function optimised that has run often enough for V8 to know what it is given. `call` calls it. */
+export function optimize(f: (...args: never[]) => unknown, call: () => void): void {
+  prepare(f);
+  call();
+  optimizeSoon(f);
+  call();
 }
 
 /** So many bytes of baseline code V8 collects before it makes them. */

@@ -10,8 +10,8 @@ const UUID_CACHE_CALLS = 128;
 const INT_CACHE_CALLS = 1024;
 
 const STATE_BYTES = 16;
-const { buffer } = pinned(STATE_BYTES);
-const state = new Uint32Array(buffer.buffer, 0, STATE_BYTES / 4);
+const bytes = pinned(STATE_BYTES);
+const state = new Uint32Array(bytes.buffer.buffer, 0, STATE_BYTES / 4);
 const { randomFillSync, randomUUID, randomInt } = crypto;
 const { RAND_poll } = ffi.dlopen(null, { RAND_poll: { return: 'i32', arguments: [] } }).functions;
 /** What the function's init has drawn from. A cache that nobody has drawn from is filled afresh in every child; emptying one costs time. */
@@ -58,7 +58,7 @@ export function refreshRandomness(): void {
 
 /** From the kernel: OpenSSL would first seed its own generator anew, which a child may never need. */
 function seed(): void {
-  check(libc.getrandom(buffer, BigInt(STATE_BYTES), 0), 'getrandom');
+  check(libc.getrandom(bytes.address, BigInt(STATE_BYTES), 0), 'getrandom');
 }
 
 function noticing<T extends (...parameters: never[]) => unknown>(draw: T, what: keyof typeof drawn): T {

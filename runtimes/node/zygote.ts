@@ -79,7 +79,7 @@ function makeSandbox(order: BlankMessage, control: number, output: number, doorw
   const ownNetwork = order.network !== 'host';
   leaveNamespaces(user, ownNetwork);
   if (ownNetwork) openDoorway(doorway, order.network.insidePort);
-  const parent = check(libc.syscall(BigInt(SYSCALLS.pidfd_open[architecture()]), BigInt(libc.getpid()), 0n, null), 'pidfd_open');
+  const parent = check(libc.syscall(BigInt(SYSCALLS.pidfd_open[architecture()]), BigInt(libc.getpid()), 0n, 0n), 'pidfd_open');
   const pid = fork();
   if (pid !== 0) {
     sendRecord(control, RECORD.born, pid);

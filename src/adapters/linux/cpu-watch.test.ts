@@ -128,7 +128,10 @@ test('a crowd is throttled where processors are scarce, and so is what begins in
   assert.equal(crowd.seen.milli, undefined);
   run(100, { 1: 1 });
   assert.equal(crowd.seen.milli, 72);
-  watch.delete(crowd.computing);
+  watch.ends(crowd.computing);
+  crowd.become(ENDING);
+  run(100, { 1: 1 });
+  assert.equal(crowd.seen.milli, 250, 'what is killed gets more, to come to its end');
   watch.begins({ ...next.computing, past: crowd.past });
   assert.equal(next.seen.milli, 72);
 });

@@ -86,6 +86,11 @@ export class CpuWatch {
     this.#crowds.begins(computing);
   }
 
+  /** It is being killed. */
+  ends(computing: Computing): void {
+    this.#crowds.ends(computing);
+  }
+
   /** It yields on, if it does, and is throttled: whoever uses its group again sees to that. */
   delete(computing: Computing): void {
     this.#all.delete(computing);
@@ -146,7 +151,7 @@ export class CpuWatch {
       this.#metered.delete(computing);
       this.#metered.set(computing, metered);
       const processes = computing.processes();
-      if (scarce && isCrowd(processes.length)) this.#crowds.found(computing);
+      if (scarce && isCrowd(processes.length) && computing.invocation() !== ENDING) this.#crowds.found(computing);
       metered.ranMs = this.#ranMs(processes, metered.used);
       metered.usedMs += metered.ranMs;
       if (isHog(metered.usedMs)) metered.hog = computing.past.hog = true;
@@ -195,10 +200,10 @@ function goesOn(computing: Computing, { invocation }: Metered): boolean {
 const machineIdleMs = (): number => Number(readFileSync('/proc/uptime', 'latin1').split(' ')[1]) * 1_000;
 
 const CPUCLOCK_SCHED = 2;
-const time = pinned(16).buffer;
+const time = pinned(16);
 
 /** All its threads. The kernel's own number for the clock of another process (clock_getcpuclockid(3)). */
 function processUsedMs(pid: number): number | undefined {
-  if (libc.clock_gettime((~pid << 3) | CPUCLOCK_SCHED, time) !== 0) return undefined;
-  return Number(time.readBigInt64LE(0)) * 1_000 + Number(time.readBigInt64LE(8)) / 1e6;
+  if (libc.clock_gettime((~pid << 3) | CPUCLOCK_SCHED, time.address) !== 0) return undefined;
+  return Number(time.buffer.readBigInt64LE(0)) * 1_000 + Number(time.buffer.readBigInt64LE(8)) / 1e6;
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../../kernel/mod.ts';
 const CROWD = 128;
 /** What is due to it: its share as Lambda has it, of the machine at most so much. */
 const MOST = 1 / 8;
+const MOST_ENDING = 1 / 4;
 /** A crowd is one until it has had fewer processes for so long. */
 const FREE_AFTER_MS = 2_000;
 /** What begins where one was is taken for one, for so long after it was seen last: some attacks last no longer than it takes to find them. */
@@ -60,6 +61,11 @@ export class Crowds {
         one.throttle(undefined);
       }
     }
+  }
+
+  /** It is being killed, and its template waits for that: it gets more, to the end. */
+  ends(one: Crowding): void {
+    if (this.#throttled.delete(one)) one.throttle(1_000 * this.#options.processors * MOST_ENDING);
   }
 
   /** It is throttled on, if it is: whoever uses its group again sees to that. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { libc } from '../../../runtimes/node/libc.ts';
+import { libc, pinned } from '../../../runtimes/node/libc.ts';
 import { openTemplates, skip, valueOf } from './templates.testing.ts';
 
 const ENDS = 4;
@@ -22,7 +22,12 @@ test('a fork for which there are not enough descriptors is refused, and leaves n
 function withRoomFor(room: number, act: () => void): void {
   const RLIMIT_NOFILE = 7;
   const [soft, hard] = /^Max open files\s+(\d+)\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))!.slice(1).map(BigInt);
-  const limit = (most: bigint) => assert.equal(libc.setrlimit(RLIMIT_NOFILE, new BigUint64Array([most, hard!])), 0);
+  const pair = pinned(16);
+  const limit = (most: bigint) => {
+    pair.buffer.writeBigUInt64LE(most, 0);
+    pair.buffer.writeBigUInt64LE(hard!, 8);
+    assert.equal(libc.setrlimit(RLIMIT_NOFILE, pair.address), 0);
+  };
   const highest = Math.max(...readdirSync('/proc/self/fd').map(Number));
   const taken: number[] = [];
   limit(BigInt(highest + ENDS));

@@ -1,9 +1,11 @@
 /** How many instances the files suffice for that the host may have open (setrlimit(2)). */
 import { readFileSync } from 'node:fs';
 import type { Log } from '../../kernel/mod.ts';
-import { libc } from '../../../runtimes/node/libc.ts';
+import { libc, pinned } from '../../../runtimes/node/libc.ts';
 
 const RLIMIT_NOFILE = 7;
+/** Soft and hard. */
+const pair = pinned(16);
 /** Connections, the store, the logs, and what the first instances of each sandbox and those that are being made have beside their socket. */
 const BESIDE = 4_096;
 
@@ -16,10 +18,9 @@ export function allowInstances(instances: number, log: Log): number {
   const wanted = BESIDE + callers + instances;
   const limit = openFiles(readFileSync('/proc/self/limits', 'latin1'));
   if (limit >= wanted) return instances;
-  const pair = Buffer.alloc(16);
-  pair.writeBigUInt64LE(BigInt(wanted), 0);
-  pair.writeBigUInt64LE(BigInt(wanted), 8);
-  if (libc.setrlimit(RLIMIT_NOFILE, pair) === 0) return instances;
+  pair.buffer.writeBigUInt64LE(BigInt(wanted), 0);
+  pair.buffer.writeBigUInt64LE(BigInt(wanted), 8);
+  if (libc.setrlimit(RLIMIT_NOFILE, pair.address) === 0) return instances;
   const most = Math.max(LEAST, Math.min(instances, limit - BESIDE));
   log.warn(
     { limit, wanted, instances: most },

@@ -113,13 +113,21 @@ export class SandboxGroups {
     return this.#used.get(id)?.group.outOfMemory === true;
   }
 
+  /** The instance is being killed. */
+  ending(id: number): void {
+    const used = this.#used.get(id);
+    if (!used) return;
+    used.computing.invocation = () => ENDING;
+    this.#options.cpuWatch.ends(used.computing);
+  }
+
   /** The instance has ended: what it has left running ends now. */
   ended(id: number): void {
     const used = this.#used.get(id);
     if (!used) return;
+    this.ending(id);
     this.#used.delete(id);
     this.#options.watch.delete(used.watched);
-    used.computing.invocation = () => ENDING;
     this.#empty(used, LOOK_AGAIN_MS);
   }
 

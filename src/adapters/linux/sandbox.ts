@@ -269,6 +269,7 @@ export class Sandbox {
       // Not from within the call.
       return queueMicrotask(() => this.#instanceEnded(id, { kind: 'ended' }));
     }
+    this.#groups.ending(id);
     this.#send({ do: 'end', id });
     this.#limits.set(
       id,
