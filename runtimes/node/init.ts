@@ -9,8 +9,6 @@ import { functionFacts } from './context.ts';
 import { ending, installEnding } from './ending.ts';
 import { RuntimeError, hookError, toFunctionError } from './errors.ts';
 import { installHooks, runBeforeSnapshot } from './hooks.ts';
-import type { LoopAlive } from './idle.ts';
-import { IdleWatch } from './idle.ts';
 import { loadHandler } from './load.ts';
 import { native } from './native.ts';
 import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
@@ -28,8 +26,6 @@ export type InitOptions = {
   readonly channel: Channel;
   /** Ends the process at once; absent: as Node does it. */
   readonly exit?: (code: number) => void;
-  /** In a forked process, which Node does not tell that its event loop is empty. */
-  readonly loopAlive?: LoopAlive;
   /** What `prepare` returned, where it was called ahead of time. */
   readonly prepared?: Prepared;
   /** Waits until the code lies there; absent: it does. */
@@ -76,8 +72,6 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   followProxy();
   ending.fault = (error) => channel.sendText(KIND.initError, 0, 0, 0, stringify(error));
   ending.idle = neverInitialised;
-  const watch = options.loopAlive && new IdleWatch({ alive: options.loopAlive, patient: () => true, idle: neverInitialised });
-  watch?.start();
   const facts = functionFacts(environment);
   const values = returnsValues(environment);
   options.awaitCode?.();
@@ -88,7 +82,6 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
     const loadedMs = machineMs();
-    watch?.stop();
     const blockers = await leftBehind(before, taskRoot);
     return {
       handler: loaded,
@@ -105,7 +98,6 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
     logError('Uncaught Exception', error);
     return { failed: error };
   } finally {
-    watch?.stop();
     forgetOpenings();
     ending.fault = () => {};
     ending.idle = () => {};

@@ -10,7 +10,6 @@ import { ending } from './ending.ts';
 import { RECORD } from './ladder.ts';
 import { libc } from './libc.ts';
 import { loadHandler } from './load.ts';
-import { loopAlive } from './loop.ts';
 import { receiveMessage, receiveRecord, sendMessage, sendRecord, socketPair } from './messages.ts';
 import { serve } from './serve.ts';
 import { machineMs } from './steps.ts';
@@ -24,7 +23,6 @@ import { refreshRandomness } from './uniqueness.ts';
 const ROUNDS = 50;
 /** These cost time: the zygote is what a start of the platform waits for. */
 const WAITING_ROUNDS = 6;
-/** So long that the watch looks in between. */
 const WAIT_MS = 1;
 
 type Handler = Parameters<typeof serve>[0]['handler'];
@@ -49,7 +47,7 @@ export async function rehearse(): Promise<void> {
   forgetInvocation();
 }
 
-/** Most functions wait for something. The first timers, and the watch that then begins, take as long as all the rest of a start. */
+/** Most functions wait for something. The first timers take as long as all the rest of a start. */
 const waits: Handler = () => new Promise((resolve) => setTimeout(resolve, WAIT_MS));
 
 async function invokeRepeatedly(handler: Handler, rounds: number): Promise<void> {
@@ -66,7 +64,7 @@ async function invokeRepeatedly(handler: Handler, rounds: number): Promise<void>
   const SHUT_WR = 1;
   libc.shutdown(host, SHUT_WR);
   const birth = { begunMs: machineMs(), forkedMs: machineMs(), readyMs: machineMs(), eventMs: 0 };
-  serve(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve(), loopAlive, birth });
+  serve(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve(), birth });
   await done.promise;
   libc.close(host);
   libc.close(sandbox);

@@ -8,8 +8,6 @@ import { logError } from './console.ts';
 import { endWith, ending } from './ending.ts';
 import { hookError, toFunctionError } from './errors.ts';
 import { hasAfterRestore, runAfterRestore } from './hooks.ts';
-import type { LoopAlive } from './idle.ts';
-import { IdleWatch } from './idle.ts';
 
 /** As on Lambda. */
 const LIMIT_MS = 10_000;
@@ -17,10 +15,10 @@ const EXIT_CODE = 64;
 const { stringify } = JSON;
 const { clearTimeout, setTimeout } = globalThis;
 
-export type RestoreOptions = { readonly exit: (code: number) => void; readonly loopAlive?: LoopAlive };
+export type RestoreOptions = { readonly exit: (code: number) => void };
 
 /** Resolves at once where there are no hooks. When one fails, so does the invocation that waits, and the process ends. */
-export async function restore(channel: Channel, { exit, loopAlive }: RestoreOptions): Promise<void> {
+export async function restore(channel: Channel, { exit }: RestoreOptions): Promise<void> {
   if (!hasAfterRestore()) return;
   ending.exit = exit;
   if (!channel.read()) exit(0);
@@ -28,8 +26,6 @@ export async function restore(channel: Channel, { exit, loopAlive }: RestoreOpti
   channel.unread();
   ending.fault = (error) => channel.sendText(KIND.error, stream, 4, 0, stringify(error));
   ending.idle = () => fail(new Error('an afterRestore hook awaits a promise that nothing is left to settle'));
-  const watch = loopAlive && new IdleWatch({ alive: loopAlive, patient: () => true, idle: () => ending.idle() });
-  watch?.start();
   // Not what keeps the event loop going: a hook that waits for nothing is told at once.
   const limit = setTimeout(() => fail(new Error(`the afterRestore hooks did not end within ${LIMIT_MS / 1000} seconds`)), LIMIT_MS).unref();
   try {
@@ -38,7 +34,6 @@ export async function restore(channel: Channel, { exit, loopAlive }: RestoreOpti
     fail(error);
   } finally {
     clearTimeout(limit);
-    watch?.stop();
   }
 }
 

@@ -9,7 +9,7 @@ let conditions: readonly bigint[] = [];
 /**
  * Finds the condition variables on which V8's worker threads wait: call once, before the first fork. They remember waiters that do not
  * exist in a child, and glibc would wait for them for ever when V8 signals one. The kernel tells the futex word that a thread sleeps on;
- * in glibc's pthread_cond_t (48 bytes) that is at offset 40 or 44 of an 8-byte aligned struct.
+ * in glibc's pthread_cond_t that is at offset 40 or 44 of an 8-byte aligned struct.
  */
 export function rememberConditions(): void {
   const found = new Set<bigint>();
@@ -31,8 +31,21 @@ export const fork = (): number => check(tryFork(), 'fork');
 export function tryFork(): number {
   const pid = libc.fork();
   // By index: user code may have changed how arrays are walked through.
-  if (pid === 0) for (let i = 0; i < conditions.length; i++) libc.memset(conditions[i]!, 0, 48n);
+  if (pid === 0) for (let i = 0; i < conditions.length; i++) forgetWorkers(conditions[i]!);
   return pid;
+}
+
+const CONDITION_BYTES = 48n;
+const BELOW_ZERO = 0x80;
+
+/**
+ * Behind that condition variable Node's queue of tasks for those threads (node_platform.h) has another, for who waits until all are done, and
+ * their number, an int. Node waits so when its event loop has run empty: for ever, where a task was added and nobody is there to do it. So a
+ * child begins with so few that it never comes to more than none.
+ */
+function forgetWorkers(condition: bigint): void {
+  libc.memset(condition, 0, 2n * CONDITION_BYTES);
+  libc.memset(condition + 2n * CONDITION_BYTES, BELOW_ZERO, 4n);
 }
 
 /** Gives a forked child an event loop of its own: epoll instance, wake-up and signal pipes, thread pool. */

@@ -15,8 +15,6 @@ import { ending } from './ending.ts';
 import { RuntimeError, toFunctionError } from './errors.ts';
 import type { FunctionError } from './errors.ts';
 import { Forms } from './forms.ts';
-import type { LoopAlive } from './idle.ts';
-import { IdleWatch } from './idle.ts';
 import { Leftovers } from './leftovers.ts';
 import type { Handler } from './load.ts';
 import { machineMs } from './steps.ts';
@@ -39,8 +37,6 @@ export type ServeOptions = {
   readonly concurrency: number;
   /** Ends the process at once, without anything more being run. */
   readonly exit: (code: number) => void;
-  /** In a forked process, which Node does not tell that its event loop is empty. */
-  readonly loopAlive?: LoopAlive;
   /** Told with the first answer. */
   readonly birth?: Birth;
 };
@@ -56,7 +52,7 @@ export type Birth = {
 
 /** One at a time: waits for the first invocation, begins it and returns; the event loop, or the blocking wait in it, then keeps the process going until the host closes the channel. */
 export function serve(loaded: Loaded, channel: Channel, options: ServeOptions): void {
-  const server = new Server(loaded, channel, options);
+  const server = new Server(loaded, channel, options.birth);
   ending.exit = options.exit;
   ending.fault = (error) => server.fault(error);
   ending.idle = () => server.idle();
@@ -116,7 +112,6 @@ class Invocation implements Completion {
 class Server {
   readonly #loaded: Loaded;
   readonly #channel: Channel;
-  readonly #concurrent: boolean;
   /** One at a time: the one. */
   #current: Invocation | undefined;
   /** Several at a time: all of them. */
@@ -125,20 +120,15 @@ class Server {
   #beginning = false;
   readonly #leftovers = new Leftovers();
   readonly #forms = new Forms();
-  readonly #watch: IdleWatch | undefined;
   #answers = 0;
   #maxRss = 0;
   #measuredMs = 0;
   #birth: Birth | undefined;
 
-  constructor(loaded: Loaded, channel: Channel, { concurrency, loopAlive, birth }: ServeOptions) {
+  constructor(loaded: Loaded, channel: Channel, birth: Birth | undefined) {
     this.#loaded = loaded;
     this.#channel = channel;
-    this.#concurrent = concurrency > 1;
     this.#birth = birth;
-    if (loopAlive && !this.#concurrent) {
-      this.#watch = new IdleWatch({ alive: loopAlive, patient: () => this.#awaitsPromise(), idle: () => this.idle() });
-    }
   }
 
   /** One at a time: the first invocation. Its caller is a microtask, in which nothing can be drained. */
@@ -169,7 +159,7 @@ class Server {
     this.#beginning = true;
     try {
       this.#begin(undefined);
-      // Most handlers need no more than this: then nothing has to watch whether the event loop runs empty.
+      // Most handlers need no more than this: then the event loop has nothing to do.
       if (drained) drain();
     } finally {
       this.#beginning = false;
@@ -178,8 +168,7 @@ class Server {
   }
 
   #rest(): void {
-    if (this.#current) this.#watch?.start();
-    else this.#turn();
+    if (!this.#current) this.#turn();
   }
 
   #turn(): void {
@@ -240,11 +229,6 @@ class Server {
     } catch (error) {
       this.fail(invocation, error);
     }
-  }
-
-  #awaitsPromise(): boolean {
-    const invocation = this.#current;
-    return invocation !== undefined && invocation.async && !invocation.held;
   }
 
   #call(invocation: Invocation, event: unknown, context: Context): void {
@@ -351,7 +335,6 @@ class Server {
     this.#current = undefined;
     setLogScope(0, undefined);
     if (this.#beginning) return;
-    this.#watch?.stop();
     if (!last) this.#turn();
   }
 

@@ -7,7 +7,6 @@ import { replaceShared } from './descriptors.ts';
 import { enterGroups } from './groups.ts';
 import { libc, pinned } from './libc.ts';
 import { fillGaps } from './malloc.ts';
-import { loopAlive } from './loop.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
 import type { Message } from './messages.ts';
 import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, undumpable, waitYourTurn } from './isolate.ts';
@@ -79,7 +78,6 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     environment: spec.environment,
     channel,
     exit,
-    loopAlive,
     prepared: { ...prepared, descriptors: new Map(prepared.descriptors).set(String(boot), 'the boot channel') },
     awaitCode() {
       if (!receiveMessage(options.keeper)) libc._exit(0);
@@ -102,8 +100,8 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     const birth = becomeInstance(options.keeper, instance, shared);
     libc.close(boot);
     channel.swap(instance.channel, instance.events);
-    await restore(channel, { exit, loopAlive });
-    serve(outcome, channel, { concurrency: spec.concurrency, exit, loopAlive, birth });
+    await restore(channel, { exit });
+    serve(outcome, channel, { concurrency: spec.concurrency, exit, birth });
   }
 }
 
