@@ -111,9 +111,9 @@ export function buildRoot(
   writeFileSync(inside(NODE_INSIDE), '', { mode: 0o555 });
   readOnly(process.execPath, inside(NODE_INSIDE));
   check(libc.mount(packages, inside('/.packages'), 'none', MS_BIND, ''), 'bind the packages');
-  check(libc.chdir(root), 'chdir');
+  process.chdir(root);
   check(libc.syscall(BigInt(SYSCALLS.pivot_root[architecture()]), newRoot.address, oldRoot.address, 0n), 'pivot_root');
-  check(libc.chdir('/'), 'chdir');
+  process.chdir('/');
   // The host's proc must still be in sight: a user namespace may mount its own only where that is so.
   mountProc('');
   const everybody = openSync('/proc', O_DIRECTORY);

@@ -17,7 +17,7 @@ const { functions } = ffi.dlopen('libc.so.6', {
   setns: { return: 'i32', arguments: ['i32', 'i32'] },
   mount: { return: 'i32', arguments: ['string', 'string', 'string', 'u64', 'string'] },
   umount2: { return: 'i32', arguments: ['string', 'i32'] },
-  chdir: { return: 'i32', arguments: ['string'] },
+  chdir: { return: 'i32', arguments: ['u64'] },
   syscall: { return: 'i64', arguments: ['i64', 'u64', 'u64', 'u64'] },
   prctl: { return: 'i32', arguments: ['i32', 'u64', 'u64', 'u64', 'u64'] },
   setgroups: { return: 'i32', arguments: ['u64', 'pointer'] },

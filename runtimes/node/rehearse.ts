@@ -11,7 +11,7 @@ import { RECORD } from './ladder.ts';
 import { libc } from './libc.ts';
 import { loadHandler } from './load.ts';
 import { receiveMessage, receiveRecord, sendMessage, sendRecord, socketPair } from './messages.ts';
-import { serve } from './serve.ts';
+import { prepareServing } from './serve.ts';
 import { machineMs } from './steps.ts';
 import { optimize } from './tiers.ts';
 import { refreshRandomness } from './uniqueness.ts';
@@ -25,7 +25,7 @@ const ROUNDS = 50;
 const WAITING_ROUNDS = 6;
 const WAIT_MS = 1;
 
-type Handler = Parameters<typeof serve>[0]['handler'];
+type Handler = Parameters<typeof prepareServing>[0]['handler'];
 
 /**
  * The last of what each kind of invocation made. What V8 has learnt about the shapes of objects goes with the last object of a shape, and
@@ -64,7 +64,7 @@ async function invokeRepeatedly(handler: Handler, rounds: number): Promise<void>
   const SHUT_WR = 1;
   libc.shutdown(host, SHUT_WR);
   const birth = { begunMs: machineMs(), forkedMs: machineMs(), readyMs: machineMs(), eventMs: 0 };
-  serve(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve(), birth });
+  prepareServing(loaded, new Channel(sandbox), { concurrency: 1, exit: () => done.resolve() })(birth);
   await done.promise;
   libc.close(host);
   libc.close(sandbox);

@@ -7,7 +7,7 @@ import { KIND } from './channel.ts';
 import { logError } from './console.ts';
 import { endWith, ending } from './ending.ts';
 import { hookError, toFunctionError } from './errors.ts';
-import { hasAfterRestore, runAfterRestore } from './hooks.ts';
+import { runAfterRestore } from './hooks.ts';
 
 /** As on Lambda. */
 const LIMIT_MS = 10_000;
@@ -15,11 +15,8 @@ const EXIT_CODE = 64;
 const { stringify } = JSON;
 const { clearTimeout, setTimeout } = globalThis;
 
-export type RestoreOptions = { readonly exit: (code: number) => void };
-
-/** Resolves at once where there are no hooks. When one fails, so does the invocation that waits, and the process ends. */
-export async function restore(channel: Channel, { exit }: RestoreOptions): Promise<void> {
-  if (!hasAfterRestore()) return;
+/** When a hook fails, so does the invocation that waits, and the process ends. */
+export async function restore(channel: Channel, exit: (code: number) => void): Promise<void> {
   ending.exit = exit;
   if (!channel.read()) exit(0);
   const { stream } = channel;

@@ -37,8 +37,6 @@ export type ServeOptions = {
   readonly concurrency: number;
   /** Ends the process at once, without anything more being run. */
   readonly exit: (code: number) => void;
-  /** Told with the first answer. */
-  readonly birth?: Birth;
 };
 
 /** When an instance came to be, as `machineMs` says; 0: it did not happen. */
@@ -50,14 +48,23 @@ export type Birth = {
   eventMs: number;
 };
 
-/** One at a time: waits for the first invocation, begins it and returns; the event loop, or the blocking wait in it, then keeps the process going until the host closes the channel. */
-export function serve(loaded: Loaded, channel: Channel, options: ServeOptions): void {
-  const server = new Server(loaded, channel, options.birth);
-  ending.exit = options.exit;
-  ending.fault = (error) => server.fault(error);
-  ending.idle = () => server.idle();
-  if (options.concurrency > 1) void server.listen();
-  else server.begin();
+/**
+ * Prepares to serve, and returns how to begin: a template prepares once for all its children. One at a time: waits for the first invocation,
+ * begins it and returns; the event loop, or the blocking wait in it, then keeps the process going until the host closes the channel. `birth`
+ * is told with the first answer.
+ */
+export function prepareServing(loaded: Loaded, channel: Channel, { concurrency, exit }: ServeOptions): (birth: Birth) => void {
+  const server = new Server(loaded, channel);
+  const fault = (error: FunctionError) => server.fault(error);
+  const idle = () => server.idle();
+  return (birth) => {
+    ending.exit = exit;
+    ending.fault = fault;
+    ending.idle = idle;
+    server.birth = birth;
+    if (concurrency > 1) void server.listen();
+    else server.begin();
+  };
 }
 
 const { parse, stringify } = JSON;
@@ -123,12 +130,11 @@ class Server {
   #answers = 0;
   #maxRss = 0;
   #measuredMs = 0;
-  #birth: Birth | undefined;
+  birth: Birth | undefined;
 
-  constructor(loaded: Loaded, channel: Channel, birth: Birth | undefined) {
+  constructor(loaded: Loaded, channel: Channel) {
     this.#loaded = loaded;
     this.#channel = channel;
-    this.#birth = birth;
   }
 
   /** One at a time: the first invocation. Its caller is a microtask, in which nothing can be drained. */
@@ -155,7 +161,7 @@ class Server {
       ending.exit(0);
       return false;
     }
-    if (!drained && this.#birth) this.#birth.eventMs = machineMs();
+    if (!drained && this.birth) this.birth.eventMs = machineMs();
     this.#beginning = true;
     try {
       this.#begin(undefined);
@@ -325,7 +331,7 @@ class Server {
     flushLines();
     invocation.over = true;
     invocation.response?.seal();
-    if (this.#birth) this.#tellBirth(this.#birth);
+    if (this.birth) this.#tellBirth(this.birth);
     this.#channel.sendText(kind, invocation.stream, 4, this.#memoryKiB(), text);
     if (invocation.scope) {
       remove(this.#running, invocation);
@@ -340,7 +346,7 @@ class Server {
 
   /** By itself, right before the first answer: the host reads both at once. */
   #tellBirth({ begunMs, forkedMs, readyMs, eventMs }: Birth): void {
-    this.#birth = undefined;
+    this.birth = undefined;
     // Text of numbers asks nothing that user code could have changed.
     this.#channel.sendText(KIND.steps, 0, 0, 0, `[${begunMs},${forkedMs},${readyMs},${eventMs},${machineMs()}]`);
   }

@@ -6,8 +6,9 @@ import { reportInit } from './boot.ts';
 import { Channel } from './channel.ts';
 import { ending } from './ending.ts';
 import { initialise } from './init.ts';
+import { hasAfterRestore } from './hooks.ts';
 import { restore } from './restore.ts';
-import { serve } from './serve.ts';
+import { prepareServing } from './serve.ts';
 import { machineMs } from './steps.ts';
 
 const CHANNEL = 3;
@@ -20,6 +21,6 @@ const channel = new Channel(CHANNEL);
 const outcome = await initialise({ taskRoot, handler, channel });
 if (reportInit(channel, outcome, [beganMs, loadedMs])) {
   const birth = { begunMs: 0, forkedMs: 0, readyMs: machineMs(), eventMs: 0 };
-  await restore(channel, { exit });
-  serve(outcome, channel, { concurrency: Number(concurrency), exit, birth });
+  if (hasAfterRestore()) await restore(channel, exit);
+  prepareServing(outcome, channel, { concurrency: Number(concurrency), exit })(birth);
 } else process.exit(1);

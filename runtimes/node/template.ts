@@ -5,7 +5,7 @@ import type { FunctionMessage, TemplateMessage } from './ladder.ts';
 import { detachShared } from './detach.ts';
 import { replaceShared } from './descriptors.ts';
 import { enterGroups } from './groups.ts';
-import { libc, pinned } from './libc.ts';
+import { check, libc, pinned, pinnedText } from './libc.ts';
 import { fillGaps } from './malloc.ts';
 import { receiveMessage, sendRecord } from './messages.ts';
 import type { Message } from './messages.ts';
@@ -24,8 +24,9 @@ import type { CompileCache } from './compile-cache.ts';
 import { initialise, prepare } from './init.ts';
 import { rehearseInit } from './rehearse-init.ts';
 import { reportInit } from './boot.ts';
+import { hasAfterRestore } from './hooks.ts';
 import { restore } from './restore.ts';
-import { serve } from './serve.ts';
+import { prepareServing } from './serve.ts';
 import { forgetSessions } from './sessions.ts';
 import type { Birth } from './serve.ts';
 import { machineMs } from './steps.ts';
@@ -41,6 +42,7 @@ const FILES = 1024;
 // Kept: user code shares this process, and what it makes of these must not stand between an order and what comes of it.
 const { defineProperty } = Object;
 const { chdir } = process;
+const taskRoot = pinnedText('/var/task');
 /** Assembled once, in the zygote. */
 const filter = assemble(userCode(architecture()));
 
@@ -96,12 +98,13 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     compile(outcome.handler);
     waitWithTiers();
     const shared = outcome.blockers.flatMap(({ fd }) => fd ?? []);
+    const begin = prepareServing(outcome, channel, { concurrency: spec.concurrency, exit });
     const instance = forkOnCommand(options.keeper);
     const birth = becomeInstance(options.keeper, instance, shared);
     libc.close(boot);
     channel.swap(instance.channel, instance.events);
-    await restore(channel, { exit });
-    serve(outcome, channel, { concurrency: spec.concurrency, exit, birth });
+    if (hasAfterRestore()) await restore(channel, exit);
+    begin(birth);
   }
 }
 
@@ -197,7 +200,8 @@ function becomeInstance(keeper: number, instance: InstanceOrder, shared: readonl
   libc.close(instance.userNamespace);
   libc.close(instance.mounts);
   waitYourTurn();
-  chdir('/var/task');
+  // To where Node knows it is: the other mounts have other directories.
+  check(libc.chdir(taskRoot.address), 'chdir');
   return { begunMs: instance.readMs, forkedMs, readyMs: machineMs(), eventMs: 0 };
 }
 
