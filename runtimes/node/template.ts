@@ -17,6 +17,7 @@ import { collectGarbage, reviveLoop, tryFork } from './rungs.ts';
 import { assemble, install, userCode } from './seccomp.ts';
 import { architecture } from './syscalls.ts';
 import { compile, waitWithTiers } from './tiers.ts';
+import { refreshTimeOrigin } from './time-origin.ts';
 import { leaveGenerators, refreshRandomness } from './uniqueness.ts';
 import { Channel, KIND } from './channel.ts';
 import { openCompileCache } from './compile-cache.ts';
@@ -188,6 +189,7 @@ function becomeInstance(keeper: number, instance: InstanceOrder, shared: readonl
     libc.setsid();
     detachShared(shared);
     reviveLoop();
+    refreshTimeOrigin(forkedMs);
     refreshRandomness();
     setPid();
     enter(instance.userNamespace);

@@ -2,6 +2,8 @@
  * `performance` counts from the beginning of the process that it is asked in. Node's own count began with the zygote and can't be moved, so what
  * functions see is that count less what had passed when their process began.
  */
+import { machineMs } from './steps.ts';
+
 type MarkOptions = { readonly startTime?: number };
 type MeasureOptions = { readonly start?: number | string; readonly end?: number | string; readonly duration?: number };
 
@@ -10,6 +12,8 @@ const { defineProperty } = Object;
 const { apply } = Reflect;
 const { mark, measure, timeOrigin } = performance;
 const sinceZygote = performance.now.bind(performance);
+/** When the zygote's own count began, by the machine's clock. */
+const zygoteMs = machineMs() - sinceZygote();
 let beginning = 0;
 
 /** Once, before any user code. */
@@ -25,9 +29,9 @@ export function ownTimeOrigin(): void {
   defineProperty(performance, 'timeOrigin', { get: () => timeOrigin + beginning, configurable: true, enumerable: true });
 }
 
-/** In a process that has just been forked. */
-export function refreshTimeOrigin(): void {
-  beginning = sinceZygote();
+/** In a process that has just been forked, at `nowMs` as `machineMs` says. */
+export function refreshTimeOrigin(nowMs: number): void {
+  beginning = nowMs - zygoteMs;
 }
 
 const now = (): number => sinceZygote() - beginning;

@@ -3,6 +3,7 @@ import crypto from 'node:crypto';
 import * as ffi from 'node:ffi';
 import { syncBuiltinESMExports } from 'node:module';
 import { check, libc, pinned } from './libc.ts';
+import { machineMs } from './steps.ts';
 import { ownTimeOrigin, refreshTimeOrigin } from './time-origin.ts';
 
 /** Node hands out randomUUID and randomInt from caches of random bytes, which last so many calls. */
@@ -10,6 +11,7 @@ const UUID_CACHE_CALLS = 128;
 const INT_CACHE_CALLS = 1024;
 
 const STATE_BYTES = 16;
+const STATE_LENGTH = BigInt(STATE_BYTES);
 const bytes = pinned(STATE_BYTES);
 const state = new Uint32Array(bytes.buffer.buffer, 0, STATE_BYTES / 4);
 const { randomFillSync, randomUUID, randomInt } = crypto;
@@ -42,7 +44,7 @@ export function ownRandomness(): void {
  * the template's, which none of its children has.
  */
 export function leaveGenerators(): void {
-  refreshTimeOrigin();
+  refreshTimeOrigin(machineMs());
   seed();
   if (RAND_poll() !== 1) throw new Error('OpenSSL found no new randomness');
   randomFillSync(new Uint8Array(1));
@@ -50,7 +52,6 @@ export function leaveGenerators(): void {
 
 /** In a forked child, before user code runs there. OpenSSL's generator reseeds by itself when its pid changes. */
 export function refreshRandomness(): void {
-  refreshTimeOrigin();
   seed();
   if (drawn.uuids) for (let i = 0; i < UUID_CACHE_CALLS; i++) randomUUID();
   if (drawn.ints) for (let i = 0; i < INT_CACHE_CALLS; i++) randomInt(2);
@@ -58,7 +59,7 @@ export function refreshRandomness(): void {
 
 /** From the kernel: OpenSSL would first seed its own generator anew, which a child may never need. */
 function seed(): void {
-  check(libc.getrandom(bytes.address, BigInt(STATE_BYTES), 0), 'getrandom');
+  check(libc.getrandom(bytes.address, STATE_LENGTH, 0), 'getrandom');
 }
 
 function noticing<T extends (...parameters: never[]) => unknown>(draw: T, what: keyof typeof drawn): T {
