@@ -1,6 +1,6 @@
 /**
- * The C library, as far as the fork ladder needs it. glibc on Linux, x64 and arm64. What is called for each instance takes addresses as numbers:
- * for a `pointer` Node has wrappers in JavaScript, which V8 would optimise in each child anew, for 2 ms.
+ * The C library, as far as the fork ladder needs it. glibc on Linux, x64 and arm64. What is called for each instance takes addresses as numbers,
+ * which Node passes on as they are; into what is given for a `pointer` it looks first.
  */
 import * as ffi from 'node:ffi';
 

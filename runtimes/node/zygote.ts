@@ -12,7 +12,7 @@ import { receiveMessage, sendMessage, sendRecord, socketPair } from './messages.
 import { buildRoot, emptyBoundingSet, leaveNamespaces, undumpable } from './isolate.ts';
 import { machineMs } from './steps.ts';
 import type { User } from './isolate.ts';
-import { fork, rememberConditions } from './rungs.ts';
+import { fork, rememberWorkers } from './rungs.ts';
 import { keep } from './keeper.ts';
 import { runTemplate } from './template.ts';
 import type { TemplateOptions } from './template.ts';
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   compactHeap();
   useHugePages();
   fillGaps();
-  rememberConditions();
+  rememberWorkers();
   rememberShared();
   sendRecord(COMMANDS, RECORD.ready);
   const role = forkOnCommand();
