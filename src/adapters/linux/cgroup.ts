@@ -14,6 +14,8 @@ export type GroupLimits = {
   readonly cpuMilli: number;
 };
 
+/** Whoever has not gone by then is stuck, and somebody else has to give memory back. */
+const LOOKS_TO_END = 8;
 /** A short one makes pauses short. */
 const PERIOD_US = 50_000;
 /** The kernel takes no less. */
@@ -32,6 +34,8 @@ export class Cgroup {
   #throttled: number | undefined;
   /** Of its former users. */
   #killedBefore = 0;
+  /** The one that was killed last as the largest, and how often it was still there. */
+  #largest: { readonly pid: number; looks: number } | undefined;
   /** At the last look for the largest. */
   #killedWhenLooked = 0;
 
@@ -162,12 +166,17 @@ export class Cgroup {
     const before = this.#killedWhenLooked;
     this.#killedWhenLooked = killed;
     if (killed > before) return;
+    const { processes } = this;
+    // So is what was killed here a look ago: on a busy machine its end takes a while.
+    if (this.#largest && processes.includes(this.#largest.pid) && this.#largest.looks++ < LOOKS_TO_END) return;
     let largest: { pid: number; pages: number } | undefined;
-    for (const pid of this.processes) {
+    for (const pid of processes) {
       const pages = residentPages(pid);
       if (!largest || pages > largest.pages) largest = { pid, pages };
     }
-    if (largest) kill(largest.pid);
+    if (!largest) return;
+    this.#largest = { pid: largest.pid, looks: 0 };
+    kill(largest.pid);
   }
 
   /** Makes it ready for somebody else. Throws as `limit` does. */
@@ -176,6 +185,7 @@ export class Cgroup {
     this.throttle(undefined);
     this.#killedBefore = this.#killedWhenLooked = this.#killed();
     this.#overLimit = false;
+    this.#largest = undefined;
     if (this.#ended && this.#limits) this.limit(this.#limits);
     this.#ended = false;
   }

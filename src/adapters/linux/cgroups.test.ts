@@ -185,6 +185,28 @@ test('version 1: where the kernel has just killed for want of memory nobody else
   assert.deepEqual(await ended, [null, 'SIGKILL']);
 });
 
+test('version 1: whoever was killed as the largest is awaited before the next one is', { skip }, async (t) => {
+  const hierarchy = v1(t, 'memory');
+  const group = open(hierarchy).make()!;
+  const directory = join(hostIn(hierarchy.own), '1');
+  const children = [0, 1].map(() => spawn('sleep', ['1000'], { stdio: 'ignore' }));
+  for (const child of children) killAfter(t, child);
+  const inGroup = (pids: readonly (number | undefined)[]) => writeFileSync(join(directory, 'cgroup.procs'), `${pids.join('\n')}\n`);
+  inGroup(children.map(({ pid }) => pid));
+  const first = Promise.race(children.map(async (child) => (await once(child, 'exit'), child)));
+  group.endLargest();
+  const ended = await first;
+  const other = children.find((child) => child !== ended)!;
+  // The kernel lists it still.
+  group.endLargest();
+  // It sleeps on, and no signal waits for it.
+  assert.match(readFileSync(`/proc/${other.pid}/status`, 'latin1'), /^State:\tS[^]*^SigPnd:\t0+\nShdPnd:\t0+$/m);
+  inGroup([other.pid]);
+  const last = once(other, 'exit');
+  group.endLargest();
+  assert.deepEqual(await last, [null, 'SIGKILL']);
+});
+
 test('a kill for want of memory is told until the group is used again', { skip }, (t) => {
   const hierarchy = v2(t, { given: 'memory pids cpu' });
   const group = open(hierarchy).make()!;
