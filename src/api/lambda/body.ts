@@ -25,7 +25,7 @@ export function readBody(request: IncomingMessage, limitBytes: number, operation
       else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
     });
     request.once('close', () => {
-      if (!request.complete) reject(new HearthError('BadRequest', 'The connection ended before the request had arrived.'));
+      if (!request.readableEnded) reject(new HearthError('BadRequest', 'The connection ended before the request had arrived.'));
     });
     request.once('error', (cause) => reject(new HearthError('BadRequest', 'The request could not be read.', { cause })));
   });
