@@ -1,12 +1,10 @@
 /** What init has left behind that a fork of the process would not have: compared before and after. */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { describeHandle, isInUse } from './handles.ts';
+import { nap } from './nap.ts';
 import { native } from './native.ts';
 import type { Opening } from './openings.ts';
 import { findOpening, placeOf, placeOfFile } from './openings.ts';
-
-const { wait } = Atomics;
-const nap = new Int32Array(new SharedArrayBuffer(4));
 
 export type SnapshotBlocker = {
   readonly kind: string;
@@ -242,7 +240,7 @@ function threads(): string[] {
   const own = readFileSync('/proc/self/comm', 'utf8').trim();
   let names: string[] = [];
   for (let naps = 0; naps <= NAMED_WITHIN_MS; naps++) {
-    if (naps > 0) wait(nap, 0, 0, 1);
+    if (naps > 0) nap(1);
     names = tasks.flatMap(threadName);
     if (names.filter((name) => name === own).length === 1) break;
   }

@@ -7,6 +7,7 @@
  * files are copied elsewhere to run and import nothing outside this directory: the protocol's constants are repeated, a test compares.
  */
 import { readSync, writeSync } from 'node:fs';
+import { nap } from './nap.ts';
 import { uncurry } from './uncurry.ts';
 
 export const HEAD_BYTES = 9;
@@ -44,9 +45,7 @@ const readBase64 = uncurry<Buffer, [number, number], string>(
 const set = uncurry<Uint8Array, [Uint8Array, number], void>(Uint8Array.prototype.set);
 const slice = uncurry<Buffer, [number, number], Buffer>(prototype.subarray);
 const move = uncurry<Uint8Array, [number, number, number], Uint8Array>(Uint8Array.prototype.copyWithin);
-const { wait } = Atomics;
 const { setTimeout } = globalThis;
-const nap = new Int32Array(new SharedArrayBuffer(4));
 
 export class Channel {
   /** The frame that `read` or `next` found: its payload lies in `buffer` from `from` to `to` until the next call. */
@@ -284,5 +283,5 @@ function writeUint32(buffer: Uint8Array, at: number, value: number): void {
 
 /** A descriptor that does not block is full or empty: sleep 1 ms, then longer, up to 16 ms. */
 function sleep(naps: number): void {
-  wait(nap, 0, 0, 2 ** Math.min(naps, 4));
+  nap(2 ** Math.min(naps, 4));
 }

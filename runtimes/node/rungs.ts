@@ -2,6 +2,7 @@
 import { getInt32 } from 'node:ffi';
 import { readdirSync, readFileSync } from 'node:fs';
 import { check, getCurrentEventLoop, libc, uvLoopFork } from './libc.ts';
+import { nap } from './nap.ts';
 
 const SYS_futex = { x64: '202', arm64: '98' }[process.arch as 'x64' | 'arm64'];
 const loop = getCurrentEventLoop();
@@ -14,12 +15,11 @@ let tasks: bigint | undefined;
 
 /** So long they may still be at work. */
 const ASLEEP_WITHIN_MS = 100;
-const nap = new Int32Array(new SharedArrayBuffer(4));
 
 /** What a child must forget of V8's worker threads: call once, before the first fork. */
 export function rememberWorkers(): void {
   for (let ms = 0; ms < ASLEEP_WITHIN_MS && tasks === undefined; ms++) {
-    if (ms > 0) Atomics.wait(nap, 0, 0, 1);
+    if (ms > 0) nap(1);
     conditions = findConditions();
     const [condition] = conditions;
     if (conditions.length === 1 && getInt32(condition! + TASKS_AT) === 0) tasks = condition! + TASKS_AT;

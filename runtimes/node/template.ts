@@ -43,7 +43,8 @@ const FILES = 1024;
 // Kept: user code shares this process, and what it makes of these must not stand between an order and what comes of it.
 const { defineProperty } = Object;
 const { chdir } = process;
-const taskRoot = pinnedText('/var/task');
+const TASK_ROOT = '/var/task';
+const taskRoot = pinnedText(TASK_ROOT);
 /** Assembled once, in the zygote. */
 const filter = assemble(userCode(architecture()));
 
@@ -76,7 +77,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const exit = (code: number) => libc._exit(code);
   let cache: CompileCache | undefined;
   const outcome = await initialise({
-    taskRoot: '/var/task',
+    taskRoot: TASK_ROOT,
     handler: spec.handler,
     environment: spec.environment,
     channel,
@@ -84,8 +85,8 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     prepared: { ...prepared, descriptors: new Map(prepared.descriptors).set(String(boot), 'the boot channel') },
     awaitCode() {
       if (!receiveMessage(options.keeper)) libc._exit(0);
-      chdir('/var/task');
-      if (spec.compileCache) cache = openCompileCache({ taskRoot: '/var/task', handler: spec.handler, stored, directory: '/tmp' });
+      chdir(TASK_ROOT);
+      if (spec.compileCache) cache = openCompileCache({ taskRoot: TASK_ROOT, handler: spec.handler, stored, directory: '/tmp' });
       if (stored !== undefined) libc.close(stored);
     },
   });

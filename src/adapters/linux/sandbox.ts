@@ -243,8 +243,11 @@ export class Sandbox {
   endTemplate(): void {
     if (this.#control.closed) return;
     void this.templateEnded.then(() => this.end());
-    this.#clock.after(END_LIMIT_MS, () => this.end());
     this.#send({ do: 'end', id: SERVES });
+    this.#limits.set(
+      SERVES,
+      this.#clock.after(END_LIMIT_MS, () => this.end()),
+    );
   }
 
   /** No further instance will be asked for. */

@@ -59,17 +59,17 @@ export const templatePidOf = (pid: number): number => parentsOf(pid).template;
 
 /** The same, and its parent, by the pid that a child of the template gives itself. */
 export function parentsOf(pid: number): { readonly template: number; readonly keeper: number } {
-  const { instance, below } = find(pid);
-  return { template: instance.parent, keeper: below(process.pid).find((status) => status.pid === instance.parent)!.parent };
+  const { instance, keeper } = find(pid);
+  return { template: instance.parent, keeper };
 }
 
 /** The pids that all processes of an instance's sandbox but its keeper give themselves: template, instances, what they have started. */
 export function processesBeside(pid: number): number[] {
-  const { below } = find(pid);
-  return below(parentsOf(pid).keeper).map(({ inside }) => inside);
+  const { keeper, below } = find(pid);
+  return below(keeper).map(({ inside }) => inside);
 }
 
-function find(pid: number): { readonly instance: Status; readonly below: (parent: number) => Status[] } {
+function find(pid: number): { readonly instance: Status; readonly keeper: number; readonly below: (parent: number) => Status[] } {
   const statuses = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => statusOf(Number(name)) ?? []);
@@ -77,7 +77,7 @@ function find(pid: number): { readonly instance: Status; readonly below: (parent
     statuses.filter((status) => status.parent === parent).flatMap((status) => [status, ...below(status.pid)]);
   const [instance, ...others] = below(process.pid).filter((status) => status.inside === pid);
   assert.ok(instance && others.length === 0, `${others.length} others have pid ${pid}`);
-  return { instance, below };
+  return { instance, keeper: statuses.find(({ pid: parent }) => parent === instance.parent)!.parent, below };
 }
 
 /** `inside`: the pid in the innermost namespace. */
