@@ -1,19 +1,20 @@
 /**
- * Puts the machine code of this program that is in use onto huge pages (madvise(2), MADV_HUGEPAGE). A fork shares them as they are, where it
- * would map each small page of a file again at the first touch: a hundred page faults of an instance, and as many entries of page tables to be
- * taken down at its end. The processor translates addresses in them at once. Where the kernel has none, nothing changes.
+ * Puts the machine code and the constants of this program that are in use onto huge pages (madvise(2), MADV_COLLAPSE). A fork shares them as
+ * they are, where it would map each small page of a file again at the first touch: more than a hundred page faults of an instance, and as many
+ * entries of page tables to be taken down at its end. The processor translates addresses in them at once. Where the kernel has none, nothing changes.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { advise, readMappings } from './forkable.ts';
+import type { Mapping } from './forkable.ts';
 import { libc } from './libc.ts';
+import { PAGE_BYTES, Pagemap } from './pagemap.ts';
 import { architecture } from './syscalls.ts';
 
 const HUGE_BYTES = 2n * 1024n * 1024n;
-const PAGE_BYTES = 4096n;
-const ENTRY_BYTES = 8;
 const ENTRIES = Number(HUGE_BYTES / PAGE_BYTES);
 /** Of the pages of a huge one so many must be in use already: it takes memory of its own, once per zygote. */
 const IN_USE = ENTRIES / 2;
+/** Of constants, of which fewer are there for nothing (`forgetConstants`): an instance has need of a part of them. */
+const CONSTANTS_IN_USE = ENTRIES / 4;
 
 const PROT_NONE = 0;
 const PROT_READ = 1;
@@ -24,6 +25,7 @@ const MAP_PRIVATE = 0x02;
 const MAP_FIXED = 0x10;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const MREMAP_MAYMOVE_FIXED = 3;
+const MADV_DONTNEED = 4n;
 const MADV_COLLAPSE = 25n;
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
@@ -31,50 +33,74 @@ const F_ADD_SEALS = 1033;
 /** F_SEAL_SEAL, _SHRINK, _GROW and _WRITE. */
 const ALL_SEALS = 0x1 | 0x2 | 0x4 | 0x8;
 
+/** What the start of the program has read of them, which is most, is not what instances read: in use is what is read after this. */
+export function forgetConstants(): void {
+  for (const { from, bytes, access } of constants()) if (access === 'r--p') advise(from, bytes, MADV_DONTNEED);
+}
+
 /** Before there are other threads at work; code that lies elsewhere does the moving. */
 export function useHugePages(): void {
   // Other systems have pages of another size.
   if (architecture() !== 'x64') return;
-  for (const { from, bytes, name, access } of readMappings()) {
-    if (name === process.execPath && access === 'r-xp') for (const run of runsInUse(from, from + bytes)) move(run.from, run.bytes);
-  }
+  for (const run of runsInUse(constants())) move(run);
 }
 
-type Run = { readonly from: bigint; bytes: bigint };
+/** Of this program, what nobody has written to: the loader has to what lies right before data, until it was made read-only (PT_GNU_RELRO). */
+function constants(): Mapping[] {
+  const own = readMappings().filter(({ name }) => name === process.execPath);
+  const data = own.find(({ access }) => access === 'rw-p');
+  return own.filter(({ from, bytes, access }) => access === 'r-xp' || (access === 'r--p' && from + bytes !== data?.from));
+}
 
-/** Neighbouring places for huge pages, as long as they are in use. */
-function runsInUse(from: bigint, to: bigint): Run[] {
+type Run = { readonly from: bigint; bytes: bigint; readonly executable: boolean };
+
+/** Neighbouring places of one kind for huge pages, as long as they are in use. */
+function runsInUse(mappings: readonly Mapping[]): Run[] {
   const runs: Run[] = [];
-  const pages = openSync('/proc/self/pagemap', 'r');
+  const pages = new Pagemap();
   try {
-    for (let at = alignUp(from); at + HUGE_BYTES <= to; at += HUGE_BYTES) {
-      if (presentPages(pages, at) < IN_USE) continue;
+    for (const at of places(mappings)) {
+      // Of a place with some of both all is.
+      const executable = mappings.some((mapping) => mapping.access === 'r-xp' && overlap(mapping, at) > 0n);
+      const present = pages.present(at, HUGE_BYTES).filter(Boolean).length;
+      if (present < (executable ? IN_USE : CONSTANTS_IN_USE)) continue;
       const last = runs.at(-1);
-      if (last && last.from + last.bytes === at) last.bytes += HUGE_BYTES;
-      else runs.push({ from: at, bytes: HUGE_BYTES });
+      if (last && last.from + last.bytes === at && last.executable === executable) last.bytes += HUGE_BYTES;
+      else runs.push({ from: at, bytes: HUGE_BYTES, executable });
     }
   } finally {
-    closeSync(pages);
+    pages.close();
   }
   return runs;
 }
 
-/** See pagemap in the kernel's documentation: the highest bit of an entry says whether the page is there. */
-function presentPages(pages: number, at: bigint): number {
-  const entries = Buffer.alloc(ENTRIES * ENTRY_BYTES);
-  readSync(pages, entries, 0, entries.length, Number(at / PAGE_BYTES) * ENTRY_BYTES);
-  let present = 0;
-  for (let i = ENTRY_BYTES - 1; i < entries.length; i += ENTRY_BYTES) if (entries[i]! & 0x80) present++;
-  return present;
+/** Where a huge page would hold nothing else. */
+function places(mappings: readonly Mapping[]): bigint[] {
+  const [first, last] = [mappings[0], mappings.at(-1)];
+  const found: bigint[] = [];
+  if (!first || !last) return found;
+  for (let at = alignUp(first.from); at + HUGE_BYTES <= last.from + last.bytes; at += HUGE_BYTES) {
+    const covered = mappings.reduce((sum, mapping) => sum + overlap(mapping, at), 0n);
+    if (covered === HUGE_BYTES) found.push(at);
+  }
+  return found;
+}
+
+/** How much of a place is part of a mapping. */
+function overlap({ from, bytes }: Mapping, at: bigint): bigint {
+  const begin = from > at ? from : at;
+  const end = from + bytes < at + HUGE_BYTES ? from + bytes : at + HUGE_BYTES;
+  return end > begin ? end - begin : 0n;
 }
 
 /** A copy takes the place of the original; in one step, for whoever runs in it. */
-function move(from: bigint, bytes: bigint): void {
+function move(run: Run): void {
+  const { from, bytes } = run;
   const reserved = libc.mmap(0n, bytes + HUGE_BYTES, PROT_NONE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
   if (reserved === -1n) return;
   const place = alignUp(reserved);
   const moved =
-    mapCopy(from, bytes, place) &&
+    mapCopy(run, place) &&
     advise(place, bytes, MADV_COLLAPSE) === 0 &&
     libc.mremap(place, bytes, bytes, MREMAP_MAYMOVE_FIXED, from) === from;
   if (place > reserved) libc.munmap(reserved, place - reserved);
@@ -84,8 +110,8 @@ function move(from: bigint, bytes: bigint): void {
 }
 
 /** Nobody can write to the file any more, whatever becomes of the mapping. */
-function mapCopy(from: bigint, bytes: bigint, place: bigint): boolean {
-  const file = libc.memfd_create('code', MFD_CLOEXEC | MFD_ALLOW_SEALING);
+function mapCopy({ from, bytes, executable }: Run, place: bigint): boolean {
+  const file = libc.memfd_create('constants', MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (file === -1) return false;
   try {
     if (libc.ftruncate(file, bytes) !== 0) return false;
@@ -94,7 +120,8 @@ function mapCopy(from: bigint, bytes: bigint, place: bigint): boolean {
     libc.memcpy(writable, from, bytes);
     libc.munmap(writable, bytes);
     if (libc.fcntl(file, F_ADD_SEALS, ALL_SEALS) !== 0) return false;
-    return libc.mmap(place, bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, file, 0n) === place;
+    const access = executable ? PROT_READ | PROT_EXEC : PROT_READ;
+    return libc.mmap(place, bytes, access, MAP_PRIVATE | MAP_FIXED, file, 0n) === place;
   } finally {
     libc.close(file);
   }

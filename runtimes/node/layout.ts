@@ -6,7 +6,9 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { readMappings } from './forkable.ts';
+import type { Mapping } from './forkable.ts';
 import { libc } from './libc.ts';
+import { PAGE_BYTES, Pagemap } from './pagemap.ts';
 import { FROM, TO } from './reserve.ts';
 import { collectGarbage } from './rungs.ts';
 
@@ -39,6 +41,58 @@ export function compactHeap(): void {
   for (const { from, bytes } of taken) libc.munmap(from, bytes);
   taken = [];
   crowdHeap();
+}
+
+/**
+ * V8 has small areas that it has made read-only, with gaps between that can't be read: two dozen mappings, for each of which a fork makes objects
+ * of the kernel's. A copy takes their place, of one mapping. Once, in the zygote.
+ */
+export function joinReadOnly(): void {
+  for (const run of readOnlyRuns()) if (run.length >= FEWEST) join(run);
+}
+
+/** Fewer are not worth a copy. */
+const FEWEST = 4;
+const LARGEST = 0x4_0000n;
+
+/** Neighbours that can't be written to. */
+function readOnlyRuns(): Mapping[][] {
+  const runs: Mapping[][] = [];
+  let end = 0n;
+  for (const mapping of readMappings()) {
+    const small = mapping.name === '' && mapping.bytes <= LARGEST && (mapping.access === READABLE || mapping.access === '---p');
+    if (!small) continue;
+    if (mapping.from !== end) runs.push([]);
+    runs.at(-1)!.push(mapping);
+    end = mapping.from + mapping.bytes;
+  }
+  return runs;
+}
+
+const READABLE = 'r--p';
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+const MREMAP_MAYMOVE_FIXED = 3;
+
+function join(run: readonly Mapping[]): void {
+  const [from, last] = [run[0]!.from, run.at(-1)!];
+  const bytes = last.from + last.bytes - from;
+  const copy = libc.mmap(0n, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
+  if (copy === -1n) return;
+  for (const part of run) if (part.access === READABLE) copyPages(part, copy + part.from - from);
+  const joined = libc.mprotect(copy, bytes, PROT_READ) === 0 && libc.mremap(copy, bytes, bytes, MREMAP_MAYMOVE_FIXED, from) === from;
+  if (!joined) libc.munmap(copy, bytes);
+}
+
+/** Those that have memory. */
+function copyPages({ from, bytes }: Mapping, to: bigint): void {
+  const pages = new Pagemap();
+  pages.present(from, bytes).forEach((present, i) => {
+    const at = BigInt(i) * PAGE_BYTES;
+    if (present) libc.memcpy(to + at, from + at, PAGE_BYTES);
+  });
+  pages.close();
 }
 
 function take(from: bigint, to: bigint): void {

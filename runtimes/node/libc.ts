@@ -57,6 +57,7 @@ const { functions } = ffi.dlopen('libc.so.6', {
   mremap: { return: 'i64', arguments: ['u64', 'u64', 'u64', 'i32', 'u64'] },
   malloc: { return: 'u64', arguments: ['u64'] },
   free: { return: 'void', arguments: ['u64'] },
+  malloc_trim: { return: 'i32', arguments: ['u64'] },
   sbrk: { return: 'u64', arguments: ['i64'] },
   memcpy: { return: 'u64', arguments: ['u64', 'u64', 'u64'] },
   memset: { return: 'u64', arguments: ['u64', 'i32', 'u64'] },

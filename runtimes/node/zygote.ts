@@ -21,9 +21,9 @@ import { architecture, SYSCALLS } from './syscalls.ts';
 import { ownRandomness } from './uniqueness.ts';
 import { rehearse } from './rehearse.ts';
 import { fitWorkers } from './workers.ts';
-import { compactHeap } from './layout.ts';
+import { compactHeap, joinReadOnly } from './layout.ts';
 import { fillGaps } from './malloc.ts';
-import { useHugePages } from './code-pages.ts';
+import { forgetConstants, useHugePages } from './code-pages.ts';
 import { direct } from './direct.ts';
 import { useNative } from './native.ts';
 
@@ -43,9 +43,11 @@ async function main(): Promise<void> {
   ownRandomness();
   fitWorkers();
   useNative(direct);
+  forgetConstants();
   await rehearse();
-  compactHeap();
   useHugePages();
+  joinReadOnly();
+  compactHeap();
   fillGaps();
   rememberWorkers();
   rememberShared();

@@ -28,7 +28,13 @@ export function openBase(hierarchy: Hierarchy, name: string): Base | undefined {
   const base = { version, directory: join(own, name), controllers };
   if (!tryMake(base.directory)) return undefined;
   weigh(base);
+  closeSwap(base);
   return base;
+}
+
+/** There is no swap for functions. In version 1 groups take that over from the one they are made in; in version 2 the host may be there too. */
+function closeSwap({ directory, controllers }: Base): void {
+  if (controllers.includes('memory')) tryWrite(join(directory, 'memory.swappiness'), '0');
 }
 
 /** All groups in it are gone. That of the host itself stays while the host is in it. */

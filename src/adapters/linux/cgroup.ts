@@ -1,5 +1,5 @@
 /** One control group, in all hierarchies that are of use here. */
-import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Controller } from './cgroup-tree.ts';
 
@@ -45,7 +45,7 @@ export class Cgroup {
     this.#places = places;
     try {
       for (const base of bases) {
-        const directory = join(base.directory, name);
+        const directory = `${base.directory}/${name}`;
         mkdirSync(directory);
         places.push({ ...base, directory });
       }
@@ -59,23 +59,24 @@ export class Cgroup {
   limit(limits: GroupLimits): void {
     this.#limits = limits;
     for (const place of this.#places) for (const [file, value] of settings(place, limits)) write(place, file, value);
-    // Machines without swap, or without a count of it, have no such file.
-    for (const place of this.#places) if (place.controllers.includes('memory')) limitSwap(place, limits.memoryBytes);
+    // Machines without a count of swap have no such file. In version 1 all groups have it from their host's (`closeSwap`).
+    const place = this.#place('memory');
+    if (place?.version === 2) tryWrite(join(place.directory, 'memory.swap.max'), '0');
   }
 
   /** Its memory is counted still. */
   unlimitMemory(): void {
     const place = this.#place('memory');
-    if (place?.version === 2) tryWrite(join(place.directory, 'memory.max'), 'max');
-    else if (place)
-      for (const file of ['memory.memsw.limit_in_bytes', 'memory.limit_in_bytes']) tryWrite(join(place.directory, file), '-1');
+    if (!place) return;
+    const [file, none] = place.version === 2 ? (['memory.max', 'max'] as const) : (['memory.limit_in_bytes', '-1'] as const);
+    tryWrite(join(place.directory, file), none);
   }
 
   /** Descriptors for whoever is to enter: by writing "0" into each. The caller closes them. */
   openDoors(): number[] {
     const doors: number[] = [];
     try {
-      for (const { directory } of this.#places) doors.push(openSync(join(directory, 'cgroup.procs'), 'w'));
+      for (const { directory } of this.#places) doors.push(openSync(`${directory}/cgroup.procs`, 'w'));
       return doors;
     } catch {
       // Somebody has removed it. What can't enter stays in the group of whoever started it.
@@ -238,15 +239,18 @@ const cpuSetting = ({ version }: Base, { cpuMilli }: GroupLimits): Setting =>
 const weight = (cpuMilli: number, one: number, least: number): number =>
   Math.min(V2_WEIGHT_MOST, Math.max(least, Math.round((cpuMilli * one) / 1000)));
 
-function limitSwap(place: Base, memoryBytes: number): void {
-  if (place.version === 2) tryWrite(join(place.directory, 'memory.swap.max'), '0');
-  else tryWrite(join(place.directory, 'memory.memsw.limit_in_bytes'), String(memoryBytes));
-}
-
 /** 0 stands for one that can't be seen from here. */
 const isVisible = (pid: number): boolean => pid > 1;
 
-const write = ({ directory }: Base, file: string, value: string): void => writeFileSync(join(directory, file), value);
+/** A group is made for each instance: this takes a third less time than writeFileSync. */
+function write({ directory }: Base, file: string, value: string): void {
+  const fd = openSync(`${directory}/${file}`, 'w');
+  try {
+    writeSync(fd, value);
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /** Empty where somebody has removed the group. */
 function read({ directory }: Base, file: string): string {

@@ -65,11 +65,11 @@ test('version 1: a directory in each hierarchy', { skip }, (t) => {
   assert.deepEqual(
     [
       text(hostIn(memory.own), '1', 'memory.limit_in_bytes'),
-      text(hostIn(memory.own), '1', 'memory.memsw.limit_in_bytes'),
+      text(hostIn(memory.own), 'memory.swappiness'),
       text(hostIn(pids.own), '1', 'pids.max'),
       text(hostIn(cpu.own), '1', 'cpu.shares'),
     ],
-    ['1048576', '1048576', '9', '512'],
+    ['1048576', '0', '9', '512'],
   );
 });
 
@@ -225,7 +225,7 @@ test('a kill for want of memory is told until the group is used again', { skip }
 
 test('the memory of a template is limited until it forks, that of each instance always', { skip }, (t) => {
   const versions = [
-    { hierarchy: v1(t, 'memory'), files: ['memory.limit_in_bytes', 'memory.memsw.limit_in_bytes'], none: '-1' },
+    { hierarchy: v1(t, 'memory'), files: ['memory.limit_in_bytes'], none: '-1' },
     { hierarchy: v2(t, { given: 'memory pids cpu' }), files: ['memory.max'], none: 'max' },
   ];
   for (const { hierarchy, files, none } of versions) {
