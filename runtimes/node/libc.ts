@@ -50,7 +50,6 @@ const { functions } = ffi.dlopen('libc.so.6', {
   sigprocmask: { return: 'i32', arguments: ['i32', 'pointer', 'pointer'] },
   signal: { return: 'pointer', arguments: ['i32', 'u64'] },
   memfd_create: { return: 'i32', arguments: ['string', 'u32'] },
-  ftruncate: { return: 'i32', arguments: ['i32', 'i64'] },
   mmap: { return: 'i64', arguments: ['u64', 'u64', 'i32', 'i32', 'i32', 'i64'] },
   munmap: { return: 'i32', arguments: ['u64', 'u64'] },
   mprotect: { return: 'i32', arguments: ['u64', 'u64', 'i32'] },

@@ -85,7 +85,7 @@ function callOut(): void {
   const NOWHERE = -1;
   const calls = [
     [libc.close, () => libc.close(NOWHERE)],
-    [libc.umount2, () => [libc.umount2('', 0), libc.setns(NOWHERE, 0), libc.munmap(0n, 0n), libc.ftruncate(NOWHERE, 0n)]],
+    [libc.umount2, () => [libc.umount2('', 0), libc.setns(NOWHERE, 0), libc.munmap(0n, 0n)]],
     [libc.poll, () => [libc.poll(0n, 0n, 0), libc.open('', 0, 0), libc.sendmsg(NOWHERE, 0n, 0), libc.write(NOWHERE, 0n, 0n)]],
     [libc.syscall, () => [libc.syscall(NO_CALL, 0n, 0n, 0n), libc.mount('', '', '', 0n, ''), libc.setsockopt(NOWHERE, 0, 0, null, 0)]],
   ] as const;
