@@ -60,8 +60,7 @@ function runsInUse(mappings: readonly Mapping[]): Run[] {
     for (const at of places(mappings)) {
       // Of a place with some of both all is.
       const executable = mappings.some((mapping) => mapping.access === 'r-xp' && overlap(mapping, at) > 0n);
-      const present = pages.present(at, HUGE_BYTES).filter(Boolean).length;
-      if (present < (executable ? IN_USE : CONSTANTS_IN_USE)) continue;
+      if (pages.count(at, HUGE_BYTES) < (executable ? IN_USE : CONSTANTS_IN_USE)) continue;
       const last = runs.at(-1);
       if (last && last.from + last.bytes === at && last.executable === executable) last.bytes += HUGE_BYTES;
       else runs.push({ from: at, bytes: HUGE_BYTES, executable });

@@ -80,19 +80,17 @@ function join(run: readonly Mapping[]): void {
   const bytes = last.from + last.bytes - from;
   const copy = libc.mmap(0n, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
   if (copy === -1n) return;
-  for (const part of run) if (part.access === READABLE) copyPages(part, copy + part.from - from);
+  const pages = new Pagemap();
+  for (const part of run) {
+    if (part.access !== READABLE) continue;
+    pages.forEach(part.from, part.bytes, (page) => {
+      const at = BigInt(page) * PAGE_BYTES;
+      libc.memcpy(copy + at - from, at, PAGE_BYTES);
+    });
+  }
+  pages.close();
   const joined = libc.mprotect(copy, bytes, PROT_READ) === 0 && libc.mremap(copy, bytes, bytes, MREMAP_MAYMOVE_FIXED, from) === from;
   if (!joined) libc.munmap(copy, bytes);
-}
-
-/** Those that have memory. */
-function copyPages({ from, bytes }: Mapping, to: bigint): void {
-  const pages = new Pagemap();
-  pages.present(from, bytes).forEach((present, i) => {
-    const at = BigInt(i) * PAGE_BYTES;
-    if (present) libc.memcpy(to + at, from + at, PAGE_BYTES);
-  });
-  pages.close();
 }
 
 function take(from: bigint, to: bigint): void {

@@ -5,15 +5,28 @@ export const PAGE_BYTES = 4096n;
 const ENTRY_BYTES = 8;
 /** The highest bit of an entry. */
 const PRESENT = 0x80;
+const AT_ONCE = 512;
 
 export class Pagemap {
   readonly #fd = openSync('/proc/self/pagemap', 'r');
+  readonly #entries = Buffer.alloc(AT_ONCE * ENTRY_BYTES);
 
-  /** For each page of a range that begins with one. */
-  present(from: bigint, bytes: bigint): boolean[] {
-    const entries = Buffer.alloc(Number(bytes / PAGE_BYTES) * ENTRY_BYTES);
-    readSync(this.#fd, entries, 0, entries.length, Number(from / PAGE_BYTES) * ENTRY_BYTES);
-    return Array.from({ length: entries.length / ENTRY_BYTES }, (_, i) => (entries[(i + 1) * ENTRY_BYTES - 1]! & PRESENT) !== 0);
+  /** Of the pages from `from`, which is where one begins. */
+  count(from: bigint, bytes: bigint): number {
+    let count = 0;
+    this.forEach(from, bytes, () => count++);
+    return count;
+  }
+
+  /** Calls with the number of each page that has memory; the first of the address space is 0. */
+  forEach(from: bigint, bytes: bigint, call: (page: number) => void): void {
+    const end = Number((from + bytes) / PAGE_BYTES);
+    for (let page = Number(from / PAGE_BYTES); page < end; page += AT_ONCE) {
+      const length = Math.min(AT_ONCE, end - page) * ENTRY_BYTES;
+      readSync(this.#fd, this.#entries, 0, length, page * ENTRY_BYTES);
+      for (let at = ENTRY_BYTES - 1; at < length; at += ENTRY_BYTES)
+        if (this.#entries[at]! & PRESENT) call(page + (at - ENTRY_BYTES + 1) / ENTRY_BYTES);
+    }
   }
 
   close(): void {

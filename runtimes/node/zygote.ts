@@ -45,9 +45,10 @@ async function main(): Promise<void> {
   useNative(direct);
   forgetConstants();
   await rehearse();
-  useHugePages();
   joinReadOnly();
   compactHeap();
+  // Not before it: then V8 put something off in each instance, for a thread that is not there.
+  useHugePages();
   fillGaps();
   rememberWorkers();
   rememberShared();
