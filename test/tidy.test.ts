@@ -42,8 +42,8 @@ test('an import upwards, sideways, past the door or out of the rooms is found', 
   assert.deepEqual(broken('src/engine/a.ts', `import { x } from '../ports/mod.ts'; import { y } from './pool.ts';`), []);
   assert.deepEqual(broken('src/cli/up.ts', `const { start } = await import('../main/mod.ts');`), []);
   assert.deepEqual(broken('src/adapters/linux/a.ts', `import { x } from '../link/mod.ts';`), []);
-  assert.deepEqual(broken('src/adapters/linux/a.ts', `import { x } from '../../../runtimes/node/messages.ts';`), []);
-  assert.deepEqual(broken('src/engine/a.ts', `import { x } from '../../runtimes/node/messages.ts';`), ['layers']);
+  assert.deepEqual(broken('src/adapters/linux/a.ts', `import { x } from '../../../runtimes/ladder/messages.ts';`), []);
+  assert.deepEqual(broken('src/engine/a.ts', `import { x } from '../../runtimes/ladder/messages.ts';`), ['layers']);
   assert.deepEqual(broken('src/engine/a.test.ts', `import { x } from '../adapters/simulated/mod.ts';`), []);
   assert.deepEqual(broken('src/engine/a.ts', `import { x } from '../adapters/simulated/mod.ts';`), ['layers']);
 });
@@ -59,6 +59,9 @@ test('a package or a module of Node outside its rooms is found', () => {
   assert.deepEqual(broken('src/gateway/a.ts', `import { type IncomingMessage } from 'node:http';`), []);
   assert.deepEqual(broken('src/engine/a.test.ts', `import { readFile } from 'node:fs/promises'; import fc from 'fast-check';`), []);
   assert.deepEqual(broken('runtimes/node/a.ts', `import { x } from '../../src/protocol/mod.ts';`), ['runtimes']);
+  assert.deepEqual(broken('runtimes/node/a.ts', `import { x } from '../ladder/messages.ts';`), []);
+  assert.deepEqual(broken('runtimes/node/a.ts', `import { x } from '../python/b.ts';`), ['runtimes']);
+  assert.deepEqual(broken('runtimes/ladder/a.ts', `import { x } from '../node/b.ts';`), ['runtimes']);
   assert.deepEqual(broken('runtimes/node/a.ts', `import { z } from 'zod'; import { x } from './b.ts'; import 'node:fs';`), ['runtimes']);
 });
 

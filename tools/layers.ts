@@ -24,6 +24,8 @@ const BELOW_MAIN = [...LOWER, ...SERVICES, 'api/door', 'api/lambda', 'api/admin'
 const HTTP_TYPES = ['node:http', 'node:net', 'node:stream'];
 
 export const SIMULATED = 'adapters/simulated';
+/** Below all runtimes: what each may have beside it in a sandbox. */
+export const LADDER = 'ladder';
 
 export const ROOMS: Readonly<Record<string, Room>> = {
   kernel: {
@@ -47,8 +49,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'api/admin': { layer: 5, imports: [...LOWER, ...SERVICES, 'api/door'], packages: ['hono', 'zod'], node: 'pure', nodeTypes: HTTP_TYPES },
   gateway: { layer: 5, imports: [...LOWER, 'engine', 'control', 'insight', 'api/door'], node: 'pure', nodeTypes: HTTP_TYPES },
   // What the adapters of sandboxes share: the host's end of the socket.
-  'adapters/link': { layer: 3, imports: ['kernel', 'protocol', 'ports'], runtimes: ['node'], node: 'all' },
-  'adapters/linux': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], runtimes: ['node'], node: 'all' },
+  'adapters/link': { layer: 3, imports: ['kernel', 'protocol', 'ports'], runtimes: ['ladder', 'node'], node: 'all' },
+  'adapters/linux': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], runtimes: ['ladder', 'node'], node: 'all' },
   'adapters/spawn': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], runtimes: ['node'], node: 'all' },
   // The proxy that leads out of sandboxes: what it lets through is decided by policy, on addresses that only it has resolved.
   'adapters/egress': { layer: 4, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'all' },

@@ -1,7 +1,7 @@
 /** What init has left behind that a fork of the process would not have: compared before and after. */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { nap } from '../ladder/nap.ts';
 import { describeHandle, isInUse } from './handles.ts';
-import { nap } from './nap.ts';
 import { native } from './native.ts';
 import type { Opening } from './openings.ts';
 import { findOpening, placeOf, placeOfFile } from './openings.ts';

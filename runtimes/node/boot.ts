@@ -1,10 +1,10 @@
 /** What the host hears of init. */
+import { machineMs } from '../ladder/steps.ts';
 import type { Channel } from './channel.ts';
 import { KIND } from './channel.ts';
 import { flushLines } from './console.ts';
 import { toFunctionError } from './errors.ts';
 import type { InitFailed, Initialised } from './init.ts';
-import { machineMs } from './steps.ts';
 
 const { stringify } = JSON;
 

@@ -7,8 +7,9 @@
  * files are copied elsewhere to run and import nothing outside this directory: the protocol's constants are repeated, a test compares.
  */
 import { readSync, writeSync } from 'node:fs';
-import { nap } from './nap.ts';
-import { uncurry } from './uncurry.ts';
+import { readUint32 } from '../ladder/uint32.ts';
+import { nap } from '../ladder/nap.ts';
+import { uncurry } from '../ladder/uncurry.ts';
 
 export const HEAD_BYTES = 9;
 export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
@@ -267,11 +268,6 @@ function writeHead(frame: Buffer, kind: number, stream: number, length: number):
   writeUint32(frame, 0, length);
   frame[4] = kind;
   writeUint32(frame, 5, stream);
-}
-
-/** Byte by byte: nothing here that user code could have replaced. */
-export function readUint32(buffer: Uint8Array, at: number): number {
-  return (buffer[at]! | (buffer[at + 1]! << 8) | (buffer[at + 2]! << 16) | (buffer[at + 3]! << 24)) >>> 0;
 }
 
 function writeUint32(buffer: Uint8Array, at: number, value: number): void {

@@ -3,11 +3,11 @@
  * they are, where it would map each small page of a file again at the first touch: more than a hundred page faults of an instance, and as many
  * entries of page tables to be taken down at its end. The processor translates addresses in them at once. Where the kernel has none, nothing changes.
  */
+import { libc } from '../ladder/libc.ts';
+import { architecture } from '../ladder/syscalls.ts';
 import { advise, readMappings } from './forkable.ts';
 import type { Mapping } from './forkable.ts';
-import { libc } from './libc.ts';
 import { PAGE_BYTES, Pagemap } from './pagemap.ts';
-import { architecture } from './syscalls.ts';
 
 const HUGE_BYTES = 2n * 1024n * 1024n;
 const ENTRIES = Number(HUGE_BYTES / PAGE_BYTES);

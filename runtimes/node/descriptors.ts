@@ -3,8 +3,8 @@
  * sandbox. What functions get in their place looks alike and belongs to their sandbox alone.
  */
 import { openSync, readdirSync, readlinkSync } from 'node:fs';
-import { check, libc } from './libc.ts';
-import { pipe } from './messages.ts';
+import { check, libc } from '../ladder/libc.ts';
+import { pipe } from '../ladder/messages.ts';
 
 const CLOEXEC = 0o2000000;
 const NONBLOCK = 0o4000;

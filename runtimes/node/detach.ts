@@ -3,8 +3,8 @@
  * instance's own. Connections are at their end, so that pools and clients make new ones; servers hear of nobody; files are open anew, at the
  * same position. What is neither is left as it is.
  */
-import { check, libc, pinned } from './libc.ts';
-import { pipe, socketPair } from './messages.ts';
+import { check, libc, pinned } from '../ladder/libc.ts';
+import { pipe, socketPair } from '../ladder/messages.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;

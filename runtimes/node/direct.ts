@@ -3,9 +3,9 @@
  * instance would grow with each invocation.
  */
 import * as ffi from 'node:ffi';
-import { getCurrentEventLoop, libc, pinned } from './libc.ts';
+import { getCurrentEventLoop, libc, pinned } from '../ladder/libc.ts';
+import { uncurry } from '../ladder/uncurry.ts';
 import type { Native } from './native.ts';
-import { uncurry } from './uncurry.ts';
 
 const { putenv } = libc;
 const writeText = uncurry<Buffer, [string, number, number, BufferEncoding], number>((Buffer.prototype as Buffer).write);

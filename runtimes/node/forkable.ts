@@ -3,23 +3,35 @@
  * with them is not. Once, before anything else.
  */
 import { readFileSync, readdirSync } from 'node:fs';
-import { check, libc } from './libc.ts';
+import { check, libc } from '../ladder/libc.ts';
+import { ENOSYS, assemble, exceptions, installEverywhere } from '../ladder/seccomp.ts';
+import { architecture, SYSCALLS } from '../ladder/syscalls.ts';
+import type { Architecture } from '../ladder/syscalls.ts';
 import { reviveLoop } from './rungs.ts';
-import { assemble, forkableHeap, installEverywhere } from './seccomp.ts';
-import { architecture, SYSCALLS } from './syscalls.ts';
 
-const MADV_DONTFORK = 10n;
+const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11n;
 
 export function makeForkable(): void {
   // libuv's rings are memory that a fork shares: whoever writes into it has calls made by this process. The main loop's goes with its
   // renewal below, that of a thread of Node's stays, in this process only.
-  for (const { from, bytes, name } of readMappings()) if (name.includes('io_uring')) check(advise(from, bytes, MADV_DONTFORK), 'madvise');
+  for (const { from, bytes, name } of readMappings())
+    if (name.includes('io_uring')) check(advise(from, bytes, BigInt(MADV_DONTFORK)), 'madvise');
   installEverywhere(assemble(forkableHeap(architecture())));
   // V8 has marked its heap so far, and the filter makes sure that it marks no more.
   for (const { from, bytes, name } of readMappings()) if (ANONYMOUS.test(name)) check(advise(from, bytes, MADV_DOFORK), 'madvise');
   reviveLoop();
 }
+
+/**
+ * Answers madvise(MADV_DONTFORK) with success and does nothing: V8 marks its heap so, and a forked child would have none. And there is no
+ * io_uring: libuv's rings are memory that a fork shares, and whoever writes into them has calls made by the zygote.
+ */
+export const forkableHeap = (arch: Architecture) =>
+  exceptions([
+    { call: SYSCALLS.io_uring_setup[arch], errno: ENOSYS },
+    { call: SYSCALLS.madvise[arch], where: [2, MADV_DONTFORK], errno: 0 },
+  ]);
 
 /** Ends this process with `host`, its parent, even while somebody else holds the other end of its orders. */
 export function endWithHost(host: number): void {

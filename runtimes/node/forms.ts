@@ -2,10 +2,10 @@
  * Invocations whose events are forms that are filled in (src/protocol/event-form.ts says what a form is). A form is parsed once; each event is
  * a copy of it, with its own texts in the blanks.
  */
+import { readUint32 } from '../ladder/uint32.ts';
+import { uncurry } from '../ladder/uncurry.ts';
 import type { Channel } from './channel.ts';
-import { readUint32 } from './channel.ts';
 import type { InvokeHead } from './context.ts';
-import { uncurry } from './uncurry.ts';
 
 type Values = { [key: string]: unknown };
 /** An object of the form, and where its copy goes: into the copy of an earlier one. */

@@ -1,5 +1,6 @@
 /** The function's init: its environment, its output, its module; once per template. */
 import { Module } from 'node:module';
+import { machineMs } from '../ladder/steps.ts';
 import type { Inventory, SnapshotBlocker } from './blockers.ts';
 import { blockersSince, takeInventory } from './blockers.ts';
 import type { Channel } from './channel.ts';
@@ -14,7 +15,6 @@ import { native } from './native.ts';
 import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
 import type { Loaded } from './serve.ts';
 import { followProxy } from './proxy.ts';
-import { machineMs } from './steps.ts';
 import { installStreaming, streamingOptions } from './streaming.ts';
 
 export type InitOptions = {

@@ -5,12 +5,12 @@
  * work as soon as there is a program; what V8 has by then moves as far as it can be moved. Where that fails too nothing else does.
  */
 import { setFlagsFromString } from 'node:v8';
+import { libc } from '../ladder/libc.ts';
+import { collectGarbage } from '../ladder/garbage.ts';
 import { readMappings } from './forkable.ts';
 import type { Mapping } from './forkable.ts';
-import { libc } from './libc.ts';
 import { PAGE_BYTES, Pagemap } from './pagemap.ts';
 import { FROM, TO } from './reserve.ts';
-import { collectGarbage } from './rungs.ts';
 
 const PROT_NONE = 0;
 /** MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE, MAP_FIXED_NOREPLACE. */

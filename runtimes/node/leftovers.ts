@@ -3,8 +3,8 @@
  * a tenth of a short invocation. Where this cannot be known it turns.
  */
 import { AsyncResource } from 'node:async_hooks';
+import { uncurry } from '../ladder/uncurry.ts';
 import { native } from './native.ts';
-import { uncurry } from './uncurry.ts';
 
 /** For the sake of what is not seen here: timers and sockets that are unreferenced, V8's own tasks. */
 const MAX_STILL_MS = 4;

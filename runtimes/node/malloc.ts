@@ -3,7 +3,7 @@
  * gaps themselves: a child that takes a few dozen of them, or has them merged, copies a page for nearly each. So all gaps are taken, for good,
  * and what a child asks for lies side by side behind them. The pages within them go back to the system.
  */
-import { libc } from './libc.ts';
+import { libc } from '../ladder/libc.ts';
 
 /** More than a gap has, less than what is mapped by itself. */
 const LARGE = 64 * 1024;

@@ -4,8 +4,8 @@
  * and after init nothing of this is left.
  */
 import { createHook, executionAsyncId } from 'node:async_hooks';
+import { uncurry } from '../ladder/uncurry.ts';
 import { stackLines } from './errors.ts';
-import { uncurry } from './uncurry.ts';
 
 type Stack = { readonly stack?: unknown };
 /** What Node made, under the name of its type in node:async_hooks. */

@@ -5,14 +5,14 @@
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { libc } from '../ladder/libc.ts';
+import { receiveMessage, sendMessage, socketPair } from '../ladder/messages.ts';
 import { blockersSince } from './blockers.ts';
 import { configureConsole } from './console.ts';
 import { functionFacts } from './context.ts';
 import { replaceEnvironment } from './init.ts';
 import type { Prepared } from './init.ts';
-import { libc } from './libc.ts';
 import { loadHandler } from './load.ts';
-import { receiveMessage, sendMessage, socketPair } from './messages.ts';
 import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
 
 /** Where Lambda has its own runtime: no function's package.json is above it. */

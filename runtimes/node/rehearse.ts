@@ -3,16 +3,16 @@
  * loop over a real socket, and loading a module of each kind.
  */
 import { writeSync } from 'node:fs';
+import { RECORD } from '../ladder/orders.ts';
+import { libc } from '../ladder/libc.ts';
+import { receiveMessage, receiveRecord, sendMessage, sendRecord, socketPair } from '../ladder/messages.ts';
+import { machineMs } from '../ladder/steps.ts';
 import { Channel, HEAD_BYTES, KIND } from './channel.ts';
 import { forgetInvocation, rehearseConsole } from './console.ts';
 import { functionFacts } from './context.ts';
 import { ending } from './ending.ts';
-import { RECORD } from './ladder.ts';
-import { libc } from './libc.ts';
 import { loadHandler } from './load.ts';
-import { receiveMessage, receiveRecord, sendMessage, sendRecord, socketPair } from './messages.ts';
 import { prepareServing } from './serve.ts';
-import { machineMs } from './steps.ts';
 import { optimize } from './tiers.ts';
 import { refreshRandomness } from './uniqueness.ts';
 

@@ -1,5 +1,5 @@
 /** What a function's processes may take (setrlimit(2)). */
-import { check, libc, pinned } from './libc.ts';
+import { check, libc, pinned } from '../ladder/libc.ts';
 
 const RLIMIT_DATA = 2;
 const RLIMIT_CORE = 4;

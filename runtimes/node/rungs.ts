@@ -1,8 +1,8 @@
 /** Forking a Node process whose other threads stay behind. */
 import { getInt32 } from 'node:ffi';
 import { readdirSync, readFileSync } from 'node:fs';
-import { check, getCurrentEventLoop, libc, uvLoopFork } from './libc.ts';
-import { nap } from './nap.ts';
+import { check, getCurrentEventLoop, libc, uvLoopFork } from '../ladder/libc.ts';
+import { nap } from '../ladder/nap.ts';
 
 const SYS_futex = { x64: '202', arm64: '98' }[process.arch as 'x64' | 'arm64'];
 const loop = getCurrentEventLoop();
@@ -67,17 +67,4 @@ const INT_BYTES = 4n;
 /** Gives a forked child an event loop of its own: epoll instance, wake-up and signal pipes, thread pool. */
 export function reviveLoop(): void {
   check(uvLoopFork(loop), 'uv_loop_fork');
-}
-
-type Collection = { readonly type: 'minor' | 'major'; readonly flavor?: 'last-resort' };
-const { gc } = globalThis as { gc?: (options: Collection & { readonly execution: 'sync' }) => void };
-// Not for user code; the property itself can't be deleted.
-(globalThis as { gc?: unknown }).gc = undefined;
-
-/**
- * Collects garbage now, so that children don't, each over pages that it must copy to do so. The host turns the function on
- * (`--expose-gc`). `last-resort`: again and again until nothing is gained, and pages that have become free go back to the system.
- */
-export function collectGarbage(type: 'minor' | 'major', flavor?: 'last-resort'): void {
-  gc?.({ type, execution: 'sync', ...(flavor && { flavor }) });
 }

@@ -5,8 +5,11 @@
  * Several at a time: the event loop runs all the while, and each invocation has its own scope for its output.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { readUint32 } from '../ladder/uint32.ts';
+import { machineMs } from '../ladder/steps.ts';
+import { uncurry } from '../ladder/uncurry.ts';
 import type { Channel } from './channel.ts';
-import { HEAD_BYTES, KIND, MAX_PAYLOAD_BYTES, readUint32 } from './channel.ts';
+import { HEAD_BYTES, KIND, MAX_PAYLOAD_BYTES } from './channel.ts';
 import type { LogScope } from './console.ts';
 import { flushLines, logError, setLogScope, setLogStore } from './console.ts';
 import type { Completion, Context, FunctionFacts, InvokeHead } from './context.ts';
@@ -17,11 +20,9 @@ import type { FunctionError } from './errors.ts';
 import { Forms } from './forms.ts';
 import { Leftovers } from './leftovers.ts';
 import type { Handler } from './load.ts';
-import { machineMs } from './steps.ts';
 import { ResponseStream } from './streaming.ts';
 import { tierUp } from './tiers.ts';
 import { setTrace } from './trace.ts';
-import { uncurry } from './uncurry.ts';
 
 /** What init made. */
 export type Loaded = {

@@ -2,6 +2,7 @@
  * A function as a plain process, without isolation: `node spawn-main.mjs TASK_ROOT HANDLER CONCURRENCY`, with the function's environment
  * as its own and the channel to the host as descriptor 3.
  */
+import { machineMs } from '../ladder/steps.ts';
 import { reportInit } from './boot.ts';
 import { Channel } from './channel.ts';
 import { ending } from './ending.ts';
@@ -9,7 +10,6 @@ import { initialise } from './init.ts';
 import { hasAfterRestore } from './hooks.ts';
 import { restore } from './restore.ts';
 import { prepareServing } from './serve.ts';
-import { machineMs } from './steps.ts';
 
 const CHANNEL = 3;
 const loadedMs = machineMs();

@@ -14,7 +14,7 @@ import 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import 'node:worker_threads';
 import { crowdHeap } from './layout.ts';
-import { libc } from './libc.ts';
+import { libc } from '../ladder/libc.ts';
 import { closeInherited, endWithHost, makeForkable } from './forkable.ts';
 
 const LIBRARY = 4;

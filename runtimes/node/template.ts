@@ -1,21 +1,24 @@
 /** The template: runs the function's init once, then only forks. And what becomes of its children: instances. */
 import { readFileSync } from 'node:fs';
-import { RECORD } from './ladder.ts';
-import type { FunctionMessage, TemplateMessage } from './ladder.ts';
+import { RECORD } from '../ladder/orders.ts';
+import type { FunctionMessage, TemplateMessage } from '../ladder/orders.ts';
+import { enterGroups } from '../ladder/groups.ts';
+import { check, libc, pinned, pinnedText } from '../ladder/libc.ts';
+import { receiveMessage, sendRecord } from '../ladder/messages.ts';
+import type { Message } from '../ladder/messages.ts';
+import { becomeUser, dropCapabilities, emptyBoundingSet, enter, undumpable, waitYourTurn } from '../ladder/isolate.ts';
+import type { User } from '../ladder/isolate.ts';
+import { leaveSiblings } from '../ladder/landlock.ts';
+import { collectGarbage } from '../ladder/garbage.ts';
+import { assemble, install, userCode } from '../ladder/seccomp.ts';
+import { architecture } from '../ladder/syscalls.ts';
+import { machineMs } from '../ladder/steps.ts';
 import { detachShared } from './detach.ts';
 import { replaceShared } from './descriptors.ts';
-import { enterGroups } from './groups.ts';
-import { check, libc, pinned, pinnedText } from './libc.ts';
 import { fillGaps } from './malloc.ts';
-import { receiveMessage, sendRecord } from './messages.ts';
-import type { Message } from './messages.ts';
-import { NODE_INSIDE, becomeUser, dropCapabilities, emptyBoundingSet, enter, undumpable, waitYourTurn } from './isolate.ts';
-import type { User } from './isolate.ts';
-import { leaveSiblings } from './landlock.ts';
+import { NODE_INSIDE } from './furniture.ts';
 import { limitResources } from './resources.ts';
-import { collectGarbage, reviveLoop, tryFork } from './rungs.ts';
-import { assemble, install, userCode } from './seccomp.ts';
-import { architecture } from './syscalls.ts';
+import { reviveLoop, tryFork } from './rungs.ts';
 import { compile, waitWithTiers } from './tiers.ts';
 import { refreshTimeOrigin } from './time-origin.ts';
 import { leaveGenerators, refreshRandomness } from './uniqueness.ts';
@@ -30,7 +33,6 @@ import { restore } from './restore.ts';
 import { prepareServing } from './serve.ts';
 import { forgetSessions } from './sessions.ts';
 import type { Birth } from './serve.ts';
-import { machineMs } from './steps.ts';
 
 const MiB = 1024 * 1024;
 /** The channel has no descriptor before there is a function. */

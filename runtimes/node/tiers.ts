@@ -3,7 +3,7 @@
  * not before an instance has lived for a while.
  */
 import { setFlagsFromString } from 'node:v8';
-import { uncurry } from './uncurry.ts';
+import { uncurry } from '../ladder/uncurry.ts';
 
 // Kept: user code can replace what a module of Node's exports.
 const setFlags = setFlagsFromString;

@@ -2,7 +2,7 @@
  * `performance` counts from the beginning of the process that it is asked in. Node's own count began with the zygote and can't be moved, so what
  * functions see is that count less what had passed when their process began.
  */
-import { machineMs } from './steps.ts';
+import { machineMs } from '../ladder/steps.ts';
 
 type MarkOptions = { readonly startTime?: number };
 type MeasureOptions = { readonly start?: number | string; readonly end?: number | string; readonly duration?: number };

@@ -2,8 +2,8 @@
 import crypto from 'node:crypto';
 import * as ffi from 'node:ffi';
 import { syncBuiltinESMExports } from 'node:module';
-import { check, libc, pinned } from './libc.ts';
-import { machineMs } from './steps.ts';
+import { check, libc, pinned } from '../ladder/libc.ts';
+import { machineMs } from '../ladder/steps.ts';
 import { ownTimeOrigin, refreshTimeOrigin } from './time-origin.ts';
 
 /** Node hands out randomUUID and randomInt from caches of random bytes, which last so many calls. */

@@ -3,21 +3,21 @@
  * ends when the host's end of that is closed.
  */
 import { setFlagsFromString } from 'node:v8';
-import { check, libc } from './libc.ts';
-import { RECORD } from './ladder.ts';
-import type { BlankMessage } from './ladder.ts';
-import { favourGroupMoves } from './group-moves.ts';
-import { listenAt, loopbackUp } from './loopback.ts';
-import { receiveMessage, sendMessage, sendRecord, socketPair } from './messages.ts';
-import { buildRoot, emptyBoundingSet, leaveNamespaces, undumpable } from './isolate.ts';
-import { machineMs } from './steps.ts';
-import type { User } from './isolate.ts';
+import { check, libc } from '../ladder/libc.ts';
+import { RECORD } from '../ladder/orders.ts';
+import type { BlankMessage } from '../ladder/orders.ts';
+import { favourGroupMoves } from '../ladder/group-moves.ts';
+import { listenAt, loopbackUp } from '../ladder/loopback.ts';
+import { receiveMessage, sendMessage, sendRecord, socketPair } from '../ladder/messages.ts';
+import { buildRoot, emptyBoundingSet, leaveNamespaces, undumpable } from '../ladder/isolate.ts';
+import { machineMs } from '../ladder/steps.ts';
+import type { User } from '../ladder/isolate.ts';
+import { keep } from '../ladder/keeper.ts';
+import { architecture, SYSCALLS } from '../ladder/syscalls.ts';
 import { fork, rememberWorkers } from './rungs.ts';
-import { keep } from './keeper.ts';
 import { runTemplate } from './template.ts';
 import type { TemplateOptions } from './template.ts';
 import { rememberShared } from './descriptors.ts';
-import { architecture, SYSCALLS } from './syscalls.ts';
 import { ownRandomness } from './uniqueness.ts';
 import { rehearse } from './rehearse.ts';
 import { fitWorkers } from './workers.ts';
@@ -25,6 +25,7 @@ import { compactHeap, joinReadOnly } from './layout.ts';
 import { fillGaps } from './malloc.ts';
 import { forgetConstants, useHugePages } from './code-pages.ts';
 import { direct } from './direct.ts';
+import { furnish } from './furniture.ts';
 import { useNative } from './native.ts';
 
 const COMMANDS = 3;
@@ -88,7 +89,7 @@ function makeSandbox(order: BlankMessage, control: number, output: number, doorw
     sendRecord(control, RECORD.born, pid);
     libc._exit(0);
   }
-  const everybody = buildRoot(order.root, order.packages, user, ownNetwork);
+  const everybody = buildRoot({ root: order.root, packages: order.packages, user, ownNetwork, furnish });
   const [keeper, template] = socketPair();
   const templatePid = fork();
   if (templatePid !== 0) {

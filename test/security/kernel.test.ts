@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { DENIED, SYSCALLS, architecture } from '../../runtimes/node/syscalls.ts';
+import { DENIED, SYSCALLS, architecture } from '../../runtimes/ladder/syscalls.ts';
 import { allRefused, besiege } from './siege.ts';
 import type { Results } from './siege.ts';
 

@@ -1,7 +1,7 @@
 /** Instances of one function version: the same user in one pid namespace. One must not learn of, or hurt, the invocation of another. */
 import assert from 'node:assert/strict';
-import { SCOPES_SINCE, landlockVersion } from '../../runtimes/node/landlock.ts';
-import { DENIED, SYSCALLS, architecture } from '../../runtimes/node/syscalls.ts';
+import { SCOPES_SINCE, landlockVersion } from '../../runtimes/ladder/landlock.ts';
+import { DENIED, SYSCALLS, architecture } from '../../runtimes/ladder/syscalls.ts';
 import { footprint } from '../e2e/footprint.ts';
 import { eventually } from '../e2e/platform.ts';
 import { allRefused, besiege } from './siege.ts';

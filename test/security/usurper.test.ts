@@ -1,7 +1,7 @@
 /** A function that takes its template over, and with it every right that an instance has on its way into its own /tmp. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DENIED, SYSCALLS, architecture } from '../../runtimes/node/syscalls.ts';
+import { DENIED, SYSCALLS, architecture } from '../../runtimes/ladder/syscalls.ts';
 import { eventually, startIsolated, startNeighbour } from '../e2e/platform.ts';
 import { footprint } from '../e2e/footprint.ts';
 import { USERS } from '../e2e/users.ts';

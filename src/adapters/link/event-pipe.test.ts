@@ -10,7 +10,7 @@ import { FRAME, FRAME_HEAD_BYTES, encodeFrame } from '../../protocol/mod.ts';
 
 // The pipe is made by node:ffi, for Linux.
 const skip = process.platform === 'linux' ? false : 'the pipe needs Linux';
-const { packetPipe, socketPair } = skip ? ({} as never) : await import('../../../runtimes/node/messages.ts');
+const { packetPipe, socketPair } = skip ? ({} as never) : await import('../../../runtimes/ladder/messages.ts');
 
 function opened(t: TestContext) {
   const [reading, writing] = packetPipe();

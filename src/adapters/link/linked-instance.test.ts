@@ -11,7 +11,7 @@ import { manualClock } from '../../kernel/mod.ts';
 import type { Exit, InvocationEnd } from '../../ports/mod.ts';
 import { FRAME, encodeFrame } from '../../protocol/mod.ts';
 import type { FrameKind, InvokeHead } from '../../protocol/mod.ts';
-import { machineMs } from '../../../runtimes/node/steps.ts';
+import { machineMs } from '../../../runtimes/ladder/steps.ts';
 import { INSTANCE_STEPS, LinkedInstance, Steps, awaitReady, closedLink, linkSocket } from './mod.ts';
 
 /** Both ends of a Unix socket. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryDirectory } from '../../../test/temporary.ts';
 import { materialiseRuntime } from './mod.ts';
@@ -12,12 +13,12 @@ test('the runtime is written as plain JavaScript whose imports find each other, 
     materialiseRuntime({ name: 'node', directory }),
   ]);
   assert.equal(first, second);
-  assert.deepEqual(await readdir(directory), [first.slice(directory.length + 1)]);
+  assert.deepEqual(await readdir(directory), [basename(dirname(first))]);
   const names = await readdir(first);
   assert.ok(names.length > 0);
   for (const name of names) {
     assert.match(name, /\.[cm]js$/);
     const text = await readFile(join(first, name), 'utf8');
-    for (const [, path] of text.matchAll(/from '\.\/([^']+)'/g)) assert.ok(names.includes(path!), `${name} imports ${path}`);
+    for (const [, path] of text.matchAll(/from '(\.[^']+)'/g)) assert.ok(existsSync(join(first, path!)), `${name} imports ${path}`);
   }
 });

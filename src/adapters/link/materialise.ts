@@ -5,13 +5,17 @@ import { getCompileCacheDir, stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** `name`: with its folder. */
 type Source = { readonly name: string; readonly text: string };
 
+/** What runtimes share. */
+const SHARED = 'ladder';
+
 /**
- * Writes the files of `runtimes/NAME` as plain JavaScript into a directory of their own, named by the hash of the sources, and returns its path:
- * beside Node's compile cache, where later starts find it, or else below `directory`. `x.ts` becomes `x.mjs`, `x.cts` becomes `x.cjs`;
- * types are blanked out in place, so line and column stay. A sandbox that loads these never loads the TypeScript stripper. Callable any
- * number of times and by several processes at once.
+ * Writes the files of `runtimes/NAME`, and of what runtimes share, as plain JavaScript into a directory of their own, named by the hash of the
+ * sources, and returns where in it those of the runtime are: beside Node's compile cache, where later starts find it, or else below `directory`.
+ * `x.ts` becomes `x.mjs`, `x.cts` becomes `x.cjs`; types are blanked out in place, so line and column stay. A sandbox that loads these never
+ * loads the TypeScript stripper. Callable any number of times and by several processes at once.
  */
 export async function materialiseRuntime(options: { readonly name: string; readonly directory: string }): Promise<string> {
   const lasting = await lastingRuntime(options.name);
@@ -34,21 +38,25 @@ export async function lastingRuntime(name: string): Promise<string | undefined> 
 
 /** At once, a platform that starts has nothing else to do. In the repository or, compiled by `tsc`, in the published package: the same relative path. */
 function readSources(name: string): readonly Source[] {
-  const directory = fileURLToPath(new URL(`../../../runtimes/${name}/`, import.meta.url));
-  return readdirSync(directory)
-    .filter((file) => /\.([cm]?ts|[cm]?js)$/.test(file) && !/\.(test\.[cm]?[tj]s|d\.[cm]?ts)$/.test(file))
-    .toSorted()
-    .map((file) => ({ name: file, text: readFileSync(join(directory, file), 'utf8') }));
+  return [SHARED, name].flatMap((folder) => {
+    const directory = fileURLToPath(new URL(`../../../runtimes/${folder}/`, import.meta.url));
+    return readdirSync(directory)
+      .filter((file) => /\.([cm]?ts|[cm]?js)$/.test(file) && !/\.(test\.[cm]?[tj]s|d\.[cm]?ts)$/.test(file))
+      .toSorted()
+      .map((file) => ({ name: `${folder}/${file}`, text: readFileSync(join(directory, file), 'utf8') }));
+  });
 }
 
 async function write(runtime: string, sources: readonly Source[], directory: string): Promise<string> {
   const hash = createHash('sha256');
   for (const { name, text } of sources) hash.update(`${name}\0${text.length}\0${text}`);
   const target = join(directory, `${runtime}-${hash.digest('hex').slice(0, 16)}`);
-  if (existsSync(target)) return target;
+  const own = join(target, runtime);
+  if (existsSync(target)) return own;
   await mkdir(directory, { recursive: true });
   const fresh = await mkdtemp(join(directory, '.runtime-'));
   try {
+    for (const folder of [SHARED, runtime]) await mkdir(join(fresh, folder), { mode: 0o755 });
     for (const source of sources) await writeWhole(join(fresh, materialisedName(source.name)), convert(source));
     // mkdtemp makes a directory for its owner only; the sandboxes' own users read this one.
     await chmod(fresh, 0o755);
@@ -58,7 +66,7 @@ async function write(runtime: string, sources: readonly Source[], directory: str
     // Another process was first; its files are the same, the name says so.
     if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
-  return target;
+  return own;
 }
 
 /** On the disk before the directory has its name: after a power cut there is a runtime or none. */
@@ -72,10 +80,10 @@ const convert = ({ name, text }: Source): string => rewriteSpecifiers(/ts$/.test
 
 const materialisedName = (name: string): string => name.replace(/\.cts$/, '.cjs').replace(/\.(ts|mts|js)$/, '.mjs');
 
-/** Relative specifiers of files beside: './x.ts' in import, export and dynamic import. */
+/** Relative specifiers, './x.ts' or '../ladder/x.ts', in import, export and dynamic import. */
 const rewriteSpecifiers = (text: string): string =>
   text.replaceAll(
-    /(['"])(\.\/[\w.-]+?\.(?:[cm]?ts|js))\1/g,
+    /(['"])(\.{1,2}\/[\w./-]+?\.(?:[cm]?ts|js))\1/g,
     (_, quote: string, path: string) => `${quote}${materialisedName(path)}${quote}`,
   );
 

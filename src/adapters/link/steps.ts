@@ -1,7 +1,7 @@
 import type { Clock } from '../../kernel/mod.ts';
 import type { Step } from '../../ports/mod.ts';
 import type { ReadyPayload } from '../../protocol/mod.ts';
-import { machineMs } from '../../../runtimes/node/steps.ts';
+import { machineMs } from '../../../runtimes/ladder/steps.ts';
 
 /** What a sandbox tells of itself, in this order: how it was made, ... */
 export const SANDBOX_STEPS = ['sandbox forked', 'walls built', 'sandbox ready'] as const;

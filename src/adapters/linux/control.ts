@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
-import { libc } from '../../../runtimes/node/libc.ts';
-import { RECORD_BYTES, decodeRecord, sendMessage, socketPair } from '../../../runtimes/node/messages.ts';
-import type { Record } from '../../../runtimes/node/messages.ts';
+import { libc } from '../../../runtimes/ladder/libc.ts';
+import { RECORD_BYTES, decodeRecord, sendMessage, socketPair } from '../../../runtimes/ladder/messages.ts';
+import type { Record } from '../../../runtimes/ladder/messages.ts';
 
 export type ControlOptions = {
   readonly onRecord: (record: Record) => void;

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Clock } from '../../kernel/mod.ts';
-import { libc, pinned } from '../../../runtimes/node/libc.ts';
+import { libc, pinned } from '../../../runtimes/ladder/libc.ts';
 import { Crowds, isCrowd } from './crowds.ts';
 import type { Crowding } from './crowds.ts';
 import { NOBODY, isHog, isScarce, whoYields } from './hogs.ts';

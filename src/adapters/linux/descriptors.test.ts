@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { libc, pinned } from '../../../runtimes/node/libc.ts';
+import { libc, pinned } from '../../../runtimes/ladder/libc.ts';
 import { openTemplates, skip, valueOf } from './templates.testing.ts';
 
 const ENDS = 4;

@@ -1,7 +1,7 @@
 /** How many instances the files suffice for that the host may have open (setrlimit(2)). */
 import { readFileSync } from 'node:fs';
 import type { Log } from '../../kernel/mod.ts';
-import { libc, pinned } from '../../../runtimes/node/libc.ts';
+import { libc, pinned } from '../../../runtimes/ladder/libc.ts';
 
 const RLIMIT_NOFILE = 7;
 /** Soft and hard. */

@@ -2,9 +2,9 @@ import { Server } from 'node:net';
 import type { Socket } from 'node:net';
 import { insideAddress } from '../../protocol/mod.ts';
 import type { Endpoint, Network } from '../../protocol/mod.ts';
-import { libc } from '../../../runtimes/node/libc.ts';
-import type { Listener } from '../../../runtimes/node/ladder.ts';
-import { receiveMessage, socketPair } from '../../../runtimes/node/messages.ts';
+import { libc } from '../../../runtimes/ladder/libc.ts';
+import type { Listener } from '../../../runtimes/ladder/orders.ts';
+import { receiveMessage, socketPair } from '../../../runtimes/ladder/messages.ts';
 
 /** Someone inside has connected to the platform's port, or to an endpoint's. */
 export type Connected = (connection: Socket, endpoint: Endpoint | undefined) => void;

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { Exit } from '../../ports/mod.ts';
-import { NEVER_BEGAN } from '../../../runtimes/node/ladder.ts';
+import { NEVER_BEGAN } from '../../../runtimes/ladder/orders.ts';
 
 /** Some signals have two names; the first is the usual one (SIGABRT before SIGIOT). */
 const NAMES = new Map(

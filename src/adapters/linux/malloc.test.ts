@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { libc } from '../../../runtimes/node/libc.ts';
+import { libc } from '../../../runtimes/ladder/libc.ts';
 import { fillGaps } from '../../../runtimes/node/malloc.ts';
 import { skip } from './templates.testing.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { SCOPES_SINCE, landlockVersion } from '../../../runtimes/node/landlock.ts';
+import { SCOPES_SINCE, landlockVersion } from '../../../runtimes/ladder/landlock.ts';
 import { probeLimits } from './probe-limits.ts';
 
 export type ProbeResult = { readonly name: string; readonly ok: boolean; readonly detail: string; readonly remedy?: string };

@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter, killAfter } from '../../../test/closing.ts';
 import { temporaryDirectory } from '../../../test/temporary.ts';
-import { RECORD } from '../../../runtimes/node/ladder.ts';
-import { libc } from '../../../runtimes/node/libc.ts';
-import { receiveRecord, socketPair } from '../../../runtimes/node/messages.ts';
+import { RECORD } from '../../../runtimes/ladder/orders.ts';
+import { libc } from '../../../runtimes/ladder/libc.ts';
+import { receiveRecord, socketPair } from '../../../runtimes/ladder/messages.ts';
 import { materialiseRuntime } from '../link/mod.ts';
 import { skip } from './templates.testing.ts';
 

@@ -3,9 +3,9 @@ import type { ChildProcess } from 'node:child_process';
 import { writeSync } from 'node:fs';
 import { HearthError } from '../../kernel/mod.ts';
 import type { Log } from '../../kernel/mod.ts';
-import { RECORD } from '../../../runtimes/node/ladder.ts';
-import type { BlankMessage } from '../../../runtimes/node/ladder.ts';
-import { libc } from '../../../runtimes/node/libc.ts';
+import { RECORD } from '../../../runtimes/ladder/orders.ts';
+import type { BlankMessage } from '../../../runtimes/ladder/orders.ts';
+import { libc } from '../../../runtimes/ladder/libc.ts';
 import { Control } from './control.ts';
 import type { Runtime } from './runtime.ts';
 

@@ -4,13 +4,13 @@
  */
 import { cpSync, lstatSync, openSync, readSync, readdirSync, writeSync } from 'node:fs';
 import { SystemCallError, check, libc, pinned } from './libc.ts';
-import { NEVER_BEGAN, RECORD, SERVES } from './ladder.ts';
-import type { FunctionMessage, KeeperMessage, TemplateMessage } from './ladder.ts';
+import { collectGarbage } from './garbage.ts';
+import { NEVER_BEGAN, RECORD, SERVES } from './orders.ts';
+import type { FunctionMessage, KeeperMessage, TemplateMessage } from './orders.ts';
 import { listenFor } from './loopback.ts';
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
 import { becomeUser, enter, enterUserNamespace, moveMount, mountTmp, newMountNamespace, showFunction, undumpable } from './isolate.ts';
 import type { User } from './isolate.ts';
-import { collectGarbage } from './rungs.ts';
 import { endStrays, ownTmpDevice } from './strays.ts';
 
 export type KeeperOptions = {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { forkableHeap, userCode } from './seccomp.ts';
+import { forkableHeap } from '../node/forkable.ts';
+import { userCode } from './seccomp.ts';
 import type { Instruction } from './seccomp.ts';
 import { ABSENT, AUDIT_ARCH, DENIED, HIGHEST_KNOWN, IGNORED, SYSCALLS } from './syscalls.ts';
 import type { Architecture } from './syscalls.ts';

@@ -3,9 +3,9 @@
  * with the first byte (SCM_RIGHTS, unix(7)); the kernel never merges bytes across them. And records: fixed 16 bytes, four u32.
  */
 import { readSync } from 'node:fs';
-import { readUint32 } from './channel.ts';
 import { check, lastErrno, libc, pinned } from './libc.ts';
 import { architecture } from './syscalls.ts';
+import { readUint32 } from './uint32.ts';
 import { uncurry } from './uncurry.ts';
 
 const AF_UNIX = 1;

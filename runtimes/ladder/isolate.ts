@@ -1,7 +1,6 @@
 /** The walls of a sandbox: namespaces, its own root, no capabilities. namespaces(7), user_namespaces(7), mount_namespaces(7), capabilities(7). */
 import { constants, existsSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { check, libc, pinned, pinnedText } from './libc.ts';
-import { placeRehearsal } from './rehearse-init.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 
 /** Whom a sandbox's processes run as. `privileged`: they begin as root and have yet to become that user. */
@@ -31,8 +30,6 @@ const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 const TASK = '/var/task';
 const OPT = '/opt';
-export const NODE_INSIDE = '/var/lang/bin/node';
-
 /**
  * Leaves every namespace of the host but the user's, where the caller is root, and that too where it is not; the network's only if it is to
  * have one of its own. The pid namespace begins with the next child.
@@ -74,16 +71,22 @@ export function enter(namespace: number): void {
 const newRoot = pinnedText('.');
 const oldRoot = pinnedText('.old');
 
+export type Root = {
+  /** An empty directory to build it on. */
+  readonly root: string;
+  /** The host's packages. */
+  readonly packages: string;
+  readonly user: { readonly uid: number; readonly gid: number };
+  readonly ownNetwork: boolean;
+  /** Puts in what the runtime has need of, while its directories are there and can be written to. */
+  readonly furnish: (root: string) => void;
+};
+
 /**
- * Builds the root on the directory `root` and moves into it. `/.packages` shows the host's packages until `showFunction` hides them. Returns
- * a descriptor of a /proc with all processes of the sandbox, which is for the keeper: in the other one each sees what it could trace.
+ * Builds the root and moves into it. `/.packages` shows the host's packages until `showFunction` hides them. Returns a descriptor of a /proc with
+ * all processes of the sandbox, which is for the keeper: in the other one each sees what it could trace.
  */
-export function buildRoot(
-  root: string,
-  packages: string,
-  user: { readonly uid: number; readonly gid: number },
-  ownNetwork: boolean,
-): number {
+export function buildRoot({ root, packages, user, ownNetwork, furnish }: Root): number {
   check(libc.mount('none', '/', 'none', MS_REC | MS_PRIVATE, ''), 'make mounts private');
   check(libc.mount('tmpfs', root, 'tmpfs', MS_NOSUID | MS_NODEV, 'size=1m,nr_inodes=512,mode=755'), 'mount the root');
   const inside = (path: string) => `${root}${path}`;
@@ -103,13 +106,11 @@ export function buildRoot(
     '/opt',
   ];
   for (const path of [...directories, '/.packages', '/.old', '/.tmp']) mkdirSync(inside(path), 0o755);
-  readOnly('/usr', inside('/usr'));
+  bindReadOnly('/usr', inside('/usr'));
   for (const path of ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']) sameAsHost(path, inside(path));
   buildEtc(inside, user, ownNetwork);
   buildDev(inside('/dev'));
-  placeRehearsal(root);
-  writeFileSync(inside(NODE_INSIDE), '', { mode: 0o555 });
-  readOnly(process.execPath, inside(NODE_INSIDE));
+  furnish(root);
   check(libc.mount(packages, inside('/.packages'), 'none', MS_BIND, ''), 'bind the packages');
   process.chdir(root);
   check(libc.syscall(BigInt(SYSCALLS.pivot_root[architecture()]), newRoot.address, oldRoot.address, 0n), 'pivot_root');
@@ -126,7 +127,7 @@ function mountProc(options: string): void {
   check(libc.mount('proc', '/proc', 'proc', MS_NOSUID | MS_NODEV | MS_NOEXEC, options), 'mount proc');
 }
 
-function readOnly(source: string, target: string): void {
+export function bindReadOnly(source: string, target: string): void {
   check(libc.mount(source, target, 'none', MS_BIND | MS_REC, ''), `bind ${source}`);
   check(libc.mount('none', target, 'none', MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, ''), `make ${source} read-only`);
 }
@@ -137,7 +138,7 @@ function sameAsHost(path: string, target: string): void {
   if (!status) return;
   if (status.isSymbolicLink()) return symlinkSync(readlinkSync(path), target);
   mkdirSync(target, 0o755);
-  readOnly(path, target);
+  bindReadOnly(path, target);
 }
 
 const ETC_SHOWN = [
@@ -167,7 +168,7 @@ function buildEtc(inside: (path: string) => string, user: { readonly uid: number
     if (status.isSymbolicLink()) symlinkSync(readlinkSync(path), inside(path));
     else if (status.isDirectory()) mkdirSync(inside(path), { recursive: true, mode: 0o755 });
     else writeFileSync(inside(path), '');
-    if (!status.isSymbolicLink()) readOnly(path, inside(path));
+    if (!status.isSymbolicLink()) bindReadOnly(path, inside(path));
   }
 }
 
@@ -194,9 +195,9 @@ export function showFunction(spec: {
   readonly uid: number;
   readonly gid: number;
 }): void {
-  readOnly(`/.packages/${spec.code}`, TASK);
+  bindReadOnly(`/.packages/${spec.code}`, TASK);
   const layers = spec.layers.map((layer) => `/.packages/${layer}`);
-  if (layers.length === 1) readOnly(layers[0]!, OPT);
+  if (layers.length === 1) bindReadOnly(layers[0]!, OPT);
   // The later layer covers the earlier: overlayfs names the uppermost first.
   if (layers.length > 1)
     check(

@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { check, libc } from './libc.ts';
 import { LOOPBACK_HOSTS } from './isolate.ts';
-import type { Listener } from './ladder.ts';
+import type { Listener } from './orders.ts';
 
 const AF_INET = 2;
 const SOCK_STREAM = 1;

@@ -23,11 +23,10 @@ const KILL_PROCESS = 0x80000000;
 const errno = (number: number) => 0x00050000 | number;
 const SUCCESS = 0;
 const EPERM = 1;
-const ENOSYS = 38;
+export const ENOSYS = 38;
 const EPROTONOSUPPORT = 93;
 const EAFNOSUPPORT = 97;
 
-const MADV_DONTFORK = 10;
 /** CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
 const CLONE_NAMESPACES = 0x00000080 | 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000;
 const AF_UNIX = 1;
@@ -48,21 +47,13 @@ const FILE_COMMANDS = [1024, 1026, 1040];
 /** As a pid: limits of others, instances of the same sandbox, are not to be changed. */
 const ITSELF = 0;
 
-/**
- * For the zygote. Answers madvise(MADV_DONTFORK) with success and does nothing: V8 marks its heap so, and a forked child would have none.
- * And there is no io_uring: libuv's rings are memory that a fork shares, and whoever writes into them has calls made by the zygote.
- */
-export function forkableHeap(arch: Architecture): Instruction[] {
-  return [
-    [LOAD, 0, 0, NUMBER],
-    [IF_EQUAL, 0, 1, SYSCALLS.io_uring_setup[arch]],
-    [RETURN, 0, 0, errno(ENOSYS)],
-    [IF_EQUAL, 0, 3, SYSCALLS.madvise[arch]],
-    [LOAD, 0, 0, argument(2)],
-    [IF_EQUAL, 0, 1, MADV_DONTFORK],
-    [RETURN, 0, 0, errno(0)],
-    [RETURN, 0, 0, ALLOW],
-  ];
+/** `where`: only with this value as the low word of this argument. */
+export type Exception = { readonly call: number; readonly where?: readonly [argument: number, value: number]; readonly errno: number };
+
+/** Answers some calls in the kernel's place, with an error or, 0, with success, and lets all others through. */
+export function exceptions(list: readonly Exception[]): Instruction[] {
+  const rules = list.flatMap(({ call, where, errno: code }) => when(call, where ? noneOf(where[0], [where[1]], code) : [answer(code)]));
+  return [[LOAD, 0, 0, NUMBER], ...rules, ALLOWED];
 }
 
 /** The filter under which user code runs. */
