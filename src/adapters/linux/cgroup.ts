@@ -34,8 +34,11 @@ export class Cgroup {
   #throttled: number | undefined;
   /** Of its former users. */
   #killedBefore = 0;
-  /** The one that was killed last as the largest, and how often it was still there. */
-  #largest: { readonly pid: number; looks: number } | undefined;
+  /** Whom somebody killed last for want of memory, by pid where it was this, and for how many looks its end was waited for. */
+  #dying: { readonly pid: number | undefined; looks: number } | undefined;
+  /** At the last look, and whether that was less than at the one before. */
+  #privateBytes = 0;
+  #shrinks = false;
   /** At the last look for the largest. */
   #killedWhenLooked = 0;
 
@@ -96,8 +99,10 @@ export class Cgroup {
     if (!place) return 0;
     const all = Number(read(place, place.version === 2 ? 'memory.current' : 'memory.usage_in_bytes'));
     // The rest is slow to count, and seldom asked for.
-    if (all <= limitBytes) return all;
-    return numberOf(read(place, 'memory.stat'), place.version === 2 ? 'anon' : 'rss');
+    const bytes = all <= limitBytes ? all : numberOf(read(place, 'memory.stat'), place.version === 2 ? 'anon' : 'rss');
+    this.#shrinks = bytes < this.#privateBytes;
+    this.#privateBytes = bytes;
+    return bytes;
   }
 
   /** Those that are dying count. */
@@ -162,22 +167,30 @@ export class Cgroup {
       this.end();
       return;
     }
-    // The kernel was quicker, and what it has killed is yet to give its memory back: the next one would be killed for nothing.
     const killed = this.#killed();
     const before = this.#killedWhenLooked;
     this.#killedWhenLooked = killed;
-    if (killed > before) return;
+    // The kernel was quicker, and what it has killed is yet to give its memory back: the next one would be killed for nothing.
+    if (killed > before) {
+      this.#dying = { pid: undefined, looks: 0 };
+      return;
+    }
     const { processes } = this;
-    // So is what was killed here a look ago: on a busy machine its end takes a while.
-    if (this.#largest && processes.includes(this.#largest.pid) && this.#largest.looks++ < LOOKS_TO_END) return;
+    // On a busy machine its end takes a while, and so does that of what was killed here.
+    if (this.#dying && this.#dying.looks++ < LOOKS_TO_END && this.#isDying(this.#dying, processes)) return;
     let largest: { pid: number; pages: number } | undefined;
     for (const pid of processes) {
       const pages = residentPages(pid);
       if (!largest || pages > largest.pages) largest = { pid, pages };
     }
     if (!largest) return;
-    this.#largest = { pid: largest.pid, looks: 0 };
+    this.#dying = { pid: largest.pid, looks: 0 };
     kill(largest.pid);
+  }
+
+  /** Whether it has memory still. The kernel does not list it any more from when it begins to end, and it gives its memory back after that. */
+  #isDying({ pid }: { readonly pid: number | undefined }, listed: readonly number[]): boolean {
+    return this.#shrinks || (pid !== undefined && (listed.includes(pid) || hasMemory(pid)));
   }
 
   /** Makes it ready for somebody else. Throws as `limit` does. */
@@ -186,7 +199,7 @@ export class Cgroup {
     this.throttle(undefined);
     this.#killedBefore = this.#killedWhenLooked = this.#killed();
     this.#overLimit = false;
-    this.#largest = undefined;
+    this.#dying = undefined;
     if (this.#ended && this.#limits) this.limit(this.#limits);
     this.#ended = false;
   }
@@ -282,6 +295,16 @@ export function tryRemove(directory: string): boolean {
 
 /** Of a line "name number". */
 const numberOf = (text: string, name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+
+/** A zombie has given it back (proc_pid_stat(5)). */
+function hasMemory(pid: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !'ZX'.includes(text[text.lastIndexOf(')') + 2]!);
+  } catch {
+    return false;
+  }
+}
 
 function residentPages(pid: number): number {
   try {
