@@ -43,7 +43,7 @@ const INIT = 0;
 /** How much of what a sandbox wrote to its raw output is kept to explain its end. */
 const LAST_WORDS_BYTES = 4096;
 /** After so many bytes of raw output its reader rests for so long: whoever floods it waits, and nobody else does. */
-const OUTPUT_BURST_BYTES = 256 * 1024;
+const OUTPUT_BURST_BYTES = 64 * 1024;
 const OUTPUT_REST_MS = 10;
 /** Where there are so many, short invocations are shared among enough of them: the others get theirs by the socket, which saves a descriptor each. */
 const WITH_PIPES = 256;
