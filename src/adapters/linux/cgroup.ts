@@ -180,7 +180,7 @@ export class Cgroup {
     if (this.#dying && this.#dying.looks++ < LOOKS_TO_END && this.#isDying(this.#dying, processes)) return;
     let largest: { pid: number; pages: number } | undefined;
     for (const pid of processes) {
-      const pages = residentPages(pid);
+      const pages = privatePages(pid);
       if (!largest || pages > largest.pages) largest = { pid, pages };
     }
     if (!largest) return;
@@ -306,9 +306,11 @@ function hasMemory(pid: number): boolean {
   }
 }
 
-function residentPages(pid: number): number {
+/** Without those of files, which are not counted to it alone: the machine code of Node would make each instance large. */
+function privatePages(pid: number): number {
   try {
-    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]);
+    const [, resident, shared] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ').map(Number);
+    return resident! - shared!;
   } catch {
     // It has ended.
     return 0;
