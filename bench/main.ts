@@ -11,7 +11,7 @@ import { FULL, QUICK, reached } from './row.ts';
 import type { Finding, Row } from './row.ts';
 import { burstFromZero } from './rows/burst.ts';
 import { afterLargeInit, afterLongInit } from './rows/heavy.ts';
-import { memoryPerInstance, tenThousandIdle } from './rows/memory.ts';
+import { memoryPerFunction, memoryPerInstance, tenThousandIdle } from './rows/memory.ts';
 import { neighbours } from './rows/neighbour.ts';
 import { readyAfterStart } from './rows/ready.ts';
 import { firstAnswer, furtherInstance } from './rows/starts.ts';
@@ -27,6 +27,7 @@ const ROWS: readonly Row[] = [
   afterLargeInit,
   burstFromZero,
   memoryPerInstance,
+  memoryPerFunction,
   tenThousandIdle,
   readyAfterStart,
   ...neighbours,

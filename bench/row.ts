@@ -28,7 +28,7 @@ export const FULL: Scale = {
   idleInstances: 1000,
   manyInstances: 10_000,
   crowdInstances: 500,
-  bursts: 3,
+  bursts: 5,
   neighbourSeconds: 4,
   starts: 9,
 };

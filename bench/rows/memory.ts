@@ -18,6 +18,33 @@ export const memoryPerInstance: Row = {
   },
 };
 
+/** What a function keeps while nobody calls it: its keeper, its template, and the instance that was called last. */
+export const memoryPerFunction: Row = {
+  name: 'memory per function at rest',
+  async measure({ newFunctions }) {
+    const hearth = await startHearth();
+    const client = openClient();
+    const add = async (name: string) => {
+      await deploy(client, hearth, { name, source: crowdFunction() });
+      await waitUntilActive(client, hearth, name);
+      await invoke(client, hearth, name, { untilMs: 0 });
+    };
+    try {
+      // Two sandboxes are made ahead when functions come in a row.
+      for (const name of ['first', 'second']) await add(name);
+      const beforeKiB = await memoryAtRest();
+      for (let i = 0; i < newFunctions; i++) await add(`rests-${i}`);
+      const perFunctionMiB = (beforeKiB - (await memoryAtRest())) / 1024 / newFunctions;
+      return [
+        { row: this.name, unit: 'MiB', hearth: perFunctionMiB, target: { of: 'value', bound: 'atMost', limit: 8 }, samples: newFunctions },
+      ];
+    } finally {
+      client.close();
+      await hearth.stop();
+    }
+  },
+};
+
 /** A host with 20,000 open files at most has none for 10,000 callers beside its instances. */
 const CONNECTIONS = 500;
 
