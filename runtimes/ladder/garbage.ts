@@ -1,4 +1,5 @@
 /** V8's garbage, collected when nobody waits. Loaded before user code. */
+
 type Collection = { readonly type: 'minor' | 'major'; readonly flavor?: 'last-resort' };
 const { gc } = globalThis as { gc?: (options: Collection & { readonly execution: 'sync' }) => void };
 // Not for user code; the property itself can't be deleted.

@@ -30,6 +30,7 @@ const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 const TASK = '/var/task';
 const OPT = '/opt';
+
 /**
  * Leaves every namespace of the host but the user's, where the caller is root, and that too where it is not; the network's only if it is to
  * have one of its own. The pid namespace begins with the next child.

@@ -104,6 +104,3 @@ export function pinnedText(text: string): Pinned {
   bytes.buffer.write(text);
   return bytes;
 }
-
-export const getCurrentEventLoop = ffi.getCurrentEventLoop;
-export const uvLoopFork = ffi.dlopen(null, { uv_loop_fork: { return: 'i32', arguments: ['u64'] } }).functions.uv_loop_fork;

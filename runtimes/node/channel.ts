@@ -4,7 +4,7 @@
  * and a warm invocation costs one read and one write.
  *
  * User code shares this process, so everything used here is taken from the globals before user code can change them. The runtime's
- * files are copied elsewhere to run and import nothing outside this directory: the protocol's constants are repeated, a test compares.
+ * files are copied elsewhere to run and import nothing but what lies in this directory and in the ladder's: the protocol's constants are repeated, a test compares.
  */
 import { readSync, writeSync } from 'node:fs';
 import { readUint32 } from '../ladder/uint32.ts';

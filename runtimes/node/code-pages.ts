@@ -4,10 +4,10 @@
  * entries of page tables to be taken down at its end. The processor translates addresses in them at once. Where the kernel has none, nothing changes.
  */
 import { libc } from '../ladder/libc.ts';
-import { architecture } from '../ladder/syscalls.ts';
 import { advise, readMappings } from './forkable.ts';
 import type { Mapping } from './forkable.ts';
-import { PAGE_BYTES, Pagemap } from './pagemap.ts';
+import { MAP_PRIVATE, MAP_PRIVATE_ANONYMOUS, PROT_EXEC, PROT_NONE, PROT_READ, takePlace } from './mapping.ts';
+import { PAGE_BYTES, Pagemap, isPageSizeKnown } from './pagemap.ts';
 
 const HUGE_BYTES = 2n * 1024n * 1024n;
 const ENTRIES = Number(HUGE_BYTES / PAGE_BYTES);
@@ -16,13 +16,7 @@ const IN_USE = ENTRIES / 2;
 /** Of constants, of which fewer are there for nothing (`forgetConstants`): an instance has need of a part of them. */
 const CONSTANTS_IN_USE = ENTRIES / 4;
 
-const PROT_NONE = 0;
-const PROT_READ = 1;
-const PROT_EXEC = 4;
-const MAP_PRIVATE = 0x02;
 const MAP_FIXED = 0x10;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
-const MREMAP_MAYMOVE_FIXED = 3;
 const MADV_DONTNEED = 4n;
 const MADV_COLLAPSE = 25n;
 const MFD_CLOEXEC = 1;
@@ -33,13 +27,13 @@ const ALL_SEALS = 0x1 | 0x2 | 0x4 | 0x8;
 
 /** What the start of the program has read of them, which is most, is not what instances read: in use is what is read after this. */
 export function forgetConstants(): void {
+  if (!isPageSizeKnown) return;
   for (const { from, bytes, access } of constants()) if (access === 'r--p') advise(from, bytes, MADV_DONTNEED);
 }
 
 /** Before there are other threads at work; code that lies elsewhere does the moving. */
 export function useHugePages(): void {
-  // Other systems have pages of another size.
-  if (architecture() !== 'x64') return;
+  if (!isPageSizeKnown) return;
   for (const run of runsInUse(constants())) move(run);
 }
 
@@ -96,10 +90,7 @@ function move(run: Run): void {
   const reserved = libc.mmap(0n, bytes + HUGE_BYTES, PROT_NONE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
   if (reserved === -1n) return;
   const place = alignUp(reserved);
-  const moved =
-    mapCopy(run, place) &&
-    advise(place, bytes, MADV_COLLAPSE) === 0 &&
-    libc.mremap(place, bytes, bytes, MREMAP_MAYMOVE_FIXED, from) === from;
+  const moved = mapCopy(run, place) && advise(place, bytes, MADV_COLLAPSE) === 0 && takePlace(place, bytes, from);
   if (place > reserved) libc.munmap(reserved, place - reserved);
   if (!moved) libc.munmap(place, bytes);
   const end = reserved + bytes + HUGE_BYTES;

@@ -3,7 +3,7 @@
  * instance would grow with each invocation.
  */
 import * as ffi from 'node:ffi';
-import { getCurrentEventLoop, libc, pinned } from '../ladder/libc.ts';
+import { libc, pinned } from '../ladder/libc.ts';
 import { uncurry } from '../ladder/uncurry.ts';
 import type { Native } from './native.ts';
 
@@ -20,7 +20,7 @@ variable.buffer.write(VARIABLE);
 const LOOP_BYTES = 40;
 const HANDLES = 2;
 const REQUESTS = 8;
-const loop = new Uint32Array(ffi.toArrayBuffer(getCurrentEventLoop(), LOOP_BYTES, false));
+const loop = new Uint32Array(ffi.toArrayBuffer(ffi.getCurrentEventLoop(), LOOP_BYTES, false));
 
 export const direct: Native = {
   setTrace(trace) {

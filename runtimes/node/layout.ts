@@ -9,10 +9,10 @@ import { libc } from '../ladder/libc.ts';
 import { collectGarbage } from '../ladder/garbage.ts';
 import { readMappings } from './forkable.ts';
 import type { Mapping } from './forkable.ts';
-import { PAGE_BYTES, Pagemap } from './pagemap.ts';
+import { MAP_PRIVATE_ANONYMOUS, PROT_NONE, PROT_READ, PROT_WRITE, takePlace } from './mapping.ts';
+import { PAGE_BYTES, Pagemap, isPageSizeKnown } from './pagemap.ts';
 import { FROM, TO } from './reserve.ts';
 
-const PROT_NONE = 0;
 /** MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE, MAP_FIXED_NOREPLACE. */
 const FLAGS = 0x02 | 0x20 | 0x4000 | 0x10_0000;
 
@@ -48,6 +48,7 @@ export function compactHeap(): void {
  * of the kernel's. A copy takes their place, of one mapping. Once, in the zygote.
  */
 export function joinReadOnly(): void {
+  if (!isPageSizeKnown) return;
   for (const run of readOnlyRuns()) if (run.length >= FEWEST) join(run);
 }
 
@@ -70,10 +71,6 @@ function readOnlyRuns(): Mapping[][] {
 }
 
 const READABLE = 'r--p';
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
-const MREMAP_MAYMOVE_FIXED = 3;
 
 function join(run: readonly Mapping[]): void {
   const [from, last] = [run[0]!.from, run.at(-1)!];
@@ -89,7 +86,7 @@ function join(run: readonly Mapping[]): void {
     });
   }
   pages.close();
-  const joined = libc.mprotect(copy, bytes, PROT_READ) === 0 && libc.mremap(copy, bytes, bytes, MREMAP_MAYMOVE_FIXED, from) === from;
+  const joined = libc.mprotect(copy, bytes, PROT_READ) === 0 && takePlace(copy, bytes, from);
   if (!joined) libc.munmap(copy, bytes);
 }
 

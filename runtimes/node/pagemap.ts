@@ -1,10 +1,13 @@
 /** Which pages of this process have memory: /proc/pid/pagemap, as the kernel's documentation has it. */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { architecture } from '../ladder/syscalls.ts';
 
 export const PAGE_BYTES = 4096n;
+/** Other systems have pages of another size. */
+export const isPageSizeKnown = architecture() === 'x64';
 const ENTRY_BYTES = 8;
-/** The highest bit of an entry. */
-const PRESENT = 0x80;
+/** Of the highest byte of an entry: it is there, or in swap. */
+const PRESENT = 0x80 | 0x40;
 const AT_ONCE = 512;
 
 export class Pagemap {

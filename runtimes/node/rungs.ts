@@ -1,11 +1,12 @@
 /** Forking a Node process whose other threads stay behind. */
-import { getInt32 } from 'node:ffi';
+import { dlopen, getCurrentEventLoop, getInt32 } from 'node:ffi';
 import { readdirSync, readFileSync } from 'node:fs';
-import { check, getCurrentEventLoop, libc, uvLoopFork } from '../ladder/libc.ts';
+import { check, libc } from '../ladder/libc.ts';
 import { nap } from '../ladder/nap.ts';
 
 const SYS_futex = { x64: '202', arm64: '98' }[process.arch as 'x64' | 'arm64'];
 const loop = getCurrentEventLoop();
+const uvLoopFork = dlopen(null, { uv_loop_fork: { return: 'i32', arguments: ['u64'] } }).functions.uv_loop_fork;
 let conditions: readonly bigint[] = [];
 /** Of glibc's pthread_cond_t. */
 const CONDITION_BYTES = 48n;

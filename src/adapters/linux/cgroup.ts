@@ -1,5 +1,5 @@
 /** One control group, in all hierarchies that are of use here. */
-import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Controller } from './cgroup-tree.ts';
 
@@ -37,7 +37,7 @@ export class Cgroup {
   /** Whom somebody killed last for want of memory, by pid where it was this, and for how many looks its end was waited for. */
   #dying: { readonly pid: number | undefined; looks: number } | undefined;
   /** At the last look, and whether that was less than at the one before. */
-  #privateBytes = 0;
+  #lastBytes = 0;
   #shrinks = false;
   /** At the last look for the largest. */
   #killedWhenLooked = 0;
@@ -100,8 +100,8 @@ export class Cgroup {
     const all = Number(read(place, place.version === 2 ? 'memory.current' : 'memory.usage_in_bytes'));
     // The rest is slow to count, and seldom asked for.
     const bytes = all <= limitBytes ? all : numberOf(read(place, 'memory.stat'), place.version === 2 ? 'anon' : 'rss');
-    this.#shrinks = bytes < this.#privateBytes;
-    this.#privateBytes = bytes;
+    this.#shrinks = bytes < this.#lastBytes;
+    this.#lastBytes = bytes;
     return bytes;
   }
 
@@ -255,9 +255,11 @@ const weight = (cpuMilli: number, one: number, least: number): number =>
 /** 0 stands for one that can't be seen from here. */
 const isVisible = (pid: number): boolean => pid > 1;
 
+const write = ({ directory }: Base, file: string, value: string): void => writeTo(`${directory}/${file}`, value);
+
 /** A group is made for each instance: this takes a third less time than writeFileSync. */
-function write({ directory }: Base, file: string, value: string): void {
-  const fd = openSync(`${directory}/${file}`, 'w');
+function writeTo(path: string, value: string): void {
+  const fd = openSync(path, 'w');
   try {
     writeSync(fd, value);
   } finally {
@@ -277,7 +279,7 @@ function read({ directory }: Base, file: string): string {
 /** False where the kernel has no such file, or where somebody has removed the group, or a process that was to be moved has ended. */
 export function tryWrite(path: string, value: string): boolean {
   try {
-    writeFileSync(path, value);
+    writeTo(path, value);
     return true;
   } catch {
     return false;

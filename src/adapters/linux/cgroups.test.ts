@@ -1,6 +1,7 @@
 /** Against directories that stand for the kernel's: what is written where. What the kernel makes of it is in limits.test.ts, where it has controllers. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import fs, { closeSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -169,13 +170,21 @@ test("memory of files is not counted as the processes' own, which is looked for 
   assert.equal(group.privateBytes(999), 300);
 });
 
-test('version 1: where the kernel has just killed for want of memory nobody else is killed for it', { skip }, async (t) => {
+/** A group of version 1 in which so many processes sleep. */
+function sleeping(t: TestContext, count: number) {
   const hierarchy = v1(t, 'memory');
   const group = open(hierarchy).make()!;
   const directory = join(hostIn(hierarchy.own), '1');
-  const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
-  killAfter(t, child);
-  writeFileSync(join(directory, 'cgroup.procs'), `${child.pid}\n`);
+  const children = Array.from({ length: count }, () => spawn('sleep', ['1000'], { stdio: 'ignore' }));
+  for (const child of children) killAfter(t, child);
+  const inGroup = (pids: readonly (number | undefined)[]) => writeFileSync(join(directory, 'cgroup.procs'), `${pids.join('\n')}\n`);
+  inGroup(children.map(({ pid }) => pid));
+  return { group, directory, children, inGroup };
+}
+
+test('version 1: where the kernel has just killed for want of memory nobody else is killed for it', { skip }, async (t) => {
+  const { group, directory, children } = sleeping(t, 1);
+  const [child] = children as [ChildProcess];
   writeFileSync(join(directory, 'memory.oom_control'), 'oom_kill_disable 0\nunder_oom 0\noom_kill 1\n');
   group.endLargest();
   const state = readFileSync(`/proc/${child.pid}/stat`, 'latin1').split(') ')[1]![0];
@@ -186,13 +195,7 @@ test('version 1: where the kernel has just killed for want of memory nobody else
 });
 
 test('version 1: whoever was killed as the largest is awaited before the next one is', { skip }, async (t) => {
-  const hierarchy = v1(t, 'memory');
-  const group = open(hierarchy).make()!;
-  const directory = join(hostIn(hierarchy.own), '1');
-  const children = [0, 1].map(() => spawn('sleep', ['1000'], { stdio: 'ignore' }));
-  for (const child of children) killAfter(t, child);
-  const inGroup = (pids: readonly (number | undefined)[]) => writeFileSync(join(directory, 'cgroup.procs'), `${pids.join('\n')}\n`);
-  inGroup(children.map(({ pid }) => pid));
+  const { group, children, inGroup } = sleeping(t, 2);
   const first = Promise.race(children.map(async (child) => (await once(child, 'exit'), child)));
   group.endLargest();
   const ended = await first;
@@ -208,13 +211,7 @@ test('version 1: whoever was killed as the largest is awaited before the next on
 });
 
 test('version 1: one that is ending is listed no more, and awaited as long as it has memory', { skip }, async (t) => {
-  const hierarchy = v1(t, 'memory');
-  const group = open(hierarchy).make()!;
-  const directory = join(hostIn(hierarchy.own), '1');
-  const children = [0, 1].map(() => spawn('sleep', ['1000'], { stdio: 'ignore' }));
-  for (const child of children) killAfter(t, child);
-  const inGroup = (pids: readonly (number | undefined)[]) => writeFileSync(join(directory, 'cgroup.procs'), `${pids.join('\n')}\n`);
-  inGroup(children.map(({ pid }) => pid));
+  const { group, children, inGroup } = sleeping(t, 2);
   // It takes its time to end.
   const kill = t.mock.method(process, 'kill', () => true);
   group.endLargest();
@@ -238,12 +235,7 @@ test('version 1: one that is ending is listed no more, and awaited as long as it
 });
 
 test('version 1: nobody is killed while the memory of a group that was too large gets less', { skip }, async (t) => {
-  const hierarchy = v1(t, 'memory');
-  const group = open(hierarchy).make()!;
-  const directory = join(hostIn(hierarchy.own), '1');
-  const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
-  killAfter(t, child);
-  writeFileSync(join(directory, 'cgroup.procs'), `${child.pid}\n`);
+  const { group, directory } = sleeping(t, 1);
   // By the kernel, before the first look.
   writeFileSync(join(directory, 'memory.oom_control'), 'oom_kill_disable 0\nunder_oom 0\noom_kill 1\n');
   writeFileSync(join(directory, 'memory.usage_in_bytes'), '1000\n');
