@@ -26,6 +26,8 @@ const HTTP_TYPES = ['node:http', 'node:net', 'node:stream'];
 export const SIMULATED = 'adapters/simulated';
 /** Below all runtimes: what each may have beside it in a sandbox. */
 export const LADDER = 'ladder';
+/** Runtimes that other runtimes are loaded by: their folders are there beside it in a sandbox. `carries` of its description says the same. */
+export const CARRIED: Readonly<Record<string, readonly string[]>> = { node: ['provided'] };
 
 export const ROOMS: Readonly<Record<string, Room>> = {
   kernel: {
@@ -74,6 +76,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'adapters/packages',
     ],
     packages: ['@hono/node-server', 'hono'],
+    // What a runtime adds to a function's environment.
+    runtimes: ['node', 'provided'],
     node: 'all',
   },
   // Talks HTTP to a running Hearth. `main` is for the verb that starts one: see CLI_STARTS_MAIN.

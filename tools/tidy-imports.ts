@@ -1,7 +1,7 @@
 /** Holds the imports of one file, and what it reads from its surroundings, against the table in layers.ts. */
 import { builtinModules } from 'node:module';
 import { posix } from 'node:path';
-import { CLI_STARTS_MAIN, LADDER, PURE_NODE_MODULES, ROOMS, SIMULATED, STREAM_MODULES } from './layers.ts';
+import { CLI_STARTS_MAIN, CARRIED, LADDER, PURE_NODE_MODULES, ROOMS, SIMULATED, STREAM_MODULES } from './layers.ts';
 import type { Room } from './layers.ts';
 import { lineAt } from './source.ts';
 import type { Import, Source } from './source.ts';
@@ -120,7 +120,7 @@ function checkRuntimeImport(source: Source, runtime: string, imported: Import): 
   if (!specifier.startsWith('.')) return say(`a runtime has no packages around it inside a sandbox: do without ${specifier}`);
   // It runs inside a sandbox, without the packages and the source around it.
   const target = placeOf(posix.join(posix.dirname(source.path), specifier));
-  if (target.kind === 'runtime' && (target.name === runtime || target.name === LADDER)) return [];
+  if (target.kind === 'runtime' && [runtime, LADDER, ...(CARRIED[runtime] ?? [])].includes(target.name)) return [];
   return say(`a runtime imports nothing from outside its folder and runtimes/${LADDER}, for that isn't there in a sandbox: ${specifier}`);
 }
 

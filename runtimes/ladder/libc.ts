@@ -6,6 +6,7 @@ import * as ffi from 'node:ffi';
 
 const { functions } = ffi.dlopen('libc.so.6', {
   fork: { return: 'i32', arguments: [] },
+  execve: { return: 'i32', arguments: ['u64', 'u64', 'u64'] },
   _exit: { return: 'void', arguments: ['i32'] },
   waitpid: { return: 'i32', arguments: ['i32', 'u64', 'i32'] },
   kill: { return: 'i32', arguments: ['i32', 'i32'] },

@@ -38,7 +38,11 @@ export type TemplateMessage =
   /** `pid` is dying: wait for it. */
   | { readonly do: 'reap'; readonly pid: number };
 
+/** How a template comes by its function: `node`, it loads a module; `program`, it becomes an executable. */
+export type Loader = 'node' | 'program';
+
 export type FunctionMessage = {
+  readonly loader: Loader;
   /** Relative to `BlankMessage.packages`. */
   readonly code: string;
   readonly layers: readonly string[];

@@ -21,6 +21,7 @@ export const SYSCALLS = {
   seccomp: both(317, 277),
   io_uring_setup: same(425),
   pidfd_open: same(434),
+  close_range: same(436),
   landlock_create_ruleset: same(444),
   landlock_restrict_self: same(446),
 } as const satisfies Record<string, Numbers>;

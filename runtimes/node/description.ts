@@ -29,6 +29,15 @@ const MOST_NEW_HALF_MIB = 32;
 export const node = {
   name: 'node',
 
+  /** Other runtimes' folders, whose code it loads. */
+  carries: ['provided'],
+
+  /** Beside those that all functions have. `identifier`: as in the Lambda API, `nodejs26.x`. */
+  environment: (identifier: string): Readonly<Record<string, string>> => {
+    const major = /^nodejs(\d+)/.exec(identifier)?.[1];
+    return { NODE_PATH: [`/opt/nodejs/node${major}/node_modules`, '/opt/nodejs/node_modules', '/var/runtime/node_modules'].join(':') };
+  },
+
   /** V8's heap limit is fixed when a process starts, for all that are forked from it. A factor of two apart, so that it is at most twice what fits. */
   memoryClassesMiB: [128, 256, 512, 1024, 2048, 4096, 10_240],
 

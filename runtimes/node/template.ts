@@ -33,6 +33,8 @@ import { restore } from './restore.ts';
 import { prepareServing } from './serve.ts';
 import { forgetSessions } from './sessions.ts';
 import type { Birth } from './serve.ts';
+import { becomeProgram, findProgram } from '../provided/program.ts';
+import type { ProgramError } from '../provided/program.ts';
 
 const MiB = 1024 * 1024;
 /** The channel has no descriptor before there is a function. */
@@ -45,6 +47,7 @@ const FILES = 1024;
 // Kept: user code shares this process, and what it makes of these must not stand between an order and what comes of it.
 const { defineProperty } = Object;
 const { chdir } = process;
+const { stringify } = JSON;
 const TASK_ROOT = '/var/task';
 const taskRoot = pinnedText(TASK_ROOT);
 /** Assembled once, in the zygote. */
@@ -74,9 +77,16 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const boot = first!.fds[0]!;
   const stored = first!.fds[1 + spec.doors];
   enterGroups(first!.fds, 1, spec.doors);
-  limitResources({ dataBytes: mappedBytes + (spec.memoryMiB + spec.reservedMiB) * MiB, processes: spec.processes, files: FILES });
+  const limits = { dataBytes: (spec.memoryMiB + spec.reservedMiB) * MiB, processes: spec.processes, files: FILES };
   channel.swap(boot);
   const exit = (code: number) => libc._exit(code);
+  if (spec.loader === 'program') {
+    if (!receiveMessage(options.keeper)) libc._exit(0);
+    const error = startProgram(spec, () => limitResources(limits));
+    channel.sendText(KIND.initError, 0, 0, 0, stringify(error));
+    return exit(1);
+  }
+  limitResources({ ...limits, dataBytes: mappedBytes + limits.dataBytes });
   let cache: CompileCache | undefined;
   const outcome = await initialise({
     taskRoot: TASK_ROOT,
@@ -110,6 +120,16 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     if (hasAfterRestore()) await restore(channel, exit);
     begin(birth);
   }
+}
+
+/** Returns when that could not be. `lastly`: what it does when nothing else is left to do. */
+function startProgram({ environment }: FunctionMessage, lastly: () => void): ProgramError {
+  const path = findProgram();
+  if (typeof path !== 'string') return path;
+  chdir(TASK_ROOT);
+  libc.setsid();
+  waitYourTurn();
+  return becomeProgram({ path, environment }, lastly);
 }
 
 /** The walls around user code. Returns how many bytes of private writable memory are mapped already: most of it V8's own reservations. */

@@ -10,7 +10,6 @@ export * from './policies.ts';
 export { LOCKED_ENVIRONMENT } from './locked.ts';
 export type * from './records.ts';
 export { resealFunctions } from './sealed-records.ts';
-export { SUPPORTED_RUNTIMES } from './settings.ts';
 export type { SettingsInput } from './settings.ts';
 export { resolveVersion } from './table.ts';
 export type { CodeState, FunctionEntry, FunctionTable, FunctionVersion, FunctionView, UrlEntry } from './table.ts';

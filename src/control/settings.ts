@@ -1,4 +1,4 @@
-import { LIMITS } from '../kernel/mod.ts';
+import { LIMITS, SUPPORTED_RUNTIMES } from '../kernel/mod.ts';
 import { invalid } from './invalid.ts';
 import type { Architecture, FunctionSettings, LoggingSettings } from './records.ts';
 
@@ -12,11 +12,8 @@ export type SettingsInput = {
   readonly snapStart?: 'PublishedVersions' | 'None' | 'Automatic';
 };
 
-/** All of them run on Node 26; the name is kept, because clients compare it. */
-export const SUPPORTED_RUNTIMES: readonly string[] = ['nodejs20.x', 'nodejs22.x', 'nodejs24.x', 'nodejs26.x'];
-
 /** Lambda's other runtimes: existing ones, that are not here yet. */
-const LATER_RUNTIMES = /^(python3\.(9|1\d)|provided\.al2(023)?|wasm|java\d+(\.al2)?|dotnet\d+|ruby\d\.\d|nodejs18\.x)$/;
+const LATER_RUNTIMES = /^(python3\.(9|1\d)|wasm|java\d+(\.al2)?|dotnet\d+|ruby\d\.\d|nodejs18\.x)$/;
 
 /** Names that the platform sets itself. Those that begin with `_` are not allowed by their pattern. */
 const RESERVED_VARIABLES = new Set([

@@ -6,3 +6,4 @@ export * from './ids.ts';
 export * from './limits.ts';
 export * from './log.ts';
 export * from './random.ts';
+export * from './runtimes.ts';

@@ -2,9 +2,18 @@ import { createHash } from 'node:crypto';
 import type { FunctionEntry, FunctionVersion, Realm, VersionRecord } from '../control/mod.ts';
 import { LOCKED_ENVIRONMENT, functionArn } from '../control/mod.ts';
 import type { Deployment } from '../engine/mod.ts';
-import { HearthError, LIMITS } from '../kernel/mod.ts';
+import { HearthError, LIMITS, runtimeFamily } from '../kernel/mod.ts';
+import type { RuntimeFamily } from '../kernel/mod.ts';
 import { INSIDE_PORT, NETWORK_TAG, parseNetwork } from '../protocol/mod.ts';
 import type { Network } from '../protocol/mod.ts';
+import { node } from '../../runtimes/node/description.ts';
+import { provided } from '../../runtimes/provided/description.ts';
+
+/** What a runtime adds to a function's environment, by its name in the Lambda API. */
+const ENVIRONMENTS: Readonly<Record<RuntimeFamily, (identifier: string) => Readonly<Record<string, string>>>> = {
+  node: node.environment,
+  provided: provided.environment,
+};
 
 /** What a function sees of the platform around it. */
 export type DeploymentContext = {
@@ -79,13 +88,12 @@ function snapshotOf({ version, settings }: VersionRecord): Deployment['spec']['s
 /** The user's variables under the reserved ones, which a user cannot set; those before them are defaults. */
 function environmentOf(name: string, record: VersionRecord, network: Network, context: DeploymentContext): Record<string, string> {
   const { settings } = record;
-  const major = /^nodejs(\d+)/.exec(settings.runtime)?.[1];
   return {
     LANG: 'en_US.UTF-8',
     TZ: ':UTC',
     PATH: '/usr/local/bin:/usr/bin:/bin:/opt/bin',
     LD_LIBRARY_PATH: '/var/task:/var/task/lib:/opt/lib',
-    NODE_PATH: [`/opt/nodejs/node${major}/node_modules`, '/opt/nodejs/node_modules', '/var/runtime/node_modules'].join(':'),
+    ...ENVIRONMENTS[runtimeFamily(settings.runtime)!](settings.runtime),
     ...networkVariables(network, context),
     ...settings.environment,
     AWS_REGION: context.realm.region,

@@ -4,13 +4,14 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryDirectory } from '../../../test/temporary.ts';
+import { node } from '../../../runtimes/node/description.ts';
 import { materialiseRuntime } from './mod.ts';
 
 test('the runtime is written as plain JavaScript whose imports find each other, once', async (t) => {
   const directory = temporaryDirectory(t);
   const [first, second] = await Promise.all([
-    materialiseRuntime({ name: 'node', directory }),
-    materialiseRuntime({ name: 'node', directory }),
+    materialiseRuntime({ runtime: node, directory }),
+    materialiseRuntime({ runtime: node, directory }),
   ]);
   assert.equal(first, second);
   assert.deepEqual(await readdir(directory), [basename(dirname(first))]);

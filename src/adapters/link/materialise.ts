@@ -8,27 +8,31 @@ import { fileURLToPath } from 'node:url';
 /** `name`: with its folder. */
 type Source = { readonly name: string; readonly text: string };
 
+/** A runtime's own folder, and those of others that it loads code from. */
+export type RuntimeFolders = { readonly name: string; readonly carries: readonly string[] };
+
 /** What runtimes share. */
 const SHARED = 'ladder';
 
 /**
- * Writes the files of `runtimes/NAME`, and of what runtimes share, as plain JavaScript into a directory of their own, named by the hash of the
+ * Writes the files of `runtimes/NAME`, of those that it carries and of what runtimes share, as plain JavaScript into a directory of their own, named by the hash of the
  * sources, and returns where in it those of the runtime are: beside Node's compile cache, where later starts find it, or else below `directory`.
  * `x.ts` becomes `x.mjs`, `x.cts` becomes `x.cjs`; types are blanked out in place, so line and column stay. A sandbox that loads these never
  * loads the TypeScript stripper. Callable any number of times and by several processes at once.
  */
-export async function materialiseRuntime(options: { readonly name: string; readonly directory: string }): Promise<string> {
-  const lasting = await lastingRuntime(options.name);
-  return lasting ?? (await write(options.name, readSources(options.name), options.directory));
+export async function materialiseRuntime(options: { readonly runtime: RuntimeFolders; readonly directory: string }): Promise<string> {
+  const { runtime, directory } = options;
+  const lasting = await lastingRuntime(runtime);
+  return lasting ?? (await write(runtime, readSources(runtime), directory));
 }
 
 /** The same without a directory to fall back on: undefined where there is no compile cache, or none that can be written. */
-export async function lastingRuntime(name: string): Promise<string | undefined> {
+export async function lastingRuntime(runtime: RuntimeFolders): Promise<string | undefined> {
   const cache = getCompileCacheDir();
   if (cache === undefined) return undefined;
-  const sources = readSources(name);
+  const sources = readSources(runtime);
   try {
-    return await write(name, sources, join(cache, 'runtimes'));
+    return await write(runtime, sources, join(cache, 'runtimes'));
   } catch (error) {
     // A cache that cannot be written only costs time.
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
@@ -37,8 +41,8 @@ export async function lastingRuntime(name: string): Promise<string | undefined> 
 }
 
 /** At once, a platform that starts has nothing else to do. In the repository or, compiled by `tsc`, in the published package: the same relative path. */
-function readSources(name: string): readonly Source[] {
-  return [SHARED, name].flatMap((folder) => {
+function readSources(runtime: RuntimeFolders): readonly Source[] {
+  return foldersOf(runtime).flatMap((folder) => {
     const directory = fileURLToPath(new URL(`../../../runtimes/${folder}/`, import.meta.url));
     return readdirSync(directory)
       .filter((file) => /\.([cm]?ts|[cm]?js)$/.test(file) && !/\.(test\.[cm]?[tj]s|d\.[cm]?ts)$/.test(file))
@@ -47,16 +51,18 @@ function readSources(name: string): readonly Source[] {
   });
 }
 
-async function write(runtime: string, sources: readonly Source[], directory: string): Promise<string> {
+const foldersOf = ({ name, carries }: RuntimeFolders): readonly string[] => [SHARED, name, ...carries];
+
+async function write(runtime: RuntimeFolders, sources: readonly Source[], directory: string): Promise<string> {
   const hash = createHash('sha256');
   for (const { name, text } of sources) hash.update(`${name}\0${text.length}\0${text}`);
-  const target = join(directory, `${runtime}-${hash.digest('hex').slice(0, 16)}`);
-  const own = join(target, runtime);
+  const target = join(directory, `${runtime.name}-${hash.digest('hex').slice(0, 16)}`);
+  const own = join(target, runtime.name);
   if (existsSync(target)) return own;
   await mkdir(directory, { recursive: true });
   const fresh = await mkdtemp(join(directory, '.runtime-'));
   try {
-    for (const folder of [SHARED, runtime]) await mkdir(join(fresh, folder), { mode: 0o755 });
+    for (const folder of foldersOf(runtime)) await mkdir(join(fresh, folder), { mode: 0o755 });
     for (const source of sources) await writeWhole(join(fresh, materialisedName(source.name)), convert(source));
     // mkdtemp makes a directory for its owner only; the sandboxes' own users read this one.
     await chmod(fresh, 0o755);

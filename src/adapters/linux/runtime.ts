@@ -1,7 +1,19 @@
+import { runtimeFamily } from '../../kernel/mod.ts';
+import type { RuntimeFamily } from '../../kernel/mod.ts';
+import type { Loader } from '../../../runtimes/ladder/orders.ts';
+
+/** How the templates of each family come by their functions. */
+const LOADERS: Readonly<Record<RuntimeFamily, Loader>> = { node: 'node', provided: 'program' };
+
+/** For a runtime by its name in the Lambda API. One that is not known there is Node's: sandboxes can be had without a function. */
+export const loaderOf = (identifier: string): Loader => LOADERS[runtimeFamily(identifier) ?? 'node'];
+
 /** What this driver must know of a runtime. It lies in the runtime's folder, `runtimes/NAME/description.ts`. */
 export type Runtime = {
   /** Its folder. */
   readonly name: string;
+  /** Other folders of runtimes that it loads code from. */
+  readonly carries: readonly string[];
   /** Ascending. Each has a zygote of its own; a function gets the smallest that has room for its memory, or the last. */
   readonly memoryClassesMiB: readonly [number, ...number[]];
   /** What a process may have reserved beyond its function's memory, where control groups count what is in use. */

@@ -18,6 +18,7 @@ import { exitOf } from './exits.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { CpuWatch } from './cpu-watch.ts';
 import type { MemoryWatch } from './memory-watch.ts';
+import { loaderOf } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import { SandboxGroups } from './sandbox-groups.ts';
 import { Spare } from './spare.ts';
@@ -175,6 +176,7 @@ export class Sandbox {
     this.#doorway?.open(network, connected);
     const listeners = listenersOf(network);
     const message: FunctionMessage = {
+      loader: loaderOf(spec.runtime),
       ...paths,
       handler,
       environment,

@@ -69,7 +69,7 @@ export class LinuxSandboxes implements Sandboxes {
     const { ahead, directory, packages, clock = systemClock, log = silentLog, connected = hangUp } = options;
     const { runtime = node, instances = 2 * LIMITS.concurrentInvocations } = options;
     await mkdir(join(directory, 'root'), { recursive: true });
-    const files = ahead?.zygote.files ?? (await materialiseRuntime({ name: runtime.name, directory: join(directory, 'runtimes') }));
+    const files = ahead?.zygote.files ?? (await materialiseRuntime({ runtime, directory: join(directory, 'runtimes') }));
     const claims = { users: await Users.claim(), cgroups: Cgroups.open({ log, hierarchies: options.hierarchies ?? ownHierarchies() }) };
     const sandboxes = new LinuxSandboxes({ directory, packages, instances, clock, log, connected }, { runtime, files }, claims);
     if (ahead) sandboxes.#classes.adopt(ahead.zygote);

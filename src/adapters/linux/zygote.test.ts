@@ -10,6 +10,7 @@ import { temporaryDirectory } from '../../../test/temporary.ts';
 import { RECORD } from '../../../runtimes/ladder/orders.ts';
 import { libc } from '../../../runtimes/ladder/libc.ts';
 import { receiveRecord, socketPair } from '../../../runtimes/ladder/messages.ts';
+import { node } from '../../../runtimes/node/description.ts';
 import { materialiseRuntime } from '../link/mod.ts';
 import { skip } from './templates.testing.ts';
 
@@ -24,7 +25,7 @@ const HOST = `
 
 async function startZygote(t: TestContext, ...more: string[]) {
   const directory = temporaryDirectory(t);
-  const runtime = await materialiseRuntime({ name: 'node', directory });
+  const runtime = await materialiseRuntime({ runtime: node, directory });
   const [near, far] = socketPair();
   closeAfter(t, () => libc.close(near));
   const host = spawn(process.execPath, ['-e', HOST, join(runtime, 'start.mjs'), ...more], { stdio: ['ignore', 'pipe', 'inherit', far] });

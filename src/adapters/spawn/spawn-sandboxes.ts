@@ -39,7 +39,7 @@ export class SpawnSandboxes implements Sandboxes {
     const temporary = join(options.directory, 'tmp');
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
-    const files = await materialiseRuntime({ name: node.name, directory: join(options.directory, 'runtime') });
+    const files = await materialiseRuntime({ runtime: node, directory: join(options.directory, 'runtime') });
     return new SpawnSandboxes(options, files, temporary);
   }
 

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Deployment, Engine, Outcome } from '../../engine/mod.ts';
-import { HearthError, unreachable } from '../../kernel/mod.ts';
+import { HearthError, traceName, unreachable } from '../../kernel/mod.ts';
 import { encodeEventMessage } from '../../protocol/mod.ts';
 import type { FunctionError } from '../../protocol/mod.ts';
 import { errorReply } from './errors.ts';
@@ -46,8 +46,7 @@ function finish(response: ServerResponse, version: string, payload: Buffer, logT
 
 /** An error in the shape that the runtime of the function gives it on Lambda. */
 function errorPayload({ errorType, errorMessage, stackTrace }: FunctionError, runtime: string): Buffer {
-  const name = runtime.startsWith('nodejs') ? 'trace' : 'stackTrace';
-  return Buffer.from(JSON.stringify({ errorType, errorMessage, ...(stackTrace && { [name]: stackTrace }) }));
+  return Buffer.from(JSON.stringify({ errorType, errorMessage, ...(stackTrace && { [traceName(runtime)]: stackTrace }) }));
 }
 
 function refuse(response: ServerResponse, { code, message, reason }: Refused): void {

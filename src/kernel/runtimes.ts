@@ -1,0 +1,20 @@
+/** Which runtimes functions can name, and what of them clients of the Lambda API can tell. */
+
+/** What runs a function: a folder of `runtimes/`. */
+export type RuntimeFamily = 'node' | 'provided';
+
+/** Their names in the Lambda API. All of a family run on the same: the name is kept, because clients compare it. */
+const IDENTIFIERS: Readonly<Record<RuntimeFamily, readonly string[]>> = {
+  node: ['nodejs20.x', 'nodejs22.x', 'nodejs24.x', 'nodejs26.x'],
+  provided: ['provided.al2023', 'provided.al2', 'provided'],
+};
+
+const FAMILIES = new Map(Object.entries(IDENTIFIERS).flatMap(([family, names]) => names.map((name) => [name, family as RuntimeFamily])));
+
+export const SUPPORTED_RUNTIMES: readonly string[] = [...FAMILIES.keys()];
+
+/** Undefined: there is no such runtime here. */
+export const runtimeFamily = (identifier: string): RuntimeFamily | undefined => FAMILIES.get(identifier);
+
+/** What an error's stack trace is called in the answer to who invoked: each of Lambda's runtimes has its own word. */
+export const traceName = (identifier: string): 'trace' | 'stackTrace' => (runtimeFamily(identifier) === 'node' ? 'trace' : 'stackTrace');
