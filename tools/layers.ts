@@ -52,8 +52,20 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   gateway: { layer: 5, imports: [...LOWER, 'engine', 'control', 'insight', 'api/door'], node: 'pure', nodeTypes: HTTP_TYPES },
   // What the adapters of sandboxes share: the host's end of the socket.
   'adapters/link': { layer: 3, imports: ['kernel', 'protocol', 'ports'], runtimes: ['ladder', 'node'], node: 'all' },
-  'adapters/linux': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], runtimes: ['ladder', 'node'], node: 'all' },
-  'adapters/spawn': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], runtimes: ['node'], node: 'all' },
+  // What processes find by HTTP inside of their execution environment: the Runtime API.
+  'adapters/execution': { layer: 4, imports: ['kernel', 'protocol', 'ports', 'adapters/link'], node: 'all' },
+  'adapters/linux': {
+    layer: 5,
+    imports: ['kernel', 'protocol', 'ports', 'adapters/link', 'adapters/execution'],
+    runtimes: ['ladder', 'node'],
+    node: 'all',
+  },
+  'adapters/spawn': {
+    layer: 5,
+    imports: ['kernel', 'protocol', 'ports', 'adapters/link', 'adapters/execution'],
+    runtimes: ['node', 'provided'],
+    node: 'all',
+  },
   // The proxy that leads out of sandboxes: what it lets through is decided by policy, on addresses that only it has resolved.
   'adapters/egress': { layer: 4, imports: ['kernel', 'protocol', 'policy', 'ports'], node: 'all' },
   // The ports without a machine: for tests, in which every room may use it.

@@ -31,6 +31,10 @@ export type KeeperOptions = {
 type Spare = { readonly user: number; readonly mounts: number; readonly tmp: string };
 
 const SIGKILL = 9;
+const SIGCONT = 18;
+const SIGSTOP = 19;
+/** As a pid: all processes that there are but pid 1, which is the caller. */
+const EVERYBODY = -1;
 /** So many are not kept waiting for more. */
 const ENDED_AT_ONCE = 64;
 /**
@@ -152,6 +156,9 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       libc.close(spare.mounts);
       break;
     }
+    case 'freeze':
+      libc.kill(EVERYBODY, message.frozen ? SIGSTOP : SIGCONT);
+      break;
     case 'end': {
       // One that has ended is collected, and told of, when its signal is heard. Its pid is nobody else's before that.
       if (message.id === SERVES && !state.templateEnded) libc.kill(options.templatePid, SIGKILL);

@@ -27,6 +27,8 @@ type TemplateOrder =
 /** Host -> keeper, over the control socket. */
 export type KeeperMessage =
   | TemplateOrder
+  /** Stop all processes of the sandbox but the keeper (true), or let them go on. */
+  | { readonly do: 'freeze'; readonly frozen: boolean }
   /** End instance `id` and its process group, or collect it where it has ended by itself; `instanceEnded`, or `templateEnded`, follows. */
   | { readonly do: 'end'; readonly id: number };
 

@@ -71,6 +71,8 @@ export type FunctionError = {
   readonly errorType: string;
   readonly errorMessage: string;
   readonly stackTrace?: readonly string[];
+  /** JSON that the runtime gave for it, which callers get as it is. Absent: it is put together from the rest. */
+  readonly body?: string;
 };
 
 export type ReadyPayload = {

@@ -58,15 +58,9 @@ export function readStreamHead(payload: Buffer): StreamHead {
   };
 }
 
-function readPrelude({
-  statusCode,
-  headers,
-  cookies,
-}: {
-  statusCode?: unknown;
-  headers?: unknown;
-  cookies?: unknown;
-}): NonNullable<StreamHead['prelude']> {
+/** Status, headers and cookies of a streamed answer, of `value` what is of their kinds. */
+export function readPrelude(value: object): NonNullable<StreamHead['prelude']> {
+  const { statusCode, headers, cookies } = value as Record<string, unknown>;
   return {
     ...(Number.isInteger(statusCode) && { statusCode: statusCode as number }),
     ...(typeof headers === 'object' && headers !== null && { headers: onlyTexts(headers) }),

@@ -9,12 +9,18 @@ import { receiveMessage, socketPair } from '../../../runtimes/ladder/messages.ts
 /** Someone inside has connected to the platform's port, or to an endpoint's. */
 export type Connected = (connection: Socket, endpoint: Endpoint | undefined) => void;
 
+/** What becomes of a connection to one port. */
+export type Accept = (connection: Socket) => void;
+
 /** Connections of one sandbox at a time, to each of its ports. More are ended at once. */
 const CONNECTIONS = 1_000;
 
+/** `platform`: at its port, which the sandbox began with; undefined: it is closed. `others`: at those of the listeners, in their order. */
+export type Ports = { readonly platform: Accept | undefined; readonly others: readonly Accept[] };
+
 /**
  * What leads out of a sandbox's network: sockets that listen inside and whose connections come out here. The one of the platform's port is
- * made with the sandbox, so that a function need not wait for it; those of endpoints are made when the function is known.
+ * made with the sandbox, so that a function need not wait for it; those of endpoints and of the Runtime API are made when the function is known.
  */
 export class Doorway {
   /** The end to give away. */
@@ -23,8 +29,7 @@ export class Doorway {
   readonly #connections = new Set<Socket>();
   #near: number;
   #listening: number | undefined;
-  #network: Network | undefined;
-  #connected: Connected = (connection) => void connection.destroy();
+  #ports: Ports | undefined;
   #closed = false;
 
   constructor() {
@@ -35,21 +40,19 @@ export class Doorway {
   born(): void {
     if (this.#closed) return;
     this.#listening = receiveMessage(this.#near)?.fds[0];
-    if (this.#network) this.#open(this.#network);
+    if (this.#ports) this.#open(this.#ports);
   }
 
   /** The function is known. */
-  open(network: Network, connected: Connected): void {
-    this.#network = network;
-    this.#connected = connected;
-    if (this.#listening !== undefined) this.#open(network);
+  open(ports: Ports): void {
+    this.#ports = ports;
+    if (this.#listening !== undefined) this.#open(ports);
   }
 
-  /** The sockets of endpoints have been sent. */
+  /** The sockets of the other ports have been sent. */
   listening(): void {
-    if (this.#closed || this.#network?.kind !== 'egress') return;
-    const { endpoints } = this.#network;
-    for (const [i, fd] of (receiveMessage(this.#near)?.fds ?? []).entries()) this.#adopt(fd, endpoints[i]);
+    if (this.#closed) return;
+    for (const [i, fd] of (receiveMessage(this.#near)?.fds ?? []).entries()) this.#adopt(fd, this.#ports?.others[i]);
     this.#leaveNear();
   }
 
@@ -68,21 +71,20 @@ export class Doorway {
     libc.close(this.far);
   }
 
-  #open(network: Network): void {
-    const listening = this.#listening!;
+  #open({ platform, others }: Ports): void {
+    this.#adopt(this.#listening!, platform);
     this.#listening = undefined;
-    if (network.kind === 'egress') this.#adopt(listening, undefined);
-    else libc.close(listening);
-    if (network.kind !== 'egress' || network.endpoints.length === 0) this.#leaveNear();
+    if (others.length === 0) this.#leaveNear();
   }
 
-  #adopt(fd: number, endpoint: Endpoint | undefined): void {
+  #adopt(fd: number, accept: Accept | undefined): void {
+    if (!accept) return void libc.close(fd);
     const server = new Server({ allowHalfOpen: true, noDelay: true });
     server.maxConnections = CONNECTIONS;
     server.on('connection', (connection: Socket) => {
       this.#connections.add(connection);
       connection.on('close', () => this.#connections.delete(connection));
-      this.#connected(connection, endpoint);
+      accept(connection);
     });
     // One that could not be accepted is lost to whoever made it, and to nobody else.
     server.on('error', () => {});
@@ -96,6 +98,25 @@ export class Doorway {
     if (this.#near !== -1) libc.close(this.#near);
     this.#near = -1;
   }
+}
+
+/** Where the Runtime API is to be found inside: at the port that Lambda has it at, and under the name of its telemetry's addressees. */
+export const RUNTIME_API = { address: '127.0.0.1', port: 9001, name: 'sandbox.localdomain sandbox' } as const satisfies Listener;
+
+/** The ports of a sandbox: the platform's, the Runtime API's where there is one, and those of endpoints. */
+export function portsOf(network: Network, connected: Connected, api: Accept | undefined): Ports {
+  const endpoints = network.kind === 'egress' ? network.endpoints : [];
+  return {
+    platform: network.kind === 'egress' ? (connection) => connected(connection, undefined) : undefined,
+    others: [
+      ...(api ? [api] : []),
+      ...endpoints.map(
+        (endpoint): Accept =>
+          (connection) =>
+            connected(connection, endpoint),
+      ),
+    ],
+  };
 }
 
 /** Where endpoints are to be found inside: at their own address, or at one made up for their name. */

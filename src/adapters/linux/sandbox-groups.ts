@@ -64,6 +64,11 @@ export class SandboxGroups {
     return this.#template !== undefined;
   }
 
+  /** All that run in the template's group; undefined: it has none. */
+  get processes(): readonly number[] | undefined {
+    return this.#used.get('template')?.group.processes;
+  }
+
   /** The function is known: the descriptors by which its template enters its group. The caller closes them. */
   begin({ memoryMiB, tmpMiB }: { readonly memoryMiB: number; readonly tmpMiB: number }): readonly number[] {
     const group = this.#template;

@@ -1,4 +1,3 @@
-import { Socket } from 'node:net';
 import type { Clock, Timer } from '../../kernel/mod.ts';
 import type { Exit, SandboxSpec, Step } from '../../ports/mod.ts';
 import { INSIDE_PORT } from '../../protocol/mod.ts';
@@ -6,23 +5,32 @@ import type { LogLevel } from '../../protocol/mod.ts';
 import { RECORD, SERVES } from '../../../runtimes/ladder/orders.ts';
 import type { FunctionMessage, KeeperMessage } from '../../../runtimes/ladder/orders.ts';
 import { libc } from '../../../runtimes/ladder/libc.ts';
-import { packetPipe, pipe, socketPair } from '../../../runtimes/ladder/messages.ts';
+import { pipe, socketPair } from '../../../runtimes/ladder/messages.ts';
 import type { Record } from '../../../runtimes/ladder/messages.ts';
 import { EventPipe, LinkedInstance, linkFd } from '../link/mod.ts';
 import type { Link } from '../link/mod.ts';
 import { openCompileCache } from './compile-caches.ts';
 import { Control } from './control.ts';
-import { Doorway, listenersOf } from './doorway.ts';
-import type { Connected } from './doorway.ts';
+import { Doorway, RUNTIME_API, listenersOf, portsOf } from './doorway.ts';
+import type { Accept, Connected } from './doorway.ts';
+import { openEnds } from './ends.ts';
 import { exitOf } from './exits.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { CpuWatch } from './cpu-watch.ts';
 import type { MemoryWatch } from './memory-watch.ts';
+import { childrenOf, peakOf } from './peak-memory.ts';
+import { Output } from './output.ts';
 import { loaderOf } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import { SandboxGroups } from './sandbox-groups.ts';
 import { Spare } from './spare.ts';
 import type { Zygote } from './zygote.ts';
+
+/** What the template becomes: an instance that is not forked. */
+export interface Served {
+  readonly oldest: number | undefined;
+  reportExit(exit: Exit): void;
+}
 
 export type SandboxOptions = {
   readonly zygote: Zygote;
@@ -41,11 +49,6 @@ export type SandboxOptions = {
 
 /** In place of the number of an invocation. */
 const INIT = 0;
-/** How much of what a sandbox wrote to its raw output is kept to explain its end. */
-const LAST_WORDS_BYTES = 4096;
-/** After so many bytes of raw output its reader rests for so long: whoever floods it waits, and nobody else does. */
-const OUTPUT_BURST_BYTES = 64 * 1024;
-const OUTPUT_REST_MS = 10;
 /** Where there are so many, short invocations are shared among enough of them: the others get theirs by the socket, which saves a descriptor each. */
 const WITH_PIPES = 256;
 /** When an instance that was to be ended is not gone after so long, the sandbox goes as a whole. */
@@ -61,6 +64,11 @@ export class Sandbox {
   readonly ended: Promise<void>;
   /** Raw output of the function's processes, beside what its console sends by frames. */
   onOutput: (text: string, level: LogLevel) => void = () => {};
+  /** The same as it comes; by default it goes on as text. */
+  onChunk: (chunk: Buffer) => void = (chunk) => {
+    const text = chunk.toString();
+    this.onOutput(text.endsWith('\n') ? text.slice(0, -1) : text, 'INFO');
+  };
   /** Called with the steps of an instance that was forked ahead for nobody. */
   onUnused: (steps: readonly Step[]) => void = () => {};
   /** Called when the last instance has gone. */
@@ -72,7 +80,7 @@ export class Sandbox {
   readonly #runtime: Runtime;
   readonly #control: Control;
   readonly #doorway: Doorway | undefined;
-  readonly #output: Socket;
+  readonly #output: Output;
   readonly #clock: Clock;
   /** The spare one too. */
   readonly #instances = new Map<number, LinkedInstance>();
@@ -89,9 +97,7 @@ export class Sandbox {
   #spareId = 0;
   /** Whether its instances run one invocation at a time. */
   #sequential = true;
-  #served: LinkedInstance | undefined;
-  #lastWords = '';
-  #outputBytes = 0;
+  #served: Served | undefined;
 
   constructor(options: SandboxOptions) {
     const { clock, cgroups, watch, cpuWatch } = options;
@@ -114,9 +120,7 @@ export class Sandbox {
     this.ended = ended.promise;
     this.#settleTemplate = template.resolve;
     const [reading, writing] = pipe();
-    this.#output = new Socket({ fd: reading, readable: true, writable: false });
-    this.#output.on('data', (chunk: Buffer) => this.#write(chunk));
-    this.#output.on('error', () => this.#output.destroy());
+    this.#output = new Output(reading, clock, (chunk) => this.onChunk(chunk));
     try {
       this.#doorway = options.onHostNetwork ? undefined : new Doorway();
       this.#control = new Control({
@@ -129,7 +133,7 @@ export class Sandbox {
       });
     } catch (error) {
       // There are no more descriptors: those that are there already are given back.
-      this.#output.destroy();
+      this.#output.close();
       this.#doorway?.abandon();
       this.#groups.close();
       libc.close(writing);
@@ -142,7 +146,7 @@ export class Sandbox {
 
   #gone(): void {
     this.#doorway?.close();
-    this.#output.destroy();
+    this.#output.close();
     this.#spare.stop();
     this.#groups.close();
     for (const limit of this.#limits.values()) limit.cancel();
@@ -165,19 +169,21 @@ export class Sandbox {
 
   /** What it wrote last, outside of frames. */
   get lastWords(): string {
-    return this.#lastWords;
+    return this.#output.lastWords;
   }
 
   /** Gives the function to a blank sandbox; the link carries the init handshake. */
-  init(spec: SandboxSpec, paths: { readonly code: string; readonly layers: readonly string[] }, connected: Connected): Link {
+  init(spec: SandboxSpec, { code, layers, connected, api, serves }: InitOptions): Link {
     const { compileCache } = spec;
     const { handler, environment, memoryMiB, tmpMiB, concurrency, network = { kind: 'none' } } = spec;
     this.#sequential = concurrency === 1;
-    this.#doorway?.open(network, connected);
-    const listeners = listenersOf(network);
+    this.#served = serves;
+    this.#doorway?.open(portsOf(network, connected, api));
+    const listeners = [...(api && this.#doorway ? [RUNTIME_API] : []), ...listenersOf(network)];
     const message: FunctionMessage = {
       loader: loaderOf(spec.runtime),
-      ...paths,
+      code,
+      layers,
       handler,
       environment,
       memoryMiB,
@@ -232,6 +238,21 @@ export class Sandbox {
       const doors = this.#groups.take(id);
       this.#send({ do: 'fork', id, doors: doors.length }, ...fds, ...doors);
     }
+  }
+
+  /** Stops all that runs in it (true), or lets it go on. */
+  freeze(frozen: boolean): void {
+    if (!this.#control.closed) this.#send({ do: 'freeze', frozen });
+  }
+
+  /** Hands on what was written until now. */
+  flushOutput(): void {
+    this.#output.flush();
+  }
+
+  /** The most memory that its processes have used so far, KiB; 0 where that can't be seen. */
+  memoryKiB(): number {
+    return this.#keeperPid === undefined ? 0 : peakOf(this.#groups.processes ?? childrenOf(this.#keeperPid));
   }
 
   /** The template itself becomes an instance, at the other end of `far`. */
@@ -334,21 +355,20 @@ export class Sandbox {
   /** A runtime writes why it aborts before it does: that may have arrived with the news of the end, and be read right after it. */
   #explain(exit: Exit, tell: (exit: Exit) => void): void {
     if (exit.kind !== 'signalled' || exit.signal === 'SIGKILL') return tell(exit);
-    setImmediate(() => tell(this.#runtime.saysOutOfMemory(this.#lastWords) ? { kind: 'outOfMemory' } : exit));
-  }
-
-  #write(chunk: Buffer): void {
-    this.#outputBytes += chunk.length;
-    if (this.#outputBytes >= OUTPUT_BURST_BYTES) {
-      this.#outputBytes = 0;
-      this.#output.pause();
-      this.#clock.after(OUTPUT_REST_MS, () => this.#output.resume());
-    }
-    const text = chunk.toString();
-    this.#lastWords = (this.#lastWords + text).slice(-LAST_WORDS_BYTES);
-    this.onOutput(text.endsWith('\n') ? text.slice(0, -1) : text, 'INFO');
+    setImmediate(() => tell(this.#runtime.saysOutOfMemory(this.#output.lastWords) ? { kind: 'outOfMemory' } : exit));
   }
 }
+
+export type InitOptions = {
+  /** Below the directory of packages. */
+  readonly code: string;
+  readonly layers: readonly string[];
+  readonly connected: Connected;
+  /** Where connections to the Runtime API go; absent: it has none. */
+  readonly api?: Accept;
+  /** What the template is from the beginning, where it is no template. */
+  readonly serves?: Served;
+};
 
 type Bounds = Pick<FunctionMessage, 'processes' | 'reservedMiB'>;
 
@@ -358,22 +378,6 @@ function boundsOf({ zygote, cgroups, processes }: SandboxOptions, grouped: boole
     ...(grouped && cgroups.has('pids') ? {} : { processes }),
     reservedMiB: grouped && cgroups.has('memory') ? zygote.runtime.reservedMiB : 0,
   };
-}
-
-type Ends = { readonly near: number; readonly far: number; readonly reading?: number; readonly writing?: number };
-
-/** An instance's connection and, where it runs one invocation at a time, the pipe for those. Both or, where there are no more descriptors, neither. */
-function openEnds(sequential: boolean): Ends {
-  const [near, far] = socketPair();
-  if (!sequential) return { near, far };
-  try {
-    const [reading, writing] = packetPipe();
-    return { near, far, reading, writing };
-  } catch (error) {
-    libc.close(near);
-    libc.close(far);
-    throw error;
-  }
 }
 
 function kill(pid: number): void {

@@ -16,7 +16,10 @@ import { Cgroups, ownHierarchies } from './cgroups.ts';
 import { storeCompileCache } from './compile-caches.ts';
 import { MemoryClasses } from './memory-classes.ts';
 import { CpuWatch } from './cpu-watch.ts';
+import type { Connected } from './doorway.ts';
 import { MemoryWatch } from './memory-watch.ts';
+import { Programs } from './programs.ts';
+import { loaderOf } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
 import { Users } from './users.ts';
@@ -62,6 +65,7 @@ export class LinuxSandboxes implements Sandboxes {
   readonly #cgroups: Cgroups;
   readonly #watch: MemoryWatch;
   readonly #cpuWatch: CpuWatch;
+  readonly #programs: Programs;
   #closed = false;
 
   /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
@@ -90,9 +94,16 @@ export class LinuxSandboxes implements Sandboxes {
     this.#cgroups = cgroups;
     this.#watch = new MemoryWatch(clock);
     this.#cpuWatch = new CpuWatch({ clock, yieldAll: (yields) => cgroups.yield(yields) });
+    this.#programs = new Programs({
+      clock,
+      log,
+      take: (spec, steps) => this.#takeBlank(spec, steps),
+      init: (sandbox, spec, more) => sandbox.init(spec, { ...this.#pathsOf(spec), connected: this.#connectedTo(spec), ...more }),
+    });
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
+    if (loaderOf(spec.runtime) === 'program') return await this.#programs.boot(spec, listener);
     const steps = new Steps(this.#options.clock);
     const sandbox = this.#takeBlank(spec, steps);
     sandbox.onOutput = (text, level) => listener.log(text, level);
@@ -145,11 +156,7 @@ export class LinuxSandboxes implements Sandboxes {
 
   async #init(sandbox: Sandbox, spec: SandboxSpec, listener: BootListener, steps: Steps) {
     const givenMs = steps.add('function given');
-    const paths = {
-      code: this.#below(spec.codeDirectory),
-      layers: spec.layerDirectories.map((directory) => this.#below(directory)),
-    };
-    const link = sandbox.init(spec, paths, (connection, endpoint) => this.#options.connected(connection, spec, endpoint));
+    const link = sandbox.init(spec, { ...this.#pathsOf(spec), connected: this.#connectedTo(spec) });
     const { clock, log } = this.#options;
     const { compileCache, initTimeoutMs } = spec;
     const onCompileCache = (bytes: Buffer) => void (compileCache !== undefined && storeCompileCache(compileCache, bytes, log));
@@ -170,6 +177,14 @@ export class LinuxSandboxes implements Sandboxes {
       );
     }
     return heard;
+  }
+
+  #connectedTo(spec: SandboxSpec): Connected {
+    return (connection, endpoint) => this.#options.connected(connection, spec, endpoint);
+  }
+
+  #pathsOf({ codeDirectory, layerDirectories }: SandboxSpec): { readonly code: string; readonly layers: readonly string[] } {
+    return { code: this.#below(codeDirectory), layers: layerDirectories.map((directory) => this.#below(directory)) };
   }
 
   #below(directory: string): string {
