@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import sharp from 'sharp';
@@ -74,6 +75,27 @@ test('thumbnail: native code scales a real JPEG, its own and one that is sent', 
   const text = await fetch(url, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'no image' });
   assert.equal(text.status, 415);
 });
+
+test('custom-runtime-sh: a shell script is a function', { skip: missing('curl') }, async (t) => {
+  const platform = await startPlatform(t);
+  await deployExample(platform, 'custom-runtime-sh');
+  const invoked = await platform.hearth(['invoke', 'custom-runtime-sh', '--payload', '{"a":"b"}']);
+  assert.deepEqual(JSON.parse(invoked.stdout), { greeting: 'Hello from Linux', event: { a: 'b' } });
+});
+
+test('custom-runtime-c: a C program is a function', { skip: missing('cc') }, async (t) => {
+  const platform = await startPlatform(t);
+  await deployExample(platform, 'custom-runtime-c');
+  for (const served of [1, 2]) {
+    const invoked = await platform.hearth(['invoke', 'custom-runtime-c', '--payload', '{"a":"b"}']);
+    assert.deepEqual(JSON.parse(invoked.stdout), { served, event: { a: 'b' } });
+  }
+});
+
+/** Why a test is skipped that needs this command; false: it is there. */
+function missing(command: string): string | false {
+  return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0 ? false : `there is no ${command}`;
+}
 
 async function deployExample(platform: Platform, name: string): Promise<Deployed> {
   return platform.json<Deployed>(['deploy', join('examples', name)]);

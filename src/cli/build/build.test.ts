@@ -85,6 +85,16 @@ test('a native package that is not named external is refused with that advice', 
   await assert.rejects(buildProject(await readProject(directory)), { code: 'BuildFailed', message: /"external" in hearth.json/ });
 });
 
+test('a project of another runtime than Node is built by its own command, and shipped as it is', async (t) => {
+  const directory = await projectWith(t, {
+    'hearth.json': '{"name":"a","runtime":"provided.al2023","build":"cp source bootstrap && chmod 755 bootstrap"}',
+    source: '#!/bin/sh\n',
+  });
+  const { zip, handler } = await buildProject(await readProject(directory));
+  assert.equal(handler, 'bootstrap');
+  assert.deepEqual([...(await unzip(zip))], [['bootstrap', { text: '#!/bin/sh\n', mode: 0o100755 }]]);
+});
+
 test('what is wrong in a project is named', async (t) => {
   const wrong = async (files: Record<string, string>) => {
     const directory = await projectWith(t, files);
@@ -110,6 +120,14 @@ test('what is wrong in a project is named', async (t) => {
     message: /no file matches/,
   });
   await assert.rejects(wrong({ ...index, 'hearth.json': '{"name":"a","include":["../*"]}' }), { code: 'BuildFailed' });
+  await assert.rejects(wrong({ 'hearth.json': '{"name":"a","runtime":"provided","entry":"a.c"}' }), {
+    code: 'BadUsage',
+    message: /"entry" is for Node/,
+  });
+  await assert.rejects(wrong({ ...index, 'hearth.json': '{"name":"a","build":"echo why it failed; exit 3"}' }), {
+    code: 'BuildFailed',
+    message: /ended with 3.*\nwhy it failed/,
+  });
   await assert.rejects(wrong({ 'hearth.json': '{"name":"a"}', 'index.ts': 'const = 1;' }), {
     code: 'BuildFailed',
     message: /index\.ts:1:6/,

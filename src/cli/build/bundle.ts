@@ -13,12 +13,12 @@ export type Bundle = { readonly files: readonly PackageFile[]; readonly handler:
 const ESM_BANNER = `import{createRequire as __hearthRequire}from"node:module";globalThis.require??=__hearthRequire(import.meta.url);globalThis.__filename??=import.meta.filename;globalThis.__dirname??=import.meta.dirname;`;
 
 /** Throws HearthError `BuildFailed` with esbuild's own account of what is wrong where. */
-export async function bundleProject(project: Project): Promise<Bundle> {
+export async function bundleProject(project: Project, entry: string): Promise<Bundle> {
   const esbuild = await import('esbuild');
   const extension = project.format === 'esm' ? 'mjs' : 'cjs';
   const options = {
     absWorkingDir: project.directory,
-    entryPoints: { index: project.entry },
+    entryPoints: { index: entry },
     outdir: '.hearth-bundle',
     outExtension: { '.js': `.${extension}` },
     bundle: true,
@@ -36,7 +36,7 @@ export async function bundleProject(project: Project): Promise<Bundle> {
     const lines = await esbuild.formatMessages(error.errors, { kind: 'error' });
     const native = error.errors.some((each) => each.text.includes('No loader is configured for ".node"'));
     const advice = native ? '\nIt has native code: name the package in "external" in hearth.json, and it is shipped as it is.' : '';
-    throw new HearthError('BuildFailed', `${project.entry} cannot be bundled:\n${lines.join('').trimEnd()}${advice}`, { cause: error });
+    throw new HearthError('BuildFailed', `${entry} cannot be bundled:\n${lines.join('').trimEnd()}${advice}`, { cause: error });
   });
   const files = result.outputFiles.map((file) => ({
     path: file.path.split(/[\\/]/).at(-1)!,

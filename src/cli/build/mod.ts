@@ -2,6 +2,7 @@ import { glob, readFile, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { HearthError, LIMITS } from '../../kernel/mod.ts';
 import { bundleProject } from './bundle.ts';
+import { runBuildCommand } from './command.ts';
 import { collectExternals } from './externals.ts';
 import type { Project } from './project.ts';
 import { zipFiles } from './zip.ts';
@@ -14,8 +15,9 @@ export type Built = { readonly zip: Buffer; readonly handler: string; readonly w
 
 /** The deployment package of a project. Throws HearthError `BuildFailed`. */
 export async function buildProject(project: Project): Promise<Built> {
+  await runBuildCommand(project);
   const [bundle, externals, included] = await Promise.all([
-    bundleProject(project),
+    project.entry === undefined ? { files: [], handler: project.handler, warnings: [] } : bundleProject(project, project.entry),
     collectExternals(project.external, project.directory),
     includedFiles(project),
   ]);

@@ -1,7 +1,8 @@
 import { access, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { HearthError, LIMITS } from '../../kernel/mod.ts';
+import { HearthError, LIMITS, runtimeFamily } from '../../kernel/mod.ts';
+import type { RuntimeFamily } from '../../kernel/mod.ts';
 
 const origins = z.array(z.string()).optional();
 
@@ -28,8 +29,10 @@ const projectSchema = z.strictObject({
   runtime: z.string().default('nodejs26.x'),
   /** The source file, relative to hearth.json. Default: the first of index.ts, index.mts, index.js, index.mjs, src/index.ts. */
   entry: z.string().optional(),
-  /** The name of the exported function. */
-  handler: z.string().default('handler'),
+  /** For Node the name of the exported function; for other runtimes what the Lambda API calls the handler. */
+  handler: z.string().optional(),
+  /** A command of the shell that is run in the project's directory before anything is packed. */
+  build: z.string().optional(),
   /** What the bundle is written as. */
   format: z.enum(['esm', 'cjs']).default('esm'),
   memory: z.int().min(LIMITS.memoryMiB.min).max(LIMITS.memoryMiB.max).default(LIMITS.memoryMiB.default),
@@ -38,16 +41,19 @@ const projectSchema = z.strictObject({
   environment: z.record(z.string().regex(/^[a-zA-Z]\w+$/, 'a letter, then letters, digits and _'), z.string()).default({}),
   /** Packages that are shipped as they are, with what they depend on, instead of bundled: those with native code. */
   external: z.array(z.string()).default([]),
-  /** Further files, as globs relative to hearth.json, shipped under their own paths. */
-  include: z.array(z.string()).default([]),
+  /** Files, as globs relative to hearth.json, shipped under their own paths: for Node further ones, for other runtimes all. */
+  include: z.array(z.string()).optional(),
   /** false: no function URL. */
   url: z.union([z.boolean(), urlSchema]).default(true),
 });
 
-export type Project = Omit<z.infer<typeof projectSchema>, 'entry' | 'url'> & {
+export type Project = Omit<z.infer<typeof projectSchema>, 'entry' | 'handler' | 'include' | 'url'> & {
   /** Absolute. */
   readonly directory: string;
-  readonly entry: string;
+  /** Of what is bundled; undefined: the runtime has no use for that, and `include` is all there is. */
+  readonly entry: string | undefined;
+  readonly handler: string;
+  readonly include: readonly string[];
   readonly url: z.infer<typeof urlSchema> | undefined;
 };
 
@@ -63,9 +69,22 @@ export async function readProject(directory: string): Promise<Project> {
   });
   const parsed = projectSchema.safeParse(parseJson(path, text));
   if (!parsed.success) throw new HearthError('BadUsage', `${path} is wrong:\n${z.prettifyError(parsed.error)}`);
-  const { entry, url, ...rest } = parsed.data;
-  return { ...rest, directory: root, entry: await findEntry(root, path, entry), url: urlOf(url) };
+  const { entry, url, handler, include, ...rest } = parsed.data;
+  const project = { ...rest, directory: root, url: urlOf(url) };
+  // A runtime that is not known here may be known to the platform: then its files are shipped as they are.
+  const family = runtimeFamily(rest.runtime) ?? 'provided';
+  if (family !== 'node') {
+    if (entry !== undefined)
+      throw new HearthError('BadUsage', `${path}: "entry" is for Node; ${rest.runtime} is shipped what "include" names`);
+    return { ...project, entry, handler: handler ?? DEFAULTS[family].handler, include: include ?? DEFAULTS[family].include };
+  }
+  return { ...project, entry: await findEntry(root, path, entry), handler: handler ?? 'handler', include: include ?? [] };
 }
+
+/** Of runtimes whose functions are shipped as they are. */
+const DEFAULTS: Readonly<Record<Exclude<RuntimeFamily, 'node'>, { readonly handler: string; readonly include: readonly string[] }>> = {
+  provided: { handler: 'bootstrap', include: ['bootstrap'] },
+};
 
 function parseJson(path: string, text: string): unknown {
   try {
