@@ -45,7 +45,17 @@ export async function startHearth(options: { readonly concurrency?: number } = {
   };
 }
 
-export type NewFunction = { readonly name: string; readonly source: string; readonly timeoutSeconds?: number };
+export type NewFunction = {
+  readonly name: string;
+  readonly timeoutSeconds?: number;
+} & (
+  | { readonly source: string }
+  | {
+      readonly runtime: string;
+      readonly files: readonly { readonly path: string; readonly content: Buffer; readonly mode: number }[];
+      readonly handler?: string;
+    }
+);
 
 /** Every client signs; what it signs with doesn't matter to a server on loopback without --auth. */
 export const HEADERS = {
@@ -53,16 +63,17 @@ export const HEADERS = {
   'content-type': 'application/json',
 };
 
-/** Creates a function from one file and resolves as soon as the API has answered, whatever the function's state is then. */
+/** Creates a function, of Node from one file, and resolves as soon as the API has answered, whatever the function's state is then. */
 export async function deploy(client: Client, hearth: Hearth, options: NewFunction): Promise<void> {
   const zip = new ZipFile();
-  zip.addBuffer(Buffer.from(options.source), 'index.mjs');
+  if ('source' in options) zip.addBuffer(Buffer.from(options.source), 'index.mjs');
+  else for (const { path, content, mode } of options.files) zip.addBuffer(content, path, { mode: 0o100000 | mode });
   zip.end();
   const body = JSON.stringify({
     FunctionName: options.name,
-    Runtime: 'nodejs24.x',
+    Runtime: 'source' in options ? 'nodejs24.x' : options.runtime,
     Role: 'arn:aws:iam::000000000000:role/bench',
-    Handler: 'index.handler',
+    Handler: 'source' in options ? 'index.handler' : (options.handler ?? 'handler'),
     Timeout: options.timeoutSeconds ?? 30,
     Code: { ZipFile: (await buffer(zip.outputStream)).toString('base64') },
   });

@@ -10,6 +10,7 @@ import { endEverything } from './children.ts';
 import { FULL, QUICK, reached } from './row.ts';
 import type { Finding, Row } from './row.ts';
 import { burstFromZero } from './rows/burst.ts';
+import { customFirstAnswer, customFurtherInstance } from './rows/custom.ts';
 import { afterLargeInit, afterLongInit } from './rows/heavy.ts';
 import { memoryPerFunction, memoryPerInstance, tenThousandIdle } from './rows/memory.ts';
 import { neighbours } from './rows/neighbour.ts';
@@ -25,6 +26,8 @@ const ROWS: readonly Row[] = [
   furtherInstance,
   afterLongInit,
   afterLargeInit,
+  customFirstAnswer,
+  customFurtherInstance,
   burstFromZero,
   memoryPerInstance,
   memoryPerFunction,

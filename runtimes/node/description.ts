@@ -26,6 +26,8 @@ const HEAP_SHARE = 0.75;
 const NEW_HALF_SHARE = 0.05;
 const MOST_NEW_HALF_MIB = 32;
 
+type PlainSpec = { readonly memoryMiB: number; readonly codeDirectory: string; readonly handler: string; readonly concurrency: number };
+
 export const node = {
   name: 'node',
 
@@ -62,12 +64,15 @@ export const node = {
   /** A function as a plain process, without a sandbox. */
   plain: {
     /** The shares of the memory are those that Lambda's runtime gives V8's generations. */
-    program: (files: string, memoryMiB: number) => ({
+    program: (files: string, { memoryMiB, codeDirectory, handler, concurrency }: PlainSpec) => ({
       file: process.execPath,
       arguments: [
         `--max-old-space-size=${Math.floor(memoryMiB * 0.9)}`,
         `--max-semi-space-size=${Math.max(1, Math.floor(memoryMiB * NEW_HALF_SHARE))}`,
         join(files, 'spawn-main.mjs'),
+        codeDirectory,
+        handler,
+        String(concurrency),
       ],
     }),
 

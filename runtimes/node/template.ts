@@ -33,8 +33,9 @@ import { restore } from './restore.ts';
 import { prepareServing } from './serve.ts';
 import { forgetSessions } from './sessions.ts';
 import type { Birth } from './serve.ts';
-import { becomeProgram, findProgram } from '../provided/program.ts';
-import type { ProgramError } from '../provided/program.ts';
+import { findProgram } from '../provided/find.ts';
+import type { ProgramError } from '../provided/find.ts';
+import { becomeProgram } from '../provided/program.ts';
 
 const MiB = 1024 * 1024;
 /** The channel has no descriptor before there is a function. */

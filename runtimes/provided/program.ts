@@ -1,28 +1,8 @@
-/** A function that is an executable of its own: finding it, and becoming it (execve(2)). */
-import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from 'node:fs';
+/** A function that is an executable of its own: becoming it (execve(2)). */
 import { lastErrno, libc, pinned } from '../ladder/libc.ts';
 import { architecture, SYSCALLS } from '../ladder/syscalls.ts';
-
-/** Where Lambda looks for it, in this order. */
-export const PROGRAMS = ['/var/task/bootstrap', '/opt/bootstrap'] as const;
-
-/** As it is told to who invokes the function. */
-export type ProgramError = { readonly errorType: string; readonly errorMessage: string };
-
-const invalid = (errorMessage: string): ProgramError => ({ errorType: 'Runtime.InvalidEntrypoint', errorMessage });
-
-/** The path of the function's program, or what is wrong with it as far as that can be seen without running it. */
-export function findProgram(candidates: readonly string[] = PROGRAMS): string | ProgramError {
-  const path = candidates.find((candidate) => existsSync(candidate));
-  if (path === undefined) return invalid(`Couldn't find valid bootstrap(s): [${candidates.join(' ')}]`);
-  if (!statSync(path).isFile()) return invalid(`fork/exec ${path}: it is not a file`);
-  try {
-    accessSync(path, constants.X_OK);
-  } catch {
-    return invalid(`fork/exec ${path}: permission denied: it is not executable. Set its mode to 755 before it is zipped`);
-  }
-  return path;
-}
+import { formatHint, interpreterHint, invalid } from './find.ts';
+import type { ProgramError } from './find.ts';
 
 const ENOENT = 2;
 const ENOEXEC = 8;
@@ -85,35 +65,4 @@ function explain(path: string, errno: number): ProgramError {
   if (errno === ENOENT) return invalid(`fork/exec ${path}: no such file or directory${interpreterHint(path)}`);
   if (errno === EACCES) return invalid(`fork/exec ${path}: permission denied${interpreterHint(path)}`);
   return invalid(`fork/exec ${path}: errno ${errno}`);
-}
-
-/** e_machine of those that functions are built for (elf(5)). */
-const MACHINES: Readonly<Record<number, string>> = { 3: 'x86', 40: 'arm', 62: 'x86_64', 183: 'arm64', 243: 'riscv64' };
-const MACHINE = { x64: 62, arm64: 183 } as const;
-const HEAD_BYTES = 256;
-
-function formatHint(path: string): string {
-  const head = headOf(path);
-  if (head.length < 20 || head.readUInt32BE(0) !== 0x7f454c46)
-    return ': it is neither a program of this machine nor a script that begins with #! and the path of an interpreter';
-  const machine = head.readUInt16LE(18);
-  if (machine === MACHINE[architecture()]) return '';
-  return `: it was built for ${MACHINES[machine] ?? `machine ${machine}`}, and this machine is ${MACHINES[MACHINE[architecture()]]}`;
-}
-
-function interpreterHint(path: string): string {
-  const line = headOf(path).toString('latin1').split('\n')[0]!;
-  if (!line.startsWith('#!')) return ': the loader that it was linked for is not there; link it statically, or against glibc';
-  const carriage = line.endsWith('\r') ? ', and its first line ends with a carriage return' : '';
-  return `: its interpreter is ${JSON.stringify(line.slice(2).trim())}${carriage}`;
-}
-
-function headOf(path: string): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES);
-  const fd = openSync(path, 'r');
-  try {
-    return head.subarray(0, readSync(fd, head, 0, HEAD_BYTES, 0));
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Log } from '../../kernel/mod.ts';
-import type { BootListener, BootResult, Exit, InitFailure, Instance, SandboxSpec, Step, Template } from '../../ports/mod.ts';
+import type { BootListener, BootResult, InitFailure, SandboxSpec } from '../../ports/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
-import { ProgramInstance, listenForProcesses, serveConnection } from '../execution/mod.ts';
+import { ProgramInstance, bootProgram, hearInit, listenForProcesses, serveConnection } from '../execution/mod.ts';
+import type { StartedProgram } from '../execution/mod.ts';
 import { Lines, awaitReady } from '../link/mod.ts';
-import type { Link, Steps } from '../link/mod.ts';
+import type { Link, Ready, Steps } from '../link/mod.ts';
 import { RUNTIME_API } from './doorway.ts';
 import type { InitOptions, Sandbox } from './sandbox.ts';
 
@@ -19,8 +20,6 @@ export type ProgramsOptions = {
 /** Between two invocations so close to each other nothing is stopped. */
 const FREEZE_AFTER_MS = 5;
 
-type Started = { readonly instance: ProgramInstance; readonly heard: Promise<InitFailure | 'ready'> };
-
 /**
  * Functions that are executables of their own. Each instance is a sandbox: its template becomes the program, and what it finds at the address
  * of the Runtime API is the host.
@@ -32,21 +31,11 @@ export class Programs {
     this.#options = options;
   }
 
-  /** The program that has shown that init succeeds becomes the first instance. */
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
-    const { clock } = this.#options;
-    const { instance, heard } = this.#start(spec, (text, level) => listener.log(text, level));
-    const startedMs = clock.monotonicMs();
-    const outcome = await heard;
-    if (outcome === 'ready') {
-      const again = () => this.#start(spec).instance;
-      return { ok: true, template: new ProgramTemplate(clock.monotonicMs() - startedMs, instance, again) };
-    }
-    instance.kill();
-    return { ok: false, failure: outcome };
+    return await bootProgram(this.#options.clock, (log) => this.#start(spec, log), listener);
   }
 
-  #start(spec: SandboxSpec, log?: (text: string, level: LogLevel) => void): Started {
+  #start(spec: SandboxSpec, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
     const { clock } = this.#options;
     let sandbox: Sandbox | undefined;
     const freezer = new Freezer(clock, (frozen) => sandbox?.freeze(frozen));
@@ -81,7 +70,13 @@ export class Programs {
       instance.steps.add('function given');
       const link = this.#options.init(sandbox, { ...spec, environment }, { api, serves: instance });
       if (!instance.alive) sandbox.end();
-      const heard = await this.#hear(spec, sandbox, instance, link);
+      const { templateEnded } = sandbox;
+      void templateEnded.then((exit) => instance.reportExit(exit));
+      // The link closes as soon as the program has taken the template's place, or tells why that could not be.
+      const listener = { log: (text: string, level: LogLevel) => instance.onLog?.(text, level) };
+      const { initTimeoutMs } = spec;
+      const ended = awaitReady({ link, initTimeoutMs, clock, listener, exited: () => templateEnded });
+      const heard = await hearInit({ clock, initTimeoutMs, instance, ended: ended.then(neverReady) });
       flush();
       return heard;
     };
@@ -93,23 +88,13 @@ export class Programs {
     });
     return { instance, heard };
   }
+}
 
-  /** What comes first: it asks for an event, says that it cannot, ends, or time is up. */
-  async #hear(spec: SandboxSpec, sandbox: Sandbox, instance: ProgramInstance, link: Link): Promise<InitFailure | 'ready'> {
-    const { clock } = this.#options;
-    const startedMs = clock.monotonicMs();
-    const initMs = () => clock.monotonicMs() - startedMs;
-    // It closes as soon as the program has taken the template's place, or tells why that could not be.
-    const log = (text: string, level: LogLevel) => instance.onLog?.(text, level);
-    const ended = awaitReady({ link, initTimeoutMs: spec.initTimeoutMs, clock, listener: { log }, exited: () => sandbox.templateEnded });
-    const timedOut = Promise.withResolvers<InitFailure>();
-    const timer = clock.after(spec.initTimeoutMs, () => timedOut.resolve({ kind: 'timedOut', initMs: initMs() }));
-    const first = await Promise.race([ended, instance.initialised, timedOut.promise]);
-    timer.cancel();
-    void sandbox.templateEnded.then((exit) => instance.reportExit(exit));
-    if (first.kind === 'ready') return 'ready';
-    return 'initMs' in first ? first : { ...first, initMs: initMs() };
-  }
+/** A template that becomes a program has nothing to say of a module that it has loaded. */
+function neverReady(heard: Ready | InitFailure): InitFailure {
+  return heard.kind === 'ready'
+    ? { kind: 'exited', exit: { kind: 'violated', message: 'a program was ready as a module is' }, initMs: 0 }
+    : heard;
 }
 
 /** Stops an instance that has nothing to do, after a moment in which that may change. */
@@ -139,50 +124,5 @@ class Freezer {
 
   stop(): void {
     this.#timer?.cancel();
-  }
-}
-
-class ProgramTemplate implements Template {
-  readonly initMs: number;
-  readonly streaming = false;
-  readonly forks = false;
-  readonly blockers = [];
-  readonly steps: readonly Step[];
-  readonly closed: Promise<Exit>;
-  readonly #settle: (exit: Exit) => void;
-  readonly #start: () => Instance;
-  /** The one that has shown that init succeeds, until it is given away. */
-  #first: ProgramInstance | undefined;
-  #open = true;
-
-  constructor(initMs: number, first: ProgramInstance, start: () => Instance) {
-    this.initMs = initMs;
-    this.steps = first.takeSteps();
-    this.#first = first;
-    this.#start = start;
-    const { promise, resolve } = Promise.withResolvers<Exit>();
-    this.closed = promise;
-    this.#settle = resolve;
-  }
-
-  fork(): Instance {
-    const first = this.#first;
-    this.#first = undefined;
-    if (first?.alive) {
-      first.onLog = undefined;
-      return first;
-    }
-    const instance = this.#start();
-    // Nobody gives the instances of a closed template work.
-    if (!this.#open) instance.kill();
-    return instance;
-  }
-
-  close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#first?.kill();
-    this.#first = undefined;
-    this.#settle({ kind: 'ended' });
   }
 }

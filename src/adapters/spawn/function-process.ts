@@ -16,8 +16,8 @@ import type { Watchdog } from './watchdog.ts';
 export type FunctionProcessOptions = {
   readonly spec: SandboxSpec;
   readonly runtime: PlainRuntime;
-  /** The directory with the runtime's files. */
-  readonly files: string;
+  /** What runs it. */
+  readonly program: { readonly file: string; readonly arguments: readonly string[] };
   /** Where each process gets a directory for its temporary files. */
   readonly temporary: string;
   readonly watchdog: Watchdog;
@@ -54,6 +54,10 @@ export class FunctionProcess {
     this.#read('stdout', 'INFO');
     this.#read('stderr', 'ERROR');
     this.exited = this.#end(tmp);
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
   }
 
   /** Ends the whole process group. */
@@ -111,9 +115,8 @@ export class FunctionProcess {
   }
 }
 
-function start({ spec, runtime, files }: FunctionProcessOptions, env: Record<string, string>): ChildProcess {
-  const program = runtime.program(files, spec.memoryMiB);
-  return spawn(program.file, [...program.arguments, spec.codeDirectory, spec.handler, String(spec.concurrency)], {
+function start({ spec, program }: FunctionProcessOptions, env: Record<string, string>): ChildProcess {
+  return spawn(program.file, [...program.arguments], {
     cwd: spec.codeDirectory,
     env,
     detached: true,

@@ -1,12 +1,15 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HearthError } from '../../kernel/mod.ts';
-import type { Clock, Log, Timer } from '../../kernel/mod.ts';
+import { HearthError, SUPPORTED_RUNTIMES, runtimeFamily } from '../../kernel/mod.ts';
+import type { Clock, Log, RuntimeFamily, Timer } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, Exit, Instance, SandboxSpec, Sandboxes, Step, Template } from '../../ports/mod.ts';
 import type { ReadyPayload } from '../../protocol/mod.ts';
 import { node } from '../../../runtimes/node/description.ts';
+import { provided } from '../../../runtimes/provided/description.ts';
 import { LinkedInstance, PROCESS_STEPS, Steps, awaitReady, closedLink, materialiseRuntime, processTimes } from '../link/mod.ts';
 import { FunctionProcess } from './function-process.ts';
+import { Programs } from './programs.ts';
+import type { PlainError, PlainRuntime } from './plain-runtime.ts';
 import { Watchdog } from './watchdog.ts';
 
 export type SpawnSandboxesOptions = {
@@ -15,6 +18,11 @@ export type SpawnSandboxesOptions = {
   readonly log: Log;
   readonly clock: Clock;
 };
+
+/** An instance that a process belongs to. */
+type Watched = Pick<LinkedInstance, 'oldest' | 'kill'>;
+
+const RUNTIMES: Readonly<Record<RuntimeFamily, PlainRuntime>> = { node: node.plain, provided: provided.plain };
 
 /** How often the memory of processes that run something is looked at. */
 const MEMORY_CHECK_MS = 200;
@@ -30,7 +38,8 @@ export class SpawnSandboxes implements Sandboxes {
   readonly #files: string;
   readonly #temporary: string;
   readonly #watchdog = new Watchdog();
-  readonly #processes = new Map<FunctionProcess, LinkedInstance | undefined>();
+  readonly #processes = new Map<FunctionProcess, Watched | undefined>();
+  readonly #programs: Programs;
   readonly #templates = new Set<SpawnTemplate>();
   #memoryCheck: Timer | undefined;
   #closed = false;
@@ -47,10 +56,16 @@ export class SpawnSandboxes implements Sandboxes {
     this.#options = options;
     this.#files = files;
     this.#temporary = temporary;
+    this.#programs = new Programs({
+      clock: options.clock,
+      launch: (spec) => this.#tryLaunch(spec),
+      watch: (process, instance) => this.#watch(process, instance),
+    });
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
     this.#refuse(spec);
+    if (runtimeFamily(spec.runtime) === 'provided') return await this.#programs.boot(spec, listener);
     const steps = new Steps(this.#options.clock);
     const orderedMs = steps.add('process ordered');
     const process = this.#launchOrThrow(spec);
@@ -93,8 +108,8 @@ export class SpawnSandboxes implements Sandboxes {
 
   #refuse(spec: SandboxSpec): void {
     if (this.#closed) throw new HearthError('SandboxFailed', 'the sandboxes are closed: this node is shutting down');
-    if (!spec.runtime.startsWith('nodejs')) {
-      throw new HearthError('SandboxFailed', `the runtime ${spec.runtime} cannot run here: only nodejs runtimes can`);
+    if (runtimeFamily(spec.runtime) === undefined) {
+      throw new HearthError('SandboxFailed', `the runtime ${spec.runtime} cannot run here: ${SUPPORTED_RUNTIMES.join(', ')} can`);
     }
   }
 
@@ -119,9 +134,18 @@ export class SpawnSandboxes implements Sandboxes {
   }
 
   #launch(spec: SandboxSpec): FunctionProcess {
+    const launched = this.#tryLaunch(spec);
+    if ('errorType' in launched) throw new Error(launched.errorMessage);
+    return launched;
+  }
+
+  /** Throws when the operating system refuses to start a process. */
+  #tryLaunch(spec: SandboxSpec): FunctionProcess | PlainError {
+    const runtime = RUNTIMES[runtimeFamily(spec.runtime)!];
+    const program = runtime.program(this.#files, spec);
+    if ('errorType' in program) return program;
     const { clock } = this.#options;
-    const places = { files: this.#files, temporary: this.#temporary };
-    const process = new FunctionProcess({ spec, runtime: node.plain, ...places, watchdog: this.#watchdog, clock });
+    const process = new FunctionProcess({ spec, runtime, program, temporary: this.#temporary, watchdog: this.#watchdog, clock });
     this.#processes.set(process, undefined);
     void process.exited.then(() => this.#processes.delete(process));
     return process;
@@ -133,10 +157,14 @@ export class SpawnSandboxes implements Sandboxes {
     const instance = new LinkedInstance({ link: process.link, start: 'spawn', clock, end, reportsExit: true, booting });
     process.onOutput = (text, level) => instance.onLog?.(text, level);
     if (booting) instance.steps.add('process ordered');
-    this.#processes.set(process, instance);
+    this.#watch(process, instance);
     void process.exited.then((exit) => instance.reportExit(exit));
-    this.#watchMemory();
     return instance;
+  }
+
+  #watch(process: FunctionProcess, instance: Watched): void {
+    this.#processes.set(process, instance);
+    this.#watchMemory();
   }
 
   #watchMemory(): void {

@@ -1,0 +1,242 @@
+/** Functions that are executables, in real sandboxes. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
+import type { BootResult, Instance, InvocationEnd, SandboxSpec } from '../../ports/mod.ts';
+import { silentLog, systemClock } from '../../kernel/mod.ts';
+import { SpawnSandboxes } from '../spawn/mod.ts';
+import { LinuxSandboxes } from './mod.ts';
+
+const DRIVERS = ['linux', 'spawn'] as const;
+const skips = {
+  linux: process.platform === 'linux' ? missing('curl') : 'the fork ladder needs Linux',
+  spawn: missing('curl'),
+};
+
+function missing(command: string): string | false {
+  return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0 ? false : `there is no ${command}`;
+}
+
+/** A runtime in the shell; `body` has the event as $event and the way to answer it as $answer. */
+const shell = (body: string, init = ''): string => `#!/bin/sh
+api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime"
+${init}
+head=\${TMPDIR:-/tmp}/head
+while true; do
+  event=$(curl -sS -D "$head" "$api/invocation/next")
+  id=$(sed -n 's/^lambda-runtime-aws-request-id: *\\([^[:space:]]*\\).*/\\1/Ip' "$head")
+  answer="$api/invocation/$id"
+  ${body}
+done
+`;
+
+const ECHO = shell('curl -sS -o /dev/null -d "{\\"event\\":$event,\\"pid\\":$$}" "$answer/response"');
+
+type Program = { make(files: Files): Promise<string>; boot(files: Files, more?: Partial<SandboxSpec>): Promise<Booted> };
+type Files = Readonly<Record<string, string | Buffer | { readonly content: string; readonly mode: number }>>;
+type Booted = BootResult & { readonly log: string[] };
+
+async function open(t: TestContext, driver: (typeof DRIVERS)[number]): Promise<Program> {
+  const directory = temporaryDirectory(t);
+  const packages = join(directory, 'packages');
+  await mkdir(packages);
+  const run = join(directory, 'run');
+  const sandboxes =
+    driver === 'linux'
+      ? await LinuxSandboxes.open({ directory: run, packages })
+      : await SpawnSandboxes.open({ directory: run, log: silentLog, clock: systemClock });
+  closeAfter(t, () => sandboxes.close());
+  let count = 0;
+  const make = async (files: Files): Promise<string> => {
+    const made = join(packages, `code-${count++}`);
+    await mkdir(made, { mode: 0o755 });
+    for (const [name, file] of Object.entries(files)) {
+      const { content, mode } = typeof file === 'object' && 'mode' in file ? file : { content: file, mode: 0o755 };
+      await writeFile(join(made, name), content);
+      await chmod(join(made, name), mode);
+    }
+    return made;
+  };
+  return {
+    make,
+    async boot(files, more = {}) {
+      const codeDirectory = await make(files);
+      const log: string[] = [];
+      const environment = { PATH: '/usr/local/bin:/usr/bin:/bin' };
+      const fixed = { label: 'test', runtime: 'provided.al2023', handler: 'x', layerDirectories: [], environment, tmpMiB: 512 };
+      const spec = { ...fixed, codeDirectory, memoryMiB: 128, initTimeoutMs: 20_000, concurrency: 1, ...more };
+      return { ...(await sandboxes.boot(spec, { log: (text) => void log.push(text) })), log };
+    },
+  };
+}
+
+type Answered = { readonly end: InvocationEnd; readonly value: unknown; readonly log: string };
+
+function invoke(instance: Instance, event: unknown = {}, onLog = (_text: string) => {}): Promise<Answered> {
+  const log: string[] = [];
+  const say = (text: string) => {
+    log.push(text);
+    onLog(text);
+  };
+  instance.onLog = say;
+  return new Promise((resolve) => {
+    const head = { id: '8a2b1c3d-0000-4000-8000-000000000000', deadlineMs: Date.now() + 60_000, arn: 'arn' };
+    instance.invoke(head, JSON.stringify(event), {
+      log: say,
+      streamHead() {},
+      streamChunk() {},
+      end(end) {
+        const value = end.kind === 'answered' ? (JSON.parse(end.payload.toString()) as unknown) : undefined;
+        resolve({ end, value, log: log.join('\n') });
+      },
+    });
+  });
+}
+
+function templateOf(booted: Booted) {
+  assert.ok(booted.ok, `${JSON.stringify(booted)} ${booted.log.join('\n')}`);
+  return booted.template;
+}
+
+function failureOf(booted: Booted) {
+  assert.ok(!booted.ok, 'it booted');
+  return booted.failure;
+}
+
+/** What the function's caller is told. */
+function errorOf(booted: Booted): string {
+  const failure = failureOf(booted);
+  assert.ok(failure.kind === 'failed', JSON.stringify(failure));
+  return `${failure.error.errorType}: ${failure.error.errorMessage}`;
+}
+
+for (const driver of DRIVERS) {
+  test(
+    `${driver}: a program answers again and again, its output is in the log, and a further instance is another process`,
+    { skip: skips[driver] },
+    async (t) => {
+      const { boot } = await open(t, driver);
+      const body =
+        'echo "to stdout $event"; echo "to stderr" >&2; curl -sS -o /dev/null -d "{\\"event\\":$event,\\"pid\\":$$}" "$answer/response"';
+      const booted = await boot({ bootstrap: shell(body, 'echo "in init"') });
+      const template = templateOf(booted);
+      assert.deepEqual(booted.log, ['in init']);
+      assert.ok(template.initMs > 0);
+      const first = template.fork();
+      const heard = [await invoke(first, { a: 1 }), await invoke(first, { b: 2 })];
+      assert.deepEqual(
+        heard.map(({ value }) => (value as { event: unknown }).event),
+        [{ a: 1 }, { b: 2 }],
+      );
+      if (driver === 'linux') assert.equal(heard[0]!.log, 'to stdout {"a":1}\nto stderr');
+      for (const { end } of heard) assert.ok(end.kind === 'answered' && (driver === 'spawn' || end.memoryKiB > 0));
+      const second = template.fork();
+      const pids = [heard[0]!.value, (await invoke(second, 3)).value].map((value) => (value as { pid: number }).pid);
+      if (driver === 'spawn') assert.notEqual(pids[0], pids[1]);
+      first.kill();
+      assert.equal((await invoke(first)).end.kind, 'died');
+      assert.equal((await invoke(second)).end.kind, 'answered');
+      await first.closed;
+      template.close();
+      second.kill();
+    },
+  );
+
+  test(`${driver}: a bootstrap that can't be run is named, with what is wrong`, { skip: skips[driver] }, async (t) => {
+    const { boot } = await open(t, driver);
+    assert.match(errorOf(await boot({ other: ECHO })), /^Runtime\.InvalidEntrypoint: Couldn't find valid bootstrap\(s\): \[.*bootstrap/);
+    const plain = errorOf(await boot({ bootstrap: { content: ECHO, mode: 0o644 } }));
+    assert.match(plain, /^Runtime\.InvalidEntrypoint: fork\/exec .*bootstrap: permission denied: it is not executable/);
+    assert.match(errorOf(await boot({ bootstrap: 'echo no first line' })), /exec format error: it is neither a program .* nor a script/);
+    const elf = Buffer.alloc(64);
+    elf.writeUInt32BE(0x7f454c46, 0);
+    elf.set([2, 1, 1], 4);
+    elf.writeUInt16LE(2, 16);
+    elf.writeUInt16LE(process.arch === 'x64' ? 183 : 62, 18);
+    const foreign = errorOf(await boot({ bootstrap: elf }));
+    assert.match(foreign, /exec format error: it was built for (arm64|x86_64), and this machine is (x86_64|arm64)$/);
+    // The machine and everything else go on.
+    assert.deepEqual((await invoke(templateOf(await boot({ bootstrap: ECHO })).fork(), 1)).end.kind, 'answered');
+  });
+
+  test(`${driver}: a runtime that fails, ends, or never asks in init is told so`, { skip: skips[driver] }, async (t) => {
+    const { boot } = await open(t, driver);
+    const said = `curl -sS -o /dev/null -H 'Lambda-Runtime-Function-Error-Type: Runtime.Config' -d '{"errorMessage":"no config"}' "$api/init/error"; exit 1`;
+    assert.equal(errorOf(await boot({ bootstrap: shell('', said) })), 'Runtime.Config: no config');
+    const exited = await boot({ bootstrap: '#!/bin/sh\necho why; exit 7\n' });
+    assert.deepEqual({ ...failureOf(exited), initMs: 0 }, { kind: 'exited', exit: { kind: 'exited', code: 7 }, initMs: 0 });
+    assert.deepEqual(exited.log, ['why']);
+    const killed = failureOf(await boot({ bootstrap: '#!/bin/sh\nkill -SEGV $$\n' }));
+    assert.deepEqual({ ...killed, initMs: 0 }, { kind: 'exited', exit: { kind: 'signalled', signal: 'SIGSEGV' }, initMs: 0 });
+    assert.equal(failureOf(await boot({ bootstrap: '#!/bin/sh\nexec sleep 1000\n' }, { initTimeoutMs: 300 })).kind, 'timedOut');
+  });
+
+  test(`${driver}: a runtime that ends while it runs, or answers with an error, is told so`, { skip: skips[driver] }, async (t) => {
+    const { boot } = await open(t, driver);
+    const template = templateOf(await boot({ bootstrap: shell('exit 9') }));
+    assert.deepEqual((await invoke(template.fork())).end, { kind: 'died', exit: { kind: 'exited', code: 9 } });
+    assert.deepEqual((await invoke(template.fork())).end, { kind: 'died', exit: { kind: 'exited', code: 9 } }, 'a further one');
+    const failing = shell(`curl -sS -o /dev/null -d '{"errorMessage":"m","errorType":"T"}' "$answer/error"`);
+    const instance = templateOf(await boot({ bootstrap: failing })).fork();
+    for (let i = 0; i < 2; i++) {
+      const { end } = await invoke(instance);
+      assert.ok(end.kind === 'failed' && end.error.errorType === 'T', JSON.stringify(end));
+    }
+  });
+}
+
+const skip = skips.linux;
+
+test('a layer can bring the bootstrap', { skip }, async (t) => {
+  const { boot, make } = await open(t, 'linux');
+  const template = templateOf(await boot({ data: 'x' }, { layerDirectories: [await make({ bootstrap: ECHO })] }));
+  assert.equal((await invoke(template.fork(), 1)).end.kind, 'answered');
+});
+
+test(
+  'an instance that waits for an event stands still, with all that it has started, and goes on with the next one',
+  { skip },
+  async (t) => {
+    const { boot } = await open(t, 'linux');
+    const counting = '(while true; do echo tick; sleep 0.01; done) &';
+    const instance = templateOf(await boot({ bootstrap: shell('curl -sS -o /dev/null -d "$event" "$answer/response"', counting) })).fork();
+    await invoke(instance, 1);
+    let ticks = 0;
+    instance.onLog = () => ticks++;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const before = ticks;
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    assert.equal(ticks, before, 'it goes on while it should stand still');
+    const stopped = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isStoppedBootstrap(pid));
+    assert.ok(stopped.length > 0);
+    const { log, end } = await invoke(instance, 2);
+    assert.equal(end.kind, 'answered');
+    assert.match(log, /tick/);
+  },
+);
+
+function isStoppedBootstrap(pid: string): boolean {
+  try {
+    return /^\d+ \(bootstrap\) T/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+test('each instance has its sandbox: its own processes, network and files', { skip }, async (t) => {
+  const { boot } = await open(t, 'linux');
+  const body = `echo "$event" >> /tmp/seen; curl -sS -o /dev/null -d "{\\"seen\\":$(wc -l < /tmp/seen),\\"processes\\":$(ls /proc | grep -c '^[0-9]')}" "$answer/response"`;
+  const template = templateOf(await boot({ bootstrap: shell(body) }));
+  const [first, second] = [template.fork(), template.fork()];
+  const answers = [await invoke(first, 1), await invoke(first, 2), await invoke(second, 3)].map(({ value }) => value as { seen: number });
+  assert.deepEqual(
+    answers.map(({ seen }) => seen),
+    [1, 2, 1],
+  );
+});
