@@ -47,9 +47,9 @@ export class Programs {
     const begin = async (): Promise<InitFailure | 'ready'> => {
       instance.steps.add('process ordered');
       const handler = (request: IncomingMessage, response: ServerResponse) => instance.handle(request, response);
-      const { address, close } = await listenForProcesses(handler);
-      closeApi = close;
-      const launched = launch({ ...spec, environment: { ...spec.environment, AWS_LAMBDA_RUNTIME_API: address } });
+      const listening = await listenForProcesses(handler);
+      closeApi = () => listening.close();
+      const launched = launch({ ...spec, environment: { ...spec.environment, AWS_LAMBDA_RUNTIME_API: listening.address } });
       if ('errorType' in launched) return { kind: 'failed', error: launched, initMs: 0 };
       process = launched;
       const { exited } = process;

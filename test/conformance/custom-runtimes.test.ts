@@ -6,12 +6,12 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { closeAfter } from '../../../test/closing.ts';
-import { temporaryDirectory } from '../../../test/temporary.ts';
-import type { BootResult, Instance, InvocationEnd, SandboxSpec } from '../../ports/mod.ts';
-import { silentLog, systemClock } from '../../kernel/mod.ts';
-import { SpawnSandboxes } from '../spawn/mod.ts';
-import { LinuxSandboxes } from './mod.ts';
+import { closeAfter } from '../closing.ts';
+import { temporaryDirectory } from '../temporary.ts';
+import type { BootResult, Instance, InvocationEnd, SandboxSpec } from '../../src/ports/mod.ts';
+import { silentLog, systemClock } from '../../src/kernel/mod.ts';
+import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
+import { LinuxSandboxes } from '../../src/adapters/linux/mod.ts';
 
 const DRIVERS = ['linux', 'spawn'] as const;
 const skips = {
