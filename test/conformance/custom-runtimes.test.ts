@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -240,3 +240,104 @@ test('each instance has its sandbox: its own processes, network and files', { sk
     [1, 2, 1],
   );
 });
+
+/** Runtimes in other languages, without libraries: what they answer an event with is the event and how many there were. */
+const LANGUAGES = {
+  go: {
+    source: `package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+)
+
+func main() {
+	api := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/"
+	for served := 1; ; served++ {
+		next, err := http.Get(api + "next")
+		if err != nil {
+			panic(err)
+		}
+		event, _ := io.ReadAll(next.Body)
+		next.Body.Close()
+		fmt.Println("event", served)
+		answer := fmt.Sprintf("{\\"served\\":%d,\\"event\\":%s}", served, event)
+		posted, err := http.Post(api+next.Header.Get("Lambda-Runtime-Aws-Request-Id")+"/response", "application/json", bytes.NewBufferString(answer))
+		if err != nil {
+			panic(err)
+		}
+		io.Copy(io.Discard, posted.Body)
+		posted.Body.Close()
+	}
+}
+`,
+    file: 'main.go',
+    build: (source: string, program: string) => ['go', 'build', '-o', program, source],
+  },
+  rust: {
+    source: `use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+fn receive(from: &mut BufReader<TcpStream>) -> (String, Vec<u8>) {
+    let (mut id, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        from.read_line(&mut line).unwrap();
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(": ") {
+            match name.to_lowercase().as_str() {
+                "lambda-runtime-aws-request-id" => id = value.to_string(),
+                "content-length" => length = value.parse().unwrap(),
+                _ => (),
+            }
+        }
+    }
+    let mut body = vec![0; length];
+    from.read_exact(&mut body).unwrap();
+    (id, body)
+}
+
+fn main() {
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").unwrap();
+    let mut to = TcpStream::connect(&api).unwrap();
+    let mut from = BufReader::new(to.try_clone().unwrap());
+    for served in 1.. {
+        write!(to, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: {api}\\r\\n\\r\\n").unwrap();
+        let (id, event) = receive(&mut from);
+        println!("event {served}");
+        let answer = format!("{{\\"served\\":{served},\\"event\\":{}}}", String::from_utf8(event).unwrap());
+        write!(to, "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\\r\\nHost: {api}\\r\\nContent-Length: {}\\r\\n\\r\\n{answer}", answer.len()).unwrap();
+        receive(&mut from);
+    }
+}
+`,
+    file: 'main.rs',
+    build: (source: string, program: string) => ['rustc', '-O', '-o', program, source],
+  },
+} as const;
+
+for (const [language, { source, file, build }] of Object.entries(LANGUAGES)) {
+  const [compiler] = build('', '');
+  test(`a program in ${language} is a function`, { skip: skip || missing(compiler!) }, async (t) => {
+    const directory = temporaryDirectory(t);
+    await writeFile(join(directory, file), source);
+    const [command, ...args] = build(join(directory, file), join(directory, 'bootstrap'));
+    const env = { ...process.env, GOCACHE: join(directory, 'cache'), GOFLAGS: '-mod=mod', GO111MODULE: 'off' };
+    const compiled = spawnSync(command!, args, { env, encoding: 'utf8' });
+    assert.equal(compiled.status, 0, compiled.stderr);
+    const { boot } = await open(t, 'linux');
+    const template = templateOf(await boot({ bootstrap: await readFile(join(directory, 'bootstrap')) }));
+    const instance = template.fork();
+    for (const served of [1, 2, 3]) {
+      const { value, log } = await invoke(instance, { a: 'grüße' });
+      assert.deepEqual([value, log], [{ served, event: { a: 'grüße' } }, `event ${served}`]);
+    }
+    assert.deepEqual((await invoke(template.fork(), 1)).value, { served: 1, event: 1 });
+  });
+}
