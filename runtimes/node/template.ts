@@ -38,6 +38,8 @@ import type { ProgramError } from '../provided/find.ts';
 import { becomeProgram } from '../provided/program.ts';
 
 const MiB = 1024 * 1024;
+/** Many runtimes map much more than they ever use. Where control groups count what is in use they may; elsewhere they may map so much at least. */
+const PROGRAM_DATA_BYTES = 1_024 * MiB;
 /** The channel has no descriptor before there is a function. */
 const NOT_YET = -1;
 /** Descriptors of an order to fork, beside doors: with a way for events. */
@@ -48,6 +50,7 @@ const FILES = 1024;
 // Kept: user code shares this process, and what it makes of these must not stand between an order and what comes of it.
 const { defineProperty } = Object;
 const { chdir } = process;
+const { max } = Math;
 const { stringify } = JSON;
 const TASK_ROOT = '/var/task';
 const taskRoot = pinnedText(TASK_ROOT);
@@ -83,7 +86,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const exit = (code: number) => libc._exit(code);
   if (spec.loader === 'program') {
     if (!receiveMessage(options.keeper)) libc._exit(0);
-    const error = startProgram(spec, () => limitResources(limits));
+    const error = startProgram(spec, () => limitResources({ ...limits, dataBytes: max(limits.dataBytes, PROGRAM_DATA_BYTES) }));
     channel.sendText(KIND.initError, 0, 0, 0, stringify(error));
     return exit(1);
   }

@@ -229,6 +229,21 @@ function isStoppedBootstrap(pid: string): boolean {
   }
 }
 
+test(
+  'a program has its standard descriptors, no pending or ignored signals, and nothing else of what it came from',
+  { skip },
+  async (t) => {
+    const { boot } = await open(t, 'linux');
+    const about = `echo "descriptors: $(ls /proc/$$/fd | tr '\\n' ' ')"; grep -E '^Sig(Blk|Ign)' /proc/$$/status; env | cut -d= -f1 | sort | tr '\\n' ' '`;
+    const template = templateOf(await boot({ bootstrap: shell(`${about}; curl -sS -o /dev/null -d 1 "$answer/response"`) }));
+    const { log } = await invoke(template.fork());
+    // 10: where dash has the script that it reads.
+    assert.match(log, /^descriptors: 0 1 (10 )?2 $/m);
+    assert.match(log, /^SigBlk:\t0+\nSigIgn:\t0+$/m);
+    assert.match(log, /^AWS_LAMBDA_RUNTIME_API PATH PWD /m);
+  },
+);
+
 test('each instance has its sandbox: its own processes, network and files', { skip }, async (t) => {
   const { boot } = await open(t, 'linux');
   const body = `echo "$event" >> /tmp/seen; curl -sS -o /dev/null -d "{\\"seen\\":$(wc -l < /tmp/seen),\\"processes\\":$(ls /proc | grep -c '^[0-9]')}" "$answer/response"`;

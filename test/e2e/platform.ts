@@ -106,7 +106,13 @@ export function functionOf(name: string, zip: Uint8Array): CreateFunctionCommand
 }
 
 export const zipOf = (source: Source): Buffer =>
-  zipBytes(Object.entries(typeof source === 'string' ? { 'index.mjs': source } : source).map(([name, content]) => ({ name, content })));
+  zipBytes(
+    Object.entries(typeof source === 'string' ? { 'index.mjs': source } : source).map(([name, content]) => ({
+      name,
+      content,
+      ...(name === 'bootstrap' && { mode: 0o755 }),
+    })),
+  );
 
 export type Neighbour = {
   /** How often it has answered so far. */

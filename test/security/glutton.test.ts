@@ -19,14 +19,19 @@ const GOODS = {
 /** How a function may end that has taken too much. */
 const ENDS = /^(Runtime\.(ExitError|OutOfMemory)|Sandbox\.Timedout|Error|RangeError)$/;
 
-besiege('hoarding', 'glutton.mjs', async ({ isolated, attack }) => {
-  for (const [goods, most] of Object.entries(GOODS)) {
-    await attack(`as many ${goods} as there are leave enough for the others`, async () => {
-      const { value, error } = await isolated.invoke('glutton', { attempt: goods });
-      // What it holds it gives back with its end.
-      await isolated.invoke('glutton', { attempt: 'end' });
-      if (error) assert.match(error.errorType, ENDS);
-      else assert.ok((value as number) > 0 && (value as number) <= most, String(value));
-    });
-  }
-});
+besiege(
+  'hoarding',
+  'glutton.mjs',
+  async ({ isolated, attack }) => {
+    for (const [goods, most] of Object.entries(GOODS)) {
+      await attack(`as many ${goods} as there are leave enough for the others`, async () => {
+        const { value, error } = await isolated.invoke('glutton', { attempt: goods });
+        // What it holds it gives back with its end.
+        await isolated.invoke('glutton', { attempt: 'end' });
+        if (error) assert.match(error.errorType, ENDS);
+        else assert.ok((value as number) > 0 && (value as number) <= most, String(value));
+      });
+    }
+  },
+  ['nodejs24.x', 'provided.al2023'],
+);

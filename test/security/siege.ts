@@ -12,6 +12,8 @@ import type { User } from '../e2e/users.ts';
 export type Siege = {
   readonly t: TestContext;
   readonly user: User;
+  /** What runs the attacker, as the Lambda API names it. */
+  readonly runtime: AttackedRuntime;
   readonly isolated: Isolated;
   /** What the attacker says came of an attempt. Fails when the attacker itself does. */
   ask<T>(attempt: string, options?: object): Promise<T>;
@@ -22,20 +24,28 @@ export type Siege = {
 /** The source of a function in this directory: it runs in a sandbox, and imports nothing of the project but what is packed with it. */
 export function source(file: string): Source {
   const read = (name: string) => readFileSync(join(import.meta.dirname, name), 'utf8');
-  return { 'index.mjs': read(file), 'libc.mjs': read('libc.mjs') };
+  return { 'index.mjs': read(file), 'libc.mjs': read('libc.mjs'), bootstrap: read('bootstrap.mjs') };
 }
+
+/** Where attackers run: in the template's own runtime, or as a program that has taken its place, which runs the same attacks by Node. */
+export type AttackedRuntime = 'nodejs24.x' | 'provided.al2023';
 
 /**
  * Runs `attacks` against a platform of its own: as root and as a user without rights, where the tests run as root. `attacker`: the file of a
  * function, deployed under that name without its ending, that takes `{ attempt: NAME, ...options }` and answers `here` to `none`.
  */
-export function besiege(what: string, attacker: string, attacks: (siege: Siege) => Promise<void>): void {
-  for (const user of USERS) {
-    test(`${what}, the platform being run by ${user}`, { timeout: 180_000 }, async (t) => {
+export function besiege(
+  what: string,
+  attacker: string,
+  attacks: (siege: Siege) => Promise<void>,
+  runtimes: readonly AttackedRuntime[] = ['nodejs24.x'],
+): void {
+  for (const [user, runtime] of USERS.flatMap((each) => runtimes.map((one) => [each, one] as const))) {
+    test(`${what}, ${runtime}, the platform being run by ${user}`, { timeout: 180_000 }, async (t) => {
       const isolated = await startIsolated(t, undefined, user);
       if (!isolated) return;
       const name = attacker.replace(/\..*/, '');
-      await isolated.create(name, source(attacker), { Timeout: 20, MemorySize: 256 });
+      await isolated.create(name, source(attacker), { Runtime: runtime, Timeout: 20, MemorySize: 256 });
       const neighbour = await startNeighbour(isolated);
       const ask = async <T>(attempt: string, options: object = {}): Promise<T> => {
         const { value, error } = await isolated.invoke(name, { attempt, ...options });
@@ -43,7 +53,7 @@ export function besiege(what: string, attacker: string, attacks: (siege: Siege) 
         return value as T;
       };
       const attack = attacking(t, isolated, neighbour, () => eventually(async () => assert.equal(await ask('none'), 'here')));
-      await attacks({ t, user, isolated, ask, attack });
+      await attacks({ t, user, runtime, isolated, ask, attack });
       await neighbour.stop();
     });
   }
