@@ -97,7 +97,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /** The files of `cli` that may import `main`. */
-export const CLI_STARTS_MAIN = /(^|\/)(up|doctor|keys)\.ts$/;
+export const CLI_STARTS_MAIN = /(^|\/)(up|doctor|runtimes|keys)\.ts$/;
 
 /** Node's modules without clock, randomness, files, sockets or processes in what the rooms use of them. */
 export const PURE_NODE_MODULES: readonly string[] = [

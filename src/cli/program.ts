@@ -64,6 +64,10 @@ function addPlatformVerbs(program: Command, ahead: Ahead | undefined): void {
     .command('doctor')
     .description('say what this machine offers for isolation, and what is missing')
     .action(verb(async (context) => (await import('./doctor.ts')).doctor(context)));
+  program
+    .command('runtimes')
+    .description('list what this machine can run, and what starts cost here')
+    .action(verb(async (context) => (await import('./runtimes.ts')).runtimes(context)));
 }
 
 function addProjectVerbs(program: Command): void {

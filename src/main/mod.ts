@@ -3,6 +3,7 @@ import type { Log } from '../kernel/mod.ts';
 import type { Diagnosis } from './doctor.ts';
 import type { KeysOptions, OpenKeys } from './keys.ts';
 import type { LogOptions } from './log.ts';
+import type { Survey } from './runtimes.ts';
 import type { Standalone, StandaloneOptions } from './standalone.ts';
 
 export { startAhead } from './ahead.ts';
@@ -11,6 +12,7 @@ export type { Diagnosis, Finding } from './doctor.ts';
 export type { Driver } from './drivers.ts';
 export type { KeysOptions, OpenKeys } from './keys.ts';
 export type { LogOptions } from './log.ts';
+export type { RuntimeReport, Survey } from './runtimes.ts';
 export type { Standalone, StandaloneOptions } from './standalone.ts';
 
 export const startStandalone = async (options: StandaloneOptions): Promise<Standalone> =>
@@ -22,5 +24,7 @@ export const rotateSealing = async (options: KeysOptions): ReturnType<typeof imp
   (await import('./keys.ts')).rotateSealing(options);
 
 export const openLog = async (options: LogOptions): Promise<Log> => (await import('./log.ts')).openLog(options);
+
+export const surveyRuntimes = async (): Promise<Survey> => (await import('./runtimes.ts')).surveyRuntimes();
 
 export const diagnose = async (): Promise<Diagnosis> => (await import('./doctor.ts')).diagnose();

@@ -1,0 +1,59 @@
+/** A smallest function for each runtime, by which its starts are measured, and what the runtime needs of this machine. */
+import { access } from 'node:fs/promises';
+import type { RuntimeFamily } from '../kernel/mod.ts';
+
+export type Sample = {
+  readonly handler: string;
+  readonly files: readonly SampleFile[];
+  /** What runs it here, or what is missing for it. */
+  readonly look: () => Promise<Found>;
+};
+
+export type SampleFile = { readonly path: string; readonly content: string | Buffer; readonly mode?: number };
+
+export type Found = { readonly version: string } | { readonly missing: string; readonly remedy: string };
+
+/** Speaks the Runtime API by what bash has for TCP: no other shell is sure to be there with a client of HTTP. */
+const BOOTSTRAP = `#!/bin/bash
+api=/2018-06-01/runtime/invocation
+# One request by a connection of its own: bash writes line by line, and on one in use a further line would wait for the first to be acknowledged.
+ask() {
+  local line length=0
+  exec 3<>"/dev/tcp/\${AWS_LAMBDA_RUNTIME_API/://}"
+  printf "$@" >&3
+  while IFS= read -r line <&3 && [ "$line" != $'\\r' ]; do
+    line=\${line%$'\\r'}
+    case \${line,,} in
+      content-length:*) length=\${line#*: } ;;
+      lambda-runtime-aws-request-id:*) id=\${line#*: } ;;
+    esac
+  done
+  LC_ALL=C IFS= read -r -N "$length" event <&3
+  exec 3>&-
+}
+while true; do
+  ask 'GET %s/next HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n' "$api"
+  ask 'POST %s/%s/response HTTP/1.1\\r\\nHost: h\\r\\nContent-Length: %d\\r\\n\\r\\n%s' "$api" "$id" "\${#event}" "$event"
+done
+`;
+
+export const SAMPLES: Readonly<Record<RuntimeFamily, Sample>> = {
+  node: {
+    handler: 'index.handler',
+    files: [{ path: 'index.mjs', content: 'export const handler = async (event) => event;\n' }],
+    look: async () => ({ version: `Node ${process.version.slice(1)}` }),
+  },
+  provided: {
+    handler: 'bootstrap',
+    files: [{ path: 'bootstrap', content: BOOTSTRAP, mode: 0o755 }],
+    look: async () => {
+      const there = await access('/bin/bash').then(
+        () => true,
+        () => false,
+      );
+      const machine = { x64: 'x86_64', arm64: 'arm64' }[process.arch as string] ?? process.arch;
+      if (there) return { version: `programs for ${process.platform} on ${machine}, measured with bash` };
+      return { missing: '/bin/bash, by which it is measured; programs run all the same', remedy: 'Install bash.' };
+    },
+  },
+};
