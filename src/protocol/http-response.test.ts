@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodePrelude, decodeUrlResponse } from './http-response.ts';
+import { HTTP_INTEGRATION, decodePrelude, decodeUrlResponse } from './http-response.ts';
 
 const decode = (value: unknown) => decodeUrlResponse(Buffer.from(JSON.stringify(value)));
 const JSON_TYPE = ['content-type', 'application/json'];
@@ -58,6 +58,7 @@ test('what cannot be an HTTP response is refused', () => {
 });
 
 test('a prelude without a status means 200, and without a content type the one of the stream', () => {
-  assert.deepEqual(decodePrelude({}, 'application/octet-stream'), { status: 200, headers: ['content-type', 'application/octet-stream'] });
+  for (const type of ['application/octet-stream', HTTP_INTEGRATION])
+    assert.deepEqual(decodePrelude({}, type), { status: 200, headers: ['content-type', 'application/octet-stream'] });
   assert.equal(decodePrelude({ statusCode: 1 }, 'text/plain'), undefined);
 });

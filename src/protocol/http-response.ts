@@ -43,13 +43,17 @@ function parse(text: string): unknown {
   }
 }
 
+/** The type of a stream in which a prelude comes before the body: nothing that its reader is to see. */
+export const HTTP_INTEGRATION = 'application/vnd.awslambda.http-integration-response';
+const UNKNOWN_TYPE = 'application/octet-stream';
+
 /** Status and headers of a streamed answer. Undefined: the prelude is not valid. */
 export function decodePrelude(
   prelude: ResponsePrelude,
   contentType: string,
 ): { readonly status: number; readonly headers: string[] } | undefined {
   const status = prelude.statusCode === undefined ? 200 : readStatus(prelude.statusCode);
-  const headers = readHeaders(prelude.headers, prelude.cookies, contentType);
+  const headers = readHeaders(prelude.headers, prelude.cookies, contentType === HTTP_INTEGRATION ? UNKNOWN_TYPE : contentType);
   return status === undefined || headers === undefined ? undefined : { status, headers };
 }
 

@@ -1,8 +1,7 @@
 import type { StreamHead } from '../../protocol/mod.ts';
 import { readPrelude } from '../link/mod.ts';
 
-/** What a streamed answer's content type says when its status and headers come first: JSON, then eight zero bytes, then the body. */
-export const HTTP_INTEGRATION = 'application/vnd.awslambda.http-integration-response';
+/** Between the prelude of a streamed answer, which is JSON, and its body. */
 const DELIMITER = Buffer.alloc(8);
 const PRELUDE_BYTES = 64 * 1024;
 

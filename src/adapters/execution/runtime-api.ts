@@ -4,9 +4,10 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LIMITS } from '../../kernel/mod.ts';
+import { HTTP_INTEGRATION } from '../../protocol/mod.ts';
 import type { FunctionError, InvokeHead, StreamHead } from '../../protocol/mod.ts';
 import { functionErrorOf, trailerErrorOf } from './function-error.ts';
-import { HTTP_INTEGRATION, PreludeReader } from './prelude.ts';
+import { PreludeReader } from './prelude.ts';
 import { INVALID_REQUEST_ID, NOT_FOUND, accept, bodyOf, headerOf, invalidTransition, refuse, reply, tooLarge } from './reply.ts';
 
 /** Hears of what the runtime as a whole does. */
