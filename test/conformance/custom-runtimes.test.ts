@@ -12,6 +12,7 @@ import type { BootResult, Instance, InvocationEnd, SandboxSpec } from '../../src
 import { silentLog, systemClock } from '../../src/kernel/mod.ts';
 import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
 import { LinuxSandboxes } from '../../src/adapters/linux/mod.ts';
+import type { LinuxOptions } from '../../src/adapters/linux/mod.ts';
 
 const DRIVERS = ['linux', 'spawn'] as const;
 const skips = {
@@ -42,14 +43,14 @@ type Program = { make(files: Files): Promise<string>; boot(files: Files, more?: 
 type Files = Readonly<Record<string, string | Buffer | { readonly content: string; readonly mode: number }>>;
 type Booted = BootResult & { readonly log: string[] };
 
-async function open(t: TestContext, driver: (typeof DRIVERS)[number]): Promise<Program> {
+async function open(t: TestContext, driver: (typeof DRIVERS)[number], hierarchies?: LinuxOptions['hierarchies']): Promise<Program> {
   const directory = temporaryDirectory(t);
   const packages = join(directory, 'packages');
   await mkdir(packages);
   const run = join(directory, 'run');
   const sandboxes =
     driver === 'linux'
-      ? await LinuxSandboxes.open({ directory: run, packages })
+      ? await LinuxSandboxes.open({ directory: run, packages, hierarchies })
       : await SpawnSandboxes.open({ directory: run, log: silentLog, clock: systemClock });
   closeAfter(t, () => sandboxes.close());
   let count = 0;
@@ -192,6 +193,22 @@ for (const driver of DRIVERS) {
 }
 
 const skip = skips.linux;
+
+for (const hierarchies of [undefined, []]) {
+  const how = hierarchies ? 'without control groups' : 'with what control groups there are';
+  test(`a program that takes more than its memory is ended, ${how}`, { skip }, async (t) => {
+    const { boot } = await open(t, 'linux', hierarchies);
+    const body = `[ "$event" = 1 ] && { tail /dev/zero; sleep 5; }; curl -sS -o /dev/null -d "$event" "$answer/response"`;
+    const template = templateOf(await boot({ bootstrap: shell(body) }));
+    const instance = template.fork();
+    assert.equal((await invoke(instance, 0)).end.kind, 'answered');
+    const { end } = await invoke(instance, 1);
+    // With version 1 of control groups the largest process is killed, and the program goes on.
+    if (hierarchies) assert.deepEqual(end, { kind: 'died', exit: { kind: 'outOfMemory' } });
+    else assert.ok(end.kind === 'answered' || (end.kind === 'died' && end.exit.kind === 'outOfMemory'), JSON.stringify(end));
+    assert.equal((await invoke(template.fork(), 2)).end.kind, 'answered');
+  });
+}
 
 test('a layer can bring the bootstrap', { skip }, async (t) => {
   const { boot, make } = await open(t, 'linux');

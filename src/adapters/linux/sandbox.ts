@@ -13,6 +13,8 @@ import { openCompileCache } from './compile-caches.ts';
 import { Control } from './control.ts';
 import { Doorway, RUNTIME_API, listenersOf, portsOf } from './doorway.ts';
 import type { Accept, Connected } from './doorway.ts';
+import { boundsOf } from './bounds.ts';
+import type { Bounds } from './bounds.ts';
 import { openEnds } from './ends.ts';
 import { exitOf } from './exits.ts';
 import type { Cgroups } from './cgroups.ts';
@@ -24,6 +26,7 @@ import { loaderOf } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import { SandboxGroups } from './sandbox-groups.ts';
 import { Spare } from './spare.ts';
+import { Uncounted } from './uncounted.ts';
 import type { Zygote } from './zygote.ts';
 
 /** What the template becomes: an instance that is not forked. */
@@ -47,6 +50,7 @@ export type SandboxOptions = {
   readonly cpuWatch: CpuWatch;
 };
 
+const MiB = 1024 * 1024;
 /** In place of the number of an invocation. */
 const INIT = 0;
 /** Where there are so many, short invocations are shared among enough of them: the others get theirs by the socket, which saves a descriptor each. */
@@ -82,6 +86,7 @@ export class Sandbox {
   readonly #doorway: Doorway | undefined;
   readonly #output: Output;
   readonly #clock: Clock;
+  readonly #watch: MemoryWatch;
   /** The spare one too. */
   readonly #instances = new Map<number, LinkedInstance>();
   readonly #spare: Spare<LinkedInstance>;
@@ -98,11 +103,13 @@ export class Sandbox {
   /** Whether its instances run one invocation at a time. */
   #sequential = true;
   #served: Served | undefined;
+  #uncounted: Uncounted | undefined;
 
   constructor(options: SandboxOptions) {
     const { clock, cgroups, watch, cpuWatch } = options;
     this.#runtime = options.zygote.runtime;
     this.#clock = clock;
+    this.#watch = watch;
     this.#groups = new SandboxGroups({ clock, cgroups, watch, cpuWatch, invocation: (id) => this.#invocation(id) });
     this.#bounds = boundsOf(options, this.#groups.present);
     this.orderedMs = clock.monotonicMs();
@@ -149,6 +156,7 @@ export class Sandbox {
     this.#output.close();
     this.#spare.stop();
     this.#groups.close();
+    this.#uncounted?.stop();
     for (const limit of this.#limits.values()) limit.cancel();
     this.#limits.clear();
     for (const fds of this.#forks.values()) for (const fd of fds) libc.close(fd);
@@ -178,6 +186,14 @@ export class Sandbox {
     const { handler, environment, memoryMiB, tmpMiB, concurrency, network = { kind: 'none' } } = spec;
     this.#sequential = concurrency === 1;
     this.#served = serves;
+    if (serves && !this.#groups.present) {
+      this.#uncounted = new Uncounted({
+        watch: this.#watch,
+        limitBytes: memoryMiB * MiB,
+        busy: () => serves.oldest !== undefined,
+        keeperPid: () => this.#keeperPid,
+      });
+    }
     this.#doorway?.open(portsOf(network, connected, api));
     const listeners = [...(api && this.#doorway ? [RUNTIME_API] : []), ...listenersOf(network)];
     const message: FunctionMessage = {
@@ -343,7 +359,8 @@ export class Sandbox {
   /** The kernel kills for want of memory without saying so to anybody but the group. */
   #exit(status: number, id: number | 'template'): Exit {
     const exit = exitOf(status);
-    return exit.kind === 'signalled' && exit.signal === 'SIGKILL' && this.#groups.outOfMemory(id) ? { kind: 'outOfMemory' } : exit;
+    const outOfMemory = this.#uncounted?.exceeded ?? this.#groups.outOfMemory(id);
+    return exit.kind === 'signalled' && exit.signal === 'SIGKILL' && outOfMemory ? { kind: 'outOfMemory' } : exit;
   }
 
   #invocation(id: number | 'template'): number | undefined {
@@ -369,16 +386,6 @@ export type InitOptions = {
   /** What the template is from the beginning, where it is no template. */
   readonly serves?: Served;
 };
-
-type Bounds = Pick<FunctionMessage, 'processes' | 'reservedMiB'>;
-
-/** Where control groups count what an instance uses, with all its processes, resource limits of a process are for what they don't count. */
-function boundsOf({ zygote, cgroups, processes }: SandboxOptions, grouped: boolean): Bounds {
-  return {
-    ...(grouped && cgroups.has('pids') ? {} : { processes }),
-    reservedMiB: grouped && cgroups.has('memory') ? zygote.runtime.reservedMiB : 0,
-  };
-}
 
 function kill(pid: number): void {
   try {
