@@ -4,13 +4,17 @@ import type { Blobs, Store, Write } from '../ports/mod.ts';
 import type { Seal } from '../protocol/mod.ts';
 import { functionArn } from './arn.ts';
 import type { Realm } from './arn.ts';
+import { CodeKeeper } from './code-keeper.ts';
 import type { CodeStore } from './code-store.ts';
+import { Layers } from './layers.ts';
 import { loadFunction, loadFunctions } from './load.ts';
 import { functionKey, versionKey } from './record-keys.ts';
 import type { FunctionRecord } from './records.ts';
+import { packagesOf } from './run-state.ts';
 import { sealFunction, sealVersion } from './sealed-records.ts';
 import { EMPTY_TABLE, makeEntry, withEntry } from './table.ts';
 import type { CodeState, FunctionEntry, FunctionTable, FunctionVersion } from './table.ts';
+import { Turns } from './turns.ts';
 
 export type FunctionsOptions = {
   readonly store: Store;
@@ -41,7 +45,7 @@ type EarlyListener = (entry: FunctionEntry) => () => void;
 export type NextFunction<R> = {
   /** Undefined: the function is deleted, with all its versions. */
   readonly record: FunctionRecord | undefined;
-  /** Of `$LATEST`, when its code changed. */
+  /** Of `$LATEST`, when its code or its layers changed. */
   readonly latestCode?: CodeState;
   readonly addVersions?: readonly FunctionVersion[];
   readonly removeVersions?: readonly string[];
@@ -64,25 +68,23 @@ export class Functions {
   readonly seal: Seal;
   readonly concurrency: number;
   readonly log: Log;
+  readonly layers: Layers;
   /** The current table. Read it anew for every request. */
   table: FunctionTable = EMPTY_TABLE;
   readonly #listeners = new Set<(change: FunctionChange) => void>();
   readonly #earlyListeners = new Set<EarlyListener>();
-  /** The last change of each function that is still going on. */
-  readonly #running = new Map<string, Promise<unknown>>();
-  /** Functions of which a commit failed: what the store has of them must be read before the next change. */
-  readonly #uncertain = new Set<string>();
-  /** Packages that are kept though perhaps no function refers to them, and by how many. */
-  readonly #heldCode = new Map<string, number>();
+  readonly #turns = new Turns((name) => this.#reload(name));
+  readonly #keeper: CodeKeeper;
 
-  /** Loads every function, and unpacks the code that isn't there any more. */
+  /** Loads every layer and function, and unpacks the code that isn't there any more. */
   static async open(options: FunctionsOptions): Promise<Functions> {
-    const functions = new Functions(options);
+    const functions = new Functions(options, await Layers.open(options));
     functions.table = await loadFunctions(options);
     return functions;
   }
 
-  private constructor(options: FunctionsOptions) {
+  private constructor(options: FunctionsOptions, layers: Layers) {
+    this.layers = layers;
     this.store = options.store;
     this.blobs = options.blobs;
     this.code = options.code;
@@ -92,6 +94,13 @@ export class Functions {
     this.seal = options.seal;
     this.concurrency = options.concurrency ?? LIMITS.concurrentInvocations;
     this.log = options.log ?? silentLog;
+    this.#keeper = new CodeKeeper({
+      blobs: this.blobs,
+      code: this.code,
+      log: this.log,
+      inUse: () => this.codeInUse(),
+      certain: () => this.#turns.certain && layers.certain,
+    });
   }
 
   /** Calls `listener` after each change, once the table shows it. Returns how to stop. */
@@ -116,48 +125,21 @@ export class Functions {
     return entry;
   }
 
-  /** The SHA-256 of every package that some version refers to. */
+  /** The SHA-256 of every package that some version of a function or of a layer refers to. */
   codeInUse(): Set<string> {
-    const used = new Set<string>();
+    const used = this.layers.codeInUse();
     for (const entry of this.table.byName.values()) addCodeOf(entry, used);
     return used;
   }
 
-  /**
-   * Keeps a package from being removed, be it stored already or about to be. Returns how to let it go: when nobody else holds it and no
-   * version refers to it then, it is removed from the blobs and from what is unpacked. That never rejects; failures are logged.
-   */
+  /** As CodeKeeper's `hold`. */
   holdCode(sha256: string): () => Promise<void> {
-    this.#heldCode.set(sha256, (this.#heldCode.get(sha256) ?? 0) + 1);
-    let released = false;
-    return async () => {
-      if (released) return;
-      released = true;
-      const holders = this.#heldCode.get(sha256)! - 1;
-      if (holders > 0) this.#heldCode.set(sha256, holders);
-      else this.#heldCode.delete(sha256);
-      if (holders === 0 && !this.codeInUse().has(sha256)) await this.#removeCode(sha256);
-    };
+    return this.#keeper.hold(sha256);
   }
 
-  /** Removes all packages that no version refers to: what a process left that was killed. The blobs hold nothing but packages. */
-  async sweepCode(): Promise<void> {
-    const found = new Set(await this.code.list());
-    for await (const sha256 of this.blobs.list()) found.add(sha256);
-    const used = this.codeInUse();
-    // Held for a moment: letting go looks again whether it is wanted now.
-    for (const sha256 of found) if (!used.has(sha256)) await this.holdCode(sha256)();
-  }
-
-  /** Both removals take their turn within this call: whoever stores and unpacks the same package from now on comes after them. */
-  async #removeCode(sha256: string): Promise<void> {
-    // A commit that failed may be in the store all the same, with this code: the next start knows.
-    if (this.#uncertain.size > 0) return;
-    for (const { reason } of (await Promise.allSettled([this.code.delete(sha256), this.blobs.delete(sha256)])).filter(
-      (r) => r.status === 'rejected',
-    )) {
-      this.log.warn({ error: reason as unknown, sha256 }, 'a package that nobody needs could not be removed; the next start tries again');
-    }
+  /** As CodeKeeper's `sweep`. */
+  sweepCode(): Promise<void> {
+    return this.#keeper.sweep();
   }
 
   /**
@@ -165,7 +147,7 @@ export class Functions {
    * `ResourceNotFoundException`, `ResourceConflictException` (changed by someone else meanwhile), `StoreFailed`.
    */
   change<R>(name: string, decide: (entry: FunctionEntry) => NextFunction<R> | Promise<NextFunction<R>>): Promise<R> {
-    return this.#inTurn(name, async () => {
+    return this.#turns.take(name, async () => {
       const entry = this.get(name);
       return this.#apply(name, entry, await decide(entry));
     });
@@ -173,25 +155,10 @@ export class Functions {
 
   /** Like `change`, for a function that must not exist yet. */
   add<R>(name: string, decide: () => Promise<NextFunction<R>>): Promise<R> {
-    return this.#inTurn(name, async () => {
+    return this.#turns.take(name, async () => {
       if (this.table.byName.has(name)) throw new HearthError('ResourceConflictException', `Function already exist: ${name}`);
       return this.#apply(name, undefined, await decide());
     });
-  }
-
-  async #inTurn<R>(name: string, run: () => Promise<R>): Promise<R> {
-    const before = this.#running.get(name);
-    const start = async () => {
-      if (this.#uncertain.has(name)) await this.#reload(name);
-      return run();
-    };
-    const turn = before ? before.then(start, start) : start();
-    this.#running.set(name, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#running.get(name) === turn) this.#running.delete(name);
-    }
   }
 
   async #apply<R>(name: string, entry: FunctionEntry | undefined, next: NextFunction<R>): Promise<R> {
@@ -230,7 +197,7 @@ export class Functions {
     try {
       return await this.store.commit(writes);
     } catch (error) {
-      this.#uncertain.add(name);
+      this.#turns.doubt(name);
       if (!(error instanceof HearthError) || error.code !== 'StoreConflict') throw error;
       const message = `The operation cannot be performed at this time. An update is in progress for resource: ${functionArn(this.realm, name)}`;
       throw new HearthError('ResourceConflictException', message, { cause: error });
@@ -239,7 +206,6 @@ export class Functions {
 
   async #reload(name: string): Promise<void> {
     this.#show(name, await loadFunction(this, name));
-    this.#uncertain.delete(name);
   }
 
   #nextEntry(record: FunctionRecord, revision: number, entry: FunctionEntry | undefined, next: NextFunction<unknown>): FunctionEntry {
@@ -252,7 +218,7 @@ export class Functions {
 }
 
 function addCodeOf(entry: FunctionEntry | undefined, to: Set<string>): Set<string> {
-  for (const version of entry?.versions.values() ?? []) to.add(version.record.code.sha256);
+  for (const { record } of entry?.versions.values() ?? []) for (const sha256 of packagesOf(record)) to.add(sha256);
   return to;
 }
 

@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
 import { HearthError, LIMITS } from '../kernel/mod.ts';
+import { checkUnpackedSize, holdingLayers } from './attached-layers.ts';
+import type { Attach } from './attached-layers.ts';
 import type { Functions, NextFunction } from './functions.ts';
 import { invalid } from './invalid.ts';
-import type { Architecture, CodeRecord, FunctionRecord, VersionRecord } from './records.ts';
+import type { Architecture, FunctionRecord, FunctionSettings, VersionRecord } from './records.ts';
+import { runState } from './run-state.ts';
 import { applySettings } from './settings.ts';
 import type { SettingsInput } from './settings.ts';
+import { addCode, holdingCode } from './stored-code.ts';
+import type { AddedCode, HeldCode } from './stored-code.ts';
 import type { CodeState, FunctionEntry, FunctionView } from './table.ts';
 import { checkTags } from './tags.ts';
 import { checkRevision, publishFrom } from './versions.ts';
@@ -12,6 +17,8 @@ import { checkRevision, publishFrom } from './versions.ts';
 export type CreateFunction = {
   readonly name: string;
   readonly settings: SettingsInput;
+  /** ARNs of layer versions. */
+  readonly layers?: readonly string[];
   readonly zip: Uint8Array;
   readonly tags?: Readonly<Record<string, string>>;
   readonly publish?: boolean;
@@ -19,13 +26,15 @@ export type CreateFunction = {
 
 /** Throws `ResourceConflictException`, `InvalidParameterValueException`, `CodeStorageExceededException`, `StoreFailed`. */
 export function createFunction(functions: Functions, input: CreateFunction): Promise<FunctionView> {
-  const settings = applySettings(input.name, undefined, input.settings);
+  // Before anything is unpacked for it.
+  applySettings(input.name, undefined, input.settings);
   if (input.name.length > LIMITS.functionNameLength)
     throw invalid(`The function name is longer than ${LIMITS.functionNameLength} characters. Choose a shorter one.`);
   const tags = input.tags ?? {};
   checkTags(tags);
-  const create = async (held: HeldCode): Promise<NextFunction<FunctionView>> => {
-    const { record: code, state, storing } = await addCode(functions, held);
+  const create = async (held: HeldCode, attach: Attach): Promise<NextFunction<FunctionView>> => {
+    const settings = applySettings(input.name, undefined, { ...input.settings, layers: attach(input.layers ?? []) });
+    const { record: code, state, storing } = await addFunctionCode(functions, held, settings);
     const latest: VersionRecord = { version: '$LATEST', settings, code, modifiedMs: functions.clock.now(), ...newIds(functions) };
     const record: FunctionRecord = { schema: 1, name: input.name, latest, published: 0, aliases: [], urls: [], policies: [], tags };
     const published = input.publish ? publishFrom(functions, record, state) : undefined;
@@ -37,7 +46,9 @@ export function createFunction(functions: Functions, input: CreateFunction): Pro
       result: (entry) => ({ entry: entry!, version: published?.version ?? entry!.versions.get('$LATEST')! }),
     };
   };
-  return holdingCode(functions, input.zip, (held) => functions.add(input.name, () => create(held)));
+  return holdingLayers(functions, (attach) =>
+    holdingCode(functions, input.zip, (held) => functions.add(input.name, () => create(held, attach))),
+  );
 }
 
 export type UpdateCode = {
@@ -56,8 +67,8 @@ export async function updateCode(functions: Functions, input: UpdateCode): Promi
   const update = async (entry: FunctionEntry, held: HeldCode): Promise<NextFunction<FunctionView>> => {
     checkRevision(entry, input.revisionId);
     const before = entry.record.latest;
-    const { record: code, state, storing } = await addCode(functions, held);
     const settings = applySettings(input.name, before.settings, input.architecture ? { architecture: input.architecture } : {});
+    const { record: code, state, storing } = await addFunctionCode(functions, held, settings);
     const latest: VersionRecord = { ...before, settings, code, modifiedMs: functions.clock.now(), ...newIds(functions) };
     const record: FunctionRecord = { ...entry.record, latest };
     const published = input.publish ? publishFrom(functions, record, state) : undefined;
@@ -80,16 +91,30 @@ function previewCode(functions: Functions, input: UpdateCode): FunctionView {
   return { entry, version: { ...latest, record: { ...latest.record, code: { sha256, bytes: input.zip.length } } } };
 }
 
-export type UpdateConfiguration = { readonly name: string; readonly settings: SettingsInput; readonly revisionId?: string };
+export type UpdateConfiguration = {
+  readonly name: string;
+  readonly settings: SettingsInput;
+  /** ARNs of layer versions, in place of those there were. */
+  readonly layers?: readonly string[];
+  readonly revisionId?: string;
+};
 
 /** Throws `InvalidParameterValueException`, `PreconditionFailedException`, `ResourceNotFoundException`, `StoreFailed`. */
 export function updateConfiguration(functions: Functions, input: UpdateConfiguration): Promise<FunctionView> {
-  return functions.change(input.name, (entry) => {
+  const update = async (entry: FunctionEntry, attach: Attach): Promise<NextFunction<FunctionView>> => {
     checkRevision(entry, input.revisionId);
-    const settings = applySettings(input.name, entry.record.latest.settings, input.settings);
-    const latest = { ...entry.record.latest, settings, modifiedMs: functions.clock.now(), ...newIds(functions) };
-    return { record: { ...entry.record, latest }, result: (now) => ({ entry: now!, version: now!.versions.get('$LATEST')! }) };
-  });
+    const before = entry.record.latest;
+    const layers = input.layers && attach(input.layers);
+    const settings = applySettings(input.name, before.settings, { ...input.settings, ...(layers && { layers }) });
+    if (layers && layers.length > 0) await checkUnpackedSize(functions, before.code.sha256, layers);
+    const latest = { ...before, settings, modifiedMs: functions.clock.now(), ...newIds(functions) };
+    return {
+      record: { ...entry.record, latest },
+      ...(layers && { latestCode: await runState(functions.code, latest) }),
+      result: (now) => ({ entry: now!, version: now!.versions.get('$LATEST')! }),
+    };
+  };
+  return holdingLayers(functions, (attach) => functions.change(input.name, (entry) => update(entry, attach)));
 }
 
 /** Deletes the function with all that belongs to it, or one published version. */
@@ -111,42 +136,17 @@ export function deleteFunction(functions: Functions, name: string, qualifier?: s
   });
 }
 
-/** From before the package is stored until a version refers to it, nobody may remove it; without such a version it goes again. */
-async function holdingCode<R>(functions: Functions, zip: Uint8Array, run: (held: HeldCode) => Promise<R>): Promise<R> {
-  const digest = await crypto.subtle.digest('SHA-256', zip as Uint8Array<ArrayBuffer>);
-  const held: HeldCode = { zip, sha256: Buffer.from(digest).toString('hex'), storing: undefined };
-  const release = functions.holdCode(held.sha256);
-  try {
-    return await run(held);
-  } finally {
-    // Whatever else has failed: what is still being stored can be removed only then.
-    await Promise.allSettled([held.storing]);
-    await release();
-  }
-}
-
-type HeldCode = { readonly zip: Uint8Array; readonly sha256: string; storing: Promise<unknown> | undefined };
-type AddedCode = { readonly record: CodeRecord; readonly state: CodeState; readonly storing: Promise<unknown> };
-
-/** Unpacks a package, which `holdingCode` holds, and stores it meanwhile. */
-async function addCode(functions: Functions, held: HeldCode): Promise<AddedCode> {
-  const { zip, sha256 } = held;
-  if (zip.length > LIMITS.zipBytes) throw invalid(`The deployment package is larger than ${LIMITS.zipBytes} bytes. Make it smaller.`);
-  if (storedBytes(functions) + zip.length > LIMITS.codeStorageBytes)
-    throw new HearthError('CodeStorageExceededException', 'Code storage limit exceeded. Delete functions or versions that are not needed.');
-  const storing = functions.blobs.put(zip);
-  held.storing = storing;
-  // Heard where it is awaited; unpacking may fail before.
-  storing.catch(() => undefined);
-  const { directory } = await functions.code.unpack(sha256, zip);
-  return { record: { sha256, bytes: zip.length }, state: { kind: 'ready', directory }, storing };
-}
-
-/** What all versions of all functions take, as Lambda counts it. */
-export function storedBytes(functions: Functions): number {
-  let total = 0;
-  for (const entry of functions.table.byName.values()) for (const version of entry.versions.values()) total += version.record.code.bytes;
-  return total;
+/** The code of a function that has these settings. */
+async function addFunctionCode(
+  functions: Functions,
+  held: HeldCode,
+  settings: Pick<FunctionSettings, 'layers'>,
+): Promise<AddedCode & { readonly state: CodeState }> {
+  const added = await addCode(functions, held);
+  const { layers = [] } = settings;
+  if (layers.length === 0) return { ...added, state: { kind: 'ready', directory: added.directory, layers: [] } };
+  await checkUnpackedSize(functions, held.sha256, layers);
+  return { ...added, state: await runState(functions.code, { code: added.record, settings }) };
 }
 
 function newIds(functions: Functions): { revisionId: string; deploymentId: string } {

@@ -1,4 +1,3 @@
-import { asHearthError } from '../kernel/mod.ts';
 import type { Store, StoredRecord } from '../ports/mod.ts';
 import type { Seal } from '../protocol/mod.ts';
 import { functionArn } from './arn.ts';
@@ -6,10 +5,12 @@ import type { Realm } from './arn.ts';
 import type { CodeStore } from './code-store.ts';
 import { FUNCTIONS, VERSIONS, functionKey, functionOfVersion, listAll } from './record-keys.ts';
 import type { VersionRecord } from './records.ts';
+import { packagesOf, stateFrom, tryUnpack } from './run-state.ts';
+import type { Unpacked } from './run-state.ts';
 import { openFunction, openVersion } from './sealed-records.ts';
 import type { StoredFunction, StoredVersion } from './sealed-records.ts';
 import { makeEntry } from './table.ts';
-import type { CodeState, FunctionEntry, FunctionTable, FunctionVersion } from './table.ts';
+import type { FunctionEntry, FunctionTable, FunctionVersion } from './table.ts';
 
 /** Packages looked at a time: enough to hide the disk's latency, few enough to leave room for other work. */
 const UNPACK_AT_ONCE = 16;
@@ -38,9 +39,9 @@ async function makeEntries(
   records: readonly StoredRecord<StoredFunction>[],
   published: readonly StoredRecord<StoredVersion>[],
 ): Promise<FunctionEntry[]> {
-  const hashes = new Set([...records.map((r) => r.value.latest), ...published.map((r) => r.value)].map((version) => version.code.sha256));
-  const codes = await unpackAll(from.code, [...hashes]);
-  const withCode = (record: VersionRecord): FunctionVersion => ({ record, code: codes.get(record.code.sha256)! });
+  const hashes = new Set([...records.map((r) => r.value.latest), ...published.map((r) => r.value)].flatMap(packagesOf));
+  const unpacked = await unpackAll(from.code, [...hashes]);
+  const withCode = (record: VersionRecord): FunctionVersion => ({ record, code: stateFrom(unpacked, record) });
   const byFunction = Map.groupBy(published, ({ key }) => functionOfVersion(key));
   return records.map(({ value: stored, revision }) => {
     const record = openFunction(from.seal, stored);
@@ -49,20 +50,12 @@ async function makeEntries(
   });
 }
 
-async function unpackAll(code: CodeStore, hashes: readonly string[]): Promise<Map<string, CodeState>> {
-  const states = new Map<string, CodeState>();
+async function unpackAll(code: CodeStore, hashes: readonly string[]): Promise<Map<string, Unpacked>> {
+  const unpacked = new Map<string, Unpacked>();
   const queue = hashes.values();
   const worker = async () => {
-    for (const sha256 of queue) states.set(sha256, await unpackState(code, sha256));
+    for (const sha256 of queue) unpacked.set(sha256, await tryUnpack(code, sha256));
   };
   await Promise.all(Array.from({ length: UNPACK_AT_ONCE }, worker));
-  return states;
-}
-
-async function unpackState(code: CodeStore, sha256: string): Promise<CodeState> {
-  try {
-    return { kind: 'ready', directory: (await code.unpack(sha256)).directory };
-  } catch (error) {
-    return { kind: 'failed', reason: asHearthError(error).message };
-  }
+  return unpacked;
 }

@@ -17,18 +17,10 @@ export function addPermission(
 ): Promise<PolicyStatement> {
   return functions.change(target.name, (entry) => {
     const qualifier = checkTarget(entry, target);
-    const before = statementsOf(entry, qualifier);
-    if (before.some((s) => s.Sid === statement.Sid))
-      throw new HearthError(
-        'ResourceConflictException',
-        `The statement id (${statement.Sid}) provided already exists. Please provide a new statement id, or remove the existing statement.`,
-      );
     const Resource = qualifier === '$LATEST' && target.qualifier === undefined ? entry.arn : `${entry.arn}:${qualifier}`;
     const { Sid, Effect, Principal, Action, ...rest } = statement;
     const added: PolicyStatement = { Sid, Effect, Principal, Action, Resource, ...rest };
-    const statements = [...before, added];
-    if (Buffer.byteLength(policyText(statements)) > LIMITS.policyBytes)
-      throw new HearthError('PolicyLengthExceededException', `The final policy size is bigger than the limit (${LIMITS.policyBytes}).`);
+    const statements = withStatement(statementsOf(entry, qualifier), added);
     return { record: withStatements(functions, entry, qualifier, statements), result: () => added };
   });
 }
@@ -36,10 +28,7 @@ export function addPermission(
 export function removePermission(functions: Functions, target: PolicyTarget, sid: string): Promise<void> {
   return functions.change(target.name, (entry) => {
     const qualifier = checkTarget(entry, target);
-    const before = statementsOf(entry, qualifier);
-    if (!before.some((s) => s.Sid === sid))
-      throw new HearthError('ResourceNotFoundException', `Statement ${sid} is not found in resource policy.`);
-    const statements = before.filter((s) => s.Sid !== sid);
+    const statements = withoutStatement(statementsOf(entry, qualifier), sid);
     return { record: withStatements(functions, entry, qualifier, statements), result: () => undefined };
   });
 }
@@ -86,6 +75,27 @@ function withStatements(
   return { ...entry.record, policies, latest, aliases };
 }
 
-function policyText(statements: readonly PolicyStatement[]): string {
+/** Throws `ResourceConflictException`, `PolicyLengthExceededException`. */
+export function withStatement(before: readonly PolicyStatement[], added: PolicyStatement): readonly PolicyStatement[] {
+  if (before.some((s) => s.Sid === added.Sid))
+    throw new HearthError(
+      'ResourceConflictException',
+      `The statement id (${added.Sid}) provided already exists. Please provide a new statement id, or remove the existing statement.`,
+    );
+  const statements = [...before, added];
+  if (Buffer.byteLength(policyText(statements)) > LIMITS.policyBytes)
+    throw new HearthError('PolicyLengthExceededException', `The final policy size is bigger than the limit (${LIMITS.policyBytes}).`);
+  return statements;
+}
+
+/** Throws `ResourceNotFoundException`. */
+export function withoutStatement(before: readonly PolicyStatement[], sid: string): readonly PolicyStatement[] {
+  const statements = before.filter((s) => s.Sid !== sid);
+  if (statements.length === before.length)
+    throw new HearthError('ResourceNotFoundException', `Statement ${sid} is not found in resource policy.`);
+  return statements;
+}
+
+export function policyText(statements: readonly PolicyStatement[]): string {
   return JSON.stringify({ Version: '2012-10-17', Id: 'default', Statement: statements });
 }

@@ -33,6 +33,12 @@ export type VersionRecord = {
 /** The package as it was uploaded; `sha256` in hexadecimal, as Blobs has it. */
 export type CodeRecord = { readonly sha256: string; readonly bytes: number };
 
+/** A layer version as a function has it: what it needs of it even when that is deleted. */
+export type AttachedLayer = CodeRecord & {
+  /** Of the layer version. */
+  readonly arn: string;
+};
+
 export type Architecture = 'x86_64' | 'arm64';
 
 export type FunctionSettings = {
@@ -52,6 +58,8 @@ export type FunctionSettings = {
   readonly tracing: 'Active' | 'PassThrough';
   readonly architecture: Architecture;
   readonly logging: LoggingSettings;
+  /** In the order in which they are merged, a later one over those before. Absent: none. */
+  readonly layers?: readonly AttachedLayer[];
 };
 
 export type LoggingSettings = {
@@ -93,6 +101,29 @@ export type Cors = {
   readonly allowOrigins?: readonly string[];
   readonly exposeHeaders?: readonly string[];
   readonly maxAgeSeconds?: number;
+};
+
+/** What is recorded of a layer itself, as `layers/NAME`. It stays when all of its versions are deleted: the next one gets a new number. */
+export type LayerRecord = {
+  readonly schema: 1;
+  readonly name: string;
+  /** The highest version number given so far; numbers are never given twice. */
+  readonly published: number;
+};
+
+/** As `layer-versions/NAME/0000000001`. Only its policy ever changes. */
+export type LayerVersionRecord = {
+  readonly schema: 1;
+  readonly version: number;
+  readonly description: string;
+  readonly code: CodeRecord;
+  /** These three as they were given; absent: they were not. */
+  readonly runtimes?: readonly string[];
+  readonly architectures?: readonly Architecture[];
+  readonly license?: string;
+  readonly createdMs: number;
+  /** Absent: nobody was permitted anything. */
+  readonly policy?: { readonly statements: readonly PolicyStatement[]; readonly revisionId: string };
 };
 
 /** The resource policy of a function (`$LATEST`), version or alias: IAM statements as they are shown. */

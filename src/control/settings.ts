@@ -36,6 +36,7 @@ export function applySettings(name: string, before: FunctionSettings | undefined
   if (input.runtime !== undefined) checkRuntime(input.runtime);
   if (input.environment) checkEnvironment(input.environment);
   const environment = input.environment ?? before?.environment;
+  const layers = input.layers ?? before?.layers ?? [];
   const snapStart = input.snapStart ?? before?.snapStart ?? 'Automatic';
   return {
     runtime,
@@ -50,6 +51,7 @@ export function applySettings(name: string, before: FunctionSettings | undefined
     tracing: input.tracing ?? before?.tracing ?? 'PassThrough',
     architecture: input.architecture ?? before?.architecture ?? 'x86_64',
     logging: applyLogging(name, before?.logging, input.logging),
+    ...(layers.length > 0 && { layers }),
   };
 }
 

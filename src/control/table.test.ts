@@ -6,7 +6,7 @@ import { EMPTY_TABLE, makeEntry, resolveVersion, withEntry } from './table.ts';
 import type { FunctionEntry } from './table.ts';
 
 const settings = applySettings('f', undefined, { runtime: 'nodejs22.x', handler: 'i.h', role: 'r' });
-const READY = { kind: 'ready', directory: '/code' } as const;
+const READY = { kind: 'ready', directory: '/code', layers: [] } as const;
 const versionOf = (version: string): VersionRecord => ({
   version,
   settings,

@@ -26,8 +26,9 @@ export type FunctionView = { readonly entry: FunctionEntry; readonly version: Fu
 
 /** Whether a version's code is there to be run. */
 export type CodeState =
-  | { readonly kind: 'ready'; readonly directory: string }
-  /** The stored package could not be unpacked when the platform started. */
+  /** `layers`: the directories of its layers, in their order. */
+  | { readonly kind: 'ready'; readonly directory: string; readonly layers: readonly string[] }
+  /** The stored package, or that of a layer, could not be unpacked when the platform started. */
   | { readonly kind: 'failed'; readonly reason: string };
 
 export type UrlEntry = { readonly entry: FunctionEntry; readonly url: UrlRecord };

@@ -19,9 +19,10 @@ type Given = {
   environment?: Record<string, string>;
   snapStart?: 'None' | 'PublishedVersions';
   tags?: Record<string, string>;
+  layers?: readonly string[];
 };
 
-function given({ version = '$LATEST', reserved, environment, snapStart, tags = {} }: Given = {}) {
+function given({ version = '$LATEST', reserved, environment, snapStart, tags = {}, layers = [] }: Given = {}) {
   const record = {
     version,
     settings: {
@@ -54,7 +55,7 @@ function given({ version = '$LATEST', reserved, environment, snapStart, tags = {
     tags,
     ...(reserved !== undefined && { reservedConcurrency: reserved }),
   };
-  const found: FunctionVersion = { record, code: { kind: 'ready', directory: '/data/code/aa' } };
+  const found: FunctionVersion = { record, code: { kind: 'ready', directory: '/data/code/aa', layers } };
   const entry: FunctionEntry = {
     name: 'hello',
     arn: 'arn',
@@ -167,6 +168,15 @@ test('SnapStart decides whether instances are forked; without it, and for $LATES
   assert.deepEqual([snapshot({ snapStart: 'None' }), snapshot({ snapStart: 'None', version: '1' })], ['never', 'never']);
   const PublishedVersions = { snapStart: 'PublishedVersions' } as const;
   assert.deepEqual([snapshot(PublishedVersions), snapshot({ ...PublishedVersions, version: '1' })], [undefined, 'always']);
+});
+
+test('layers are merged in their order, and one that occurs twice where it occurs last', () => {
+  const merged = (layers: readonly string[]) => {
+    const { entry, version } = given({ layers });
+    return toDeployment(entry, version, CONTEXT).spec.layerDirectories;
+  };
+  assert.deepEqual(merged(['/b', '/a', '/c']), ['/b', '/a', '/c']);
+  assert.deepEqual(merged(['/a', '/b', '/a']), ['/b', '/a']);
 });
 
 test('a deployment is made once for an entry, and not at all without code', () => {

@@ -65,7 +65,7 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
       handler: record.settings.handler,
       codeDirectory: code.directory,
       compileCache: compileCachePath(code.directory, deploymentIdOf(entry, record)),
-      layerDirectories: [],
+      layerDirectories: code.layers.filter(isLast),
       environment: environmentOf(entry.name, record, network, context),
       memoryMiB: record.settings.memoryMiB,
       tmpMiB: record.settings.tmpMiB,
@@ -130,6 +130,9 @@ function networkVariables(network: Network, { ownNetwork, hostUrl }: DeploymentC
 }
 
 const INSIDE_URL = `http://127.0.0.1:${INSIDE_PORT}`;
+
+/** Of layers with the same content the last one is left: it covers the others, and no directory can be merged twice. */
+const isLast = (directory: string, index: number, all: readonly string[]): boolean => all.lastIndexOf(directory) === index;
 
 /** Beside the code, and gone with it. By deployment, not by code: what one function's processes have made is given to no other function. */
 function compileCachePath(codeDirectory: string, deploymentId: string): string {

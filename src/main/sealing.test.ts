@@ -42,7 +42,12 @@ async function place(t: TestContext) {
 }
 
 async function functionsOf(store: SqliteStore, seal: Awaited<ReturnType<typeof openSeal>>): Promise<Functions> {
-  const code = { unpack: async (sha256: string) => ({ directory: sha256 }), delete: async () => {}, list: async () => [] };
+  const code = {
+    unpack: async (sha256: string) => ({ directory: sha256 }),
+    delete: async () => {},
+    measure: async () => 0,
+    list: async () => [],
+  };
   const realm = { region: 'us-east-1', accountId: '000000000000' };
   const blobs = await SimBlobs.open();
   return Functions.open({ store, blobs, code, clock: systemClock, random: systemRandom, realm, seal, log: silentLog });

@@ -96,7 +96,21 @@ describe('errors of the Lambda API', () => {
     ['no code', { Code: {} }, /^Please provide a source for function code\.$/],
     ['code from S3', { Code: { S3Bucket: 'bucket', S3Key: 'key' } }, /does not support code from S3/],
     ['an image', { PackageType: 'Image', Code: { ImageUri: 'x' } }, /does not support PackageType Image/],
-    ['layers', { Layers: ['arn:aws:lambda:us-east-1:000000000000:layer:one:1'] }, /does not support Layers/],
+    [
+      'a layer that is not there',
+      { Layers: ['arn:aws:lambda:us-east-1:000000000000:layer:none:1'] },
+      /^Layer version arn:aws:lambda:us-east-1:000000000000:layer:none:1 does not exist\.$/,
+    ],
+    [
+      'a layer of another region',
+      { Layers: ['arn:aws:lambda:eu-west-1:000000000000:layer:none:1'] },
+      /^Layers are not in the same region as the function\. Layers are expected to be in region us-east-1\.$/,
+    ],
+    [
+      'six layers',
+      { Layers: Array.from({ length: 6 }, (_, i) => `arn:aws:lambda:us-east-1:000000000000:layer:l${i}:1`) },
+      /^Cannot reference more than 5 layers\.$/,
+    ],
     ['a network', { VpcConfig: { SubnetIds: ['subnet-1'], SecurityGroupIds: [] } }, /does not support VpcConfig/],
     [
       'a dead letter queue',
@@ -125,7 +139,7 @@ describe('errors of the Lambda API', () => {
   });
 
   test('an operation that is not there, and a broken escape, are refused', async () => {
-    assert.deepEqual((await send('GET', '/2018-10-31/layers')).status, 404);
+    assert.deepEqual((await send('GET', '/2019-09-25/functions/f/event-invoke-config')).status, 404);
     assert.deepEqual((await send('GET', '/2015-03-31/functions/%ZZ')).status, 404);
     assert.deepEqual((await send('POST', '/2015-03-31/functions/%ZZ/invocations', {})).status, 400);
   });

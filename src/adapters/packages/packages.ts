@@ -9,7 +9,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile }
 import { join } from 'node:path';
 import { HearthError } from '../../kernel/mod.ts';
 import type { Blobs } from '../../ports/mod.ts';
-import { unpackZip } from './unpack.ts';
+import { measureZip, unpackZip } from './unpack.ts';
 
 export interface Packages {
   /**
@@ -18,6 +18,8 @@ export interface Packages {
    * Throws HearthError `InvalidParameterValueException` (a zip that cannot or must not be unpacked), `BlobNotFound`, `BlobDamaged`.
    */
   unpack(sha256: string, zip?: Uint8Array): Promise<{ readonly directory: string }>;
+  /** The bytes that the files of that zip have, unpacked or not. Throws as `unpack` does. */
+  measure(sha256: string): Promise<number>;
   /**
    * Removes the files, not the blob. No error when they are not there. The caller knows that no sandbox uses them any more. What is
    * called for the same package afterwards finds it gone, and `unpack` unpacks it anew.
@@ -48,6 +50,8 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
   };
   for (const path of await discardStale(directory, await bootId())) remove(path);
 
+  /** Of packages that have been unpacked or measured since the start. */
+  const sizes = new Map<string, number>();
   /** The last operation on each package: they come one after the other; calls to unpack that follow each other are one. */
   const turns = new Map<string, { readonly unpacking?: Promise<{ directory: string }>; readonly done: Promise<unknown> }>();
 
@@ -72,7 +76,7 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
     const zip = given ? Buffer.from(given.buffer, given.byteOffset, given.byteLength) : await blobs.get(sha256);
     const fresh = await mkdtemp(join(directory, '.new-'));
     try {
-      await unpackZip(zip, fresh);
+      sizes.set(sha256, (await unpackZip(zip, fresh)).bytes);
       await chmod(fresh, 0o755);
       await rename(fresh, target);
     } catch (error) {
@@ -94,7 +98,15 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
         )
       );
     },
+    async measure(sha256) {
+      const known = sizes.get(sha256);
+      if (known !== undefined) return known;
+      const { bytes } = await measureZip(await blobs.get(sha256));
+      sizes.set(sha256, bytes);
+      return bytes;
+    },
     delete(sha256) {
+      sizes.delete(sha256);
       const moveAside = async () => {
         const old = await mkdtemp(join(directory, '.old-'));
         // One rename, so that nobody sees half of it; removing the files then takes the time it takes.

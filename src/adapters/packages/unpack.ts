@@ -34,8 +34,18 @@ export async function unpackZip(zip: Buffer, directory: string): Promise<Unpacke
     links.push({ path: plan.path, target });
   });
   for (const link of links) await symlink(link.target, join(directory, link.path)).catch(asBadZip(link.path));
-  return { files: steps.length, bytes: steps.reduce((sum, step) => sum + step.entry.uncompressedSize, 0) };
+  return sizeOf(steps);
 }
+
+/** What unpacking would write. Throws as `unpackZip` does, for what can be seen without unpacking. */
+export async function measureZip(zip: Buffer): Promise<UnpackedSize> {
+  return sizeOf((await planArchive(await openArchive(zip), zip)).steps);
+}
+
+const sizeOf = (steps: readonly Step[]): UnpackedSize => ({
+  files: steps.length,
+  bytes: steps.reduce((sum, step) => sum + step.entry.uncompressedSize, 0),
+});
 
 type Planned = { readonly steps: readonly Step[]; readonly directories: ReadonlySet<string> };
 type Step = { readonly plan: PlannedEntry; readonly entry: Entry; readonly dataStart: number };

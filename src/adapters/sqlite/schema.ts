@@ -12,6 +12,8 @@ export const MIGRATIONS: readonly string[] = [
    INSERT INTO counters (name, value) VALUES ('revision', 0);`,
   // No other schema: from here on records hold environments sealed, and a Hearth that looks for plain ones must not open them.
   '',
+  // No other schema: a Hearth that knows no layers would remove their packages, as those that nobody refers to.
+  '',
 ];
 
 /** Marks the file as ours ("Hrth"), so that another program's database is not taken for an empty store. */

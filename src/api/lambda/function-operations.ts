@@ -25,7 +25,7 @@ export const FUNCTION_OPERATIONS: readonly Operation[] = [
   { name: 'UpdateFunctionCode', method: 'PUT', path: '/2015-03-31/functions/{FunctionName}/code', run: putCode },
   { name: 'UpdateFunctionConfiguration', method: 'PUT', path: '/2015-03-31/functions/{FunctionName}/configuration', run: putConfiguration },
   { name: 'DeleteFunction', method: 'DELETE', path: '/2015-03-31/functions/{FunctionName}', run: remove },
-  // Where the Location in GetFunction's answer points to.
+  // Where the Location in the answers of GetFunction and GetLayerVersion points to.
   { name: 'GetFunctionPackage', method: 'GET', path: '/2015-03-31/packages/{Sha256}', run: getPackage },
 ];
 
@@ -39,6 +39,7 @@ async function create(request: ApiRequest, { functions }: ApiContext): Promise<R
   const view = await createFunction(functions, {
     name,
     settings: { ...settingsOf(body), role: body.Role, ...(architecture && { architecture }) },
+    ...(body.Layers && { layers: body.Layers }),
     zip: zipOf({ ...body.Code, PublishTo: body.PublishTo }),
     ...(body.Tags && { tags: body.Tags }),
     publish: body.Publish ?? false,
@@ -69,12 +70,16 @@ function get(request: ApiRequest, context: ApiContext): Reply {
     status: 200,
     json: {
       Configuration: configurationOf(entry, version, { qualifier, snapshot: context.snapshotOf(entry, version) }),
-      Code: { RepositoryType: 'S3', Location: `http://${request.host}/2015-03-31/packages/${version.record.code.sha256}` },
+      Code: { RepositoryType: 'S3', Location: packageLocation(request, version.record.code) },
       ...(Object.keys(tags).length > 0 && { Tags: tags }),
       ...(reservedConcurrency !== undefined && { Concurrency: { ReservedConcurrentExecutions: reservedConcurrency } }),
     },
   };
 }
+
+/** Where a package can be downloaded: `getPackage`. */
+export const packageLocation = ({ host }: ApiRequest, { sha256 }: { readonly sha256: string }): string =>
+  `http://${host}/2015-03-31/packages/${sha256}`;
 
 function getConfiguration(request: ApiRequest, context: ApiContext): Reply {
   const { entry, version, qualifier } = find(request, context);
@@ -90,7 +95,7 @@ function find(request: ApiRequest, context: ApiContext): FunctionView & { readon
 
 async function getPackage({ params }: ApiRequest, { functions }: ApiContext): Promise<Reply> {
   const sha256 = params['Sha256']!;
-  if (!functions.codeInUse().has(sha256)) throw new HearthError('ResourceNotFoundException', 'No function has this package.');
+  if (!functions.codeInUse().has(sha256)) throw new HearthError('ResourceNotFoundException', 'No function and no layer has this package.');
   return { status: 200, bytes: await functions.blobs.get(sha256), contentType: 'application/zip' };
 }
 
@@ -118,6 +123,7 @@ async function putConfiguration(request: ApiRequest, context: ApiContext): Promi
   const view = await updateConfiguration(context.functions, {
     name,
     settings: { ...settingsOf(body), ...(body.Role && { role: body.Role }) },
+    ...(body.Layers && { layers: body.Layers }),
     ...(body.RevisionId && { revisionId: body.RevisionId }),
   });
   return { status: 200, json: configurationOf(view.entry, view.version) };

@@ -9,6 +9,7 @@ import { errorReply } from './errors.ts';
 import { FUNCTION_OPERATIONS } from './function-operations.ts';
 import { readInvocation } from './invoke-request.ts';
 import { invoke, invokeWithStream } from './invoke.ts';
+import { LAYER_OPERATIONS } from './layer-operations.ts';
 import { MORE_OPERATIONS } from './more-operations.ts';
 import type { ApiContext, Reply } from './operation.ts';
 import { createRouter } from './router.ts';
@@ -27,7 +28,7 @@ export type LambdaApiOptions = {
 
 const INVOKE = { prefix: '/2015-03-31/functions/', suffix: '/invocations' };
 const INVOKE_STREAM = { prefix: '/2021-11-15/functions/', suffix: '/response-streaming-invocations' };
-const OPERATIONS = [...FUNCTION_OPERATIONS, ...URL_OPERATIONS, ...VERSION_OPERATIONS, ...MORE_OPERATIONS];
+const OPERATIONS = [...FUNCTION_OPERATIONS, ...URL_OPERATIONS, ...VERSION_OPERATIONS, ...LAYER_OPERATIONS, ...MORE_OPERATIONS];
 
 /** The first segments of every path that belongs to the Lambda API: versions of the service model. */
 export const LAMBDA_PATH = /^\/20(?:14|15|16|17|18|19|20|21)-\d\d-\d\d\//;

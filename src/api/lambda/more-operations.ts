@@ -138,7 +138,7 @@ function statementOf(body: PermissionBody): Omit<PolicyStatement, 'Resource'> {
   };
 }
 
-function principalOf(principal: string): PolicyStatement['Principal'] {
+export function principalOf(principal: string): PolicyStatement['Principal'] {
   if (principal === '*') return '*';
   if (/^\d{12}$/.test(principal)) return { AWS: `arn:aws:iam::${principal}:root` };
   return principal.startsWith('arn:') ? { AWS: principal } : { Service: principal };

@@ -50,7 +50,7 @@ export function page<T>(
   return { items: found, next: end < items.length ? { NextMarker: writeMarker(idOf(found.at(-1)!)) } : {} };
 }
 
-function numberOf(text: string): number {
+export function numberOf(text: string): number {
   if (!/^-?\d{1,15}$/.test(text)) throw new HearthError('SerializationException', 'STRING_VALUE can not be converted to an Integer');
   return Number(text);
 }

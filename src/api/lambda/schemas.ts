@@ -17,6 +17,14 @@ const Code = z.object({
   SourceKMSKeyArn: p.KmsKeyArn.optional(),
 });
 
+export const PublishLayerBody = z.object({
+  Description: p.Description.optional(),
+  Content: Code.omit({ ImageUri: true, SourceKMSKeyArn: true }),
+  CompatibleRuntimes: z.array(p.LayerRuntime).max(15).optional(),
+  CompatibleArchitectures: z.array(p.Architecture).max(2).optional(),
+  LicenseInfo: text({ max: 512 }).optional(),
+});
+
 /** What CreateFunction and UpdateFunctionConfiguration share. */
 const Settings = z.object({
   Runtime: z.string().optional(),
@@ -134,3 +142,10 @@ export const PermissionBody = z.object({
   InvokedViaFunctionUrl: z.boolean().optional(),
 });
 export type PermissionBody = z.output<typeof PermissionBody>;
+
+export const LayerPermissionBody = z.object({
+  StatementId: p.StatementId,
+  Action: pattern('lambda:GetLayerVersion', { max: 22 }),
+  Principal: pattern('\\d{12}|\\*|arn:(aws[a-zA-Z-]*):iam::\\d{12}:root'),
+  OrganizationId: pattern('o-[a-z0-9]{10,32}', { max: 34 }).optional(),
+});

@@ -3,7 +3,6 @@ import type { CodeBody, CreateFunctionBody, SettingsBody } from './schemas.ts';
 
 /** Refuses what this Hearth would have to ignore: a setting is either in force or an error. Empty values ask for nothing. */
 export function refuseUnsupportedSettings(body: SettingsBody): void {
-  if (body.Layers?.length) throw unsupported('Layers', 'Put what the layers hold into the deployment package.');
   if (body.VpcConfig?.SubnetIds?.length || body.VpcConfig?.SecurityGroupIds?.length)
     throw unsupported('VpcConfig', 'Functions use the network of the machine. Leave VpcConfig out.');
   if (body.DeadLetterConfig?.TargetArn) throw unsupported('DeadLetterConfig', 'Leave it out.');
@@ -22,13 +21,13 @@ export function refuseUnsupportedCreation(body: CreateFunctionBody): void {
 }
 
 /** The uploaded package. Throws `InvalidParameterValueException` when it comes from elsewhere, or not at all. */
-export function zipOf(code: CodeBody & { readonly PublishTo?: string | undefined }): Buffer {
+export function zipOf(code: CodeBody & { readonly PublishTo?: string | undefined }, what = 'function code'): Buffer {
   refusePublishTo(code.PublishTo);
   if (code.SourceKMSKeyArn) throw unsupported('SourceKMSKeyArn', 'Leave it out.');
   if (code.ImageUri !== undefined) throw unsupported('code from a container image (ImageUri)', 'Give the package as ZipFile.');
   if (code.S3Bucket !== undefined || code.S3Key !== undefined)
     throw unsupported('code from S3 (S3Bucket, S3Key)', 'Give the package as ZipFile.');
-  if (!code.ZipFile) throw new HearthError('InvalidParameterValueException', 'Please provide a source for function code.');
+  if (!code.ZipFile) throw new HearthError('InvalidParameterValueException', `Please provide a source for ${what}.`);
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(code.ZipFile))
     throw new HearthError('SerializationException', 'ZipFile is not valid base64. Encode the zip file in base64.');
   return Buffer.from(code.ZipFile, 'base64');

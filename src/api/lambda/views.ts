@@ -2,7 +2,7 @@
 import { LOCKED_ENVIRONMENT } from '../../control/mod.ts';
 import type { Snapshot } from '../../engine/mod.ts';
 import { snapshotText } from '../../protocol/mod.ts';
-import type { AliasRecord, Cors, FunctionEntry, FunctionSettings, FunctionVersion, UrlEntry } from '../../control/mod.ts';
+import type { AliasRecord, Cors, FunctionEntry, FunctionSettings, FunctionVersion, LayerVersion, UrlEntry } from '../../control/mod.ts';
 
 export type ConfigurationView = {
   /** What the ARN ends with; undefined: the function's own. */
@@ -43,6 +43,7 @@ export function configurationOf(entry: FunctionEntry, { record, code }: Function
       SystemLogLevel: settings.logging.systemLevel,
       LogGroup: settings.logging.group,
     },
+    ...(settings.layers && { Layers: settings.layers.map(({ arn, bytes }) => ({ Arn: arn, CodeSize: bytes })) }),
   };
 }
 
@@ -109,6 +110,19 @@ export function aliasView(entry: FunctionEntry, alias: AliasRecord): object {
     Description: alias.description,
     ...(Object.keys(alias.weights).length > 0 && { RoutingConfig: { AdditionalVersionWeights: alias.weights } }),
     RevisionId: alias.revisionId,
+  };
+}
+
+/** A layer version as lists show it. */
+export function layerVersionItem({ arn, record }: LayerVersion): object {
+  return {
+    LayerVersionArn: arn,
+    Version: record.version,
+    Description: record.description,
+    CreatedDate: lambdaTime(record.createdMs),
+    CompatibleRuntimes: record.runtimes,
+    LicenseInfo: record.license,
+    CompatibleArchitectures: record.architectures,
   };
 }
 
