@@ -22,6 +22,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 const WORTH_BYTES = 100_000;
 const MAX_BYTES = 8 * 1024 * 1024 - 1024;
 const HEAD_BYTES = 8;
+/** Where layers have what is for Node. */
+const LAYERS = '/opt/nodejs';
 /** As Node names them: the hash of a module's path, in hexadecimal. */
 const NAME_BYTES = 8;
 
@@ -58,7 +60,7 @@ export function openCompileCache({ taskRoot, handler, stored, directory }: Compi
 
 /** Many modules count as large: one is not, and looking at all would take as long as it could save. */
 function isLarge(taskRoot: string, handler: string): boolean {
-  if (existsSync(join(taskRoot, 'node_modules'))) return true;
+  if (existsSync(join(taskRoot, 'node_modules')) || existsSync(LAYERS)) return true;
   const [file] = basename(handler).split('.', 1);
   const base = resolve(taskRoot, dirname(handler), file!);
   return ['.js', '.mjs', '.cjs'].some((extension) => (statSync(base + extension, { throwIfNoEntry: false })?.size ?? 0) >= WORTH_BYTES);

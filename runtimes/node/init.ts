@@ -12,6 +12,7 @@ import { RuntimeError, hookError, toFunctionError } from './errors.ts';
 import { installHooks, runBeforeSnapshot } from './hooks.ts';
 import { loadHandler } from './load.ts';
 import { native } from './native.ts';
+import { followNodePath } from './node-path.ts';
 import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
 import type { Loaded } from './serve.ts';
 import { followProxy } from './proxy.ts';
@@ -78,6 +79,7 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   const startedMs = now();
   const shownMs = machineMs();
   try {
+    followNodePath(environment);
     const loaded = await loadWatched(taskRoot, handler);
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;

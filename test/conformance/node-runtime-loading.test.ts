@@ -36,6 +36,46 @@ test('handler strings name directories, nested objects and default exports', asy
   assert.equal(await value(t, { 'node_modules/app/index.js': `exports.handler = async () => 'package';` }, 'app.handler'), 'package');
 });
 
+test('import finds the packages of layers, as require does, and those of the function before them', async (t) => {
+  const { invoke } = await run(t, {
+    files: {
+      'index.mjs': `
+        import { createRequire } from 'node:module';
+        import dual from 'dual';
+        import { name } from '@scope/own';
+        import { deep } from 'esm/deep';
+        const failures = [];
+        for (const specifier of ['nowhere', './nowhere.mjs', 'esm/hidden', 'esm/broken'])
+          await import(specifier).catch(({ code, message }) => failures.push(code ?? message));
+        export const handler = async () => [dual, createRequire(import.meta.url)('dual'), name, deep, failures];`,
+      'node_modules/@scope/own/index.mjs': `export const name = 'own';`,
+      'node_modules/@scope/own/package.json': '{"exports":"./index.mjs"}',
+    },
+    environment: { NODE_PATH: '/opt/nodejs/node26/node_modules:/opt/nodejs/node_modules:/nowhere/node_modules' },
+    layers: [
+      {
+        'nodejs/node_modules/dual/package.json': '{"exports":{"import":"./index.mjs","require":"./index.cjs"}}',
+        'nodejs/node_modules/dual/index.mjs': `export default 'imported';`,
+        'nodejs/node_modules/dual/index.cjs': `module.exports = 'required';`,
+        'nodejs/node_modules/@scope/own/index.mjs': `export const name = 'the one of the layer';`,
+        'nodejs/node_modules/@scope/own/package.json': '{"exports":"./index.mjs"}',
+      },
+      {
+        'nodejs/node26/node_modules/esm/package.json': '{"type":"module","exports":{"./deep":"./deep.js","./broken":"./broken.js"}}',
+        'nodejs/node26/node_modules/esm/deep.js': `import dual from 'dual'; export const deep = 'deep ' + dual;`,
+        'nodejs/node26/node_modules/esm/broken.js': `throw new Error('broken');`,
+      },
+    ],
+  });
+  assert.deepEqual((await invoke()).value, [
+    'imported',
+    'required',
+    'own',
+    'deep imported',
+    ['ERR_MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND', 'ERR_PACKAGE_PATH_NOT_EXPORTED', 'broken'],
+  ]);
+});
+
 test('what init leaves behind that a fork would lose is named', async (t) => {
   const blockers = async (body: string) =>
     (await run(t, { files: { 'index.mjs': `${body}\nexport const handler = async () => 1;` } })).template.blockers;
