@@ -5,6 +5,7 @@ import { buildProject, readProject } from './build/mod.ts';
 import type { Built, Project } from './build/mod.ts';
 import type { Client } from './client.ts';
 import type { Context } from './context.ts';
+import { findLayerArn } from './lambda-layers.ts';
 import { FUNCTIONS, change, findConfiguration, findUrl, functionPath, urlPath } from './lambda.ts';
 import type { FunctionConfiguration, UrlConfig } from './lambda.ts';
 import { bytesText } from './text.ts';
@@ -44,17 +45,22 @@ async function putFunction(
 ): Promise<{ state: FunctionConfiguration; changed: readonly Change[] }> {
   const now = await findConfiguration(client, project.name);
   const code = { ZipFile: built.zip.toString('base64') };
+  const attached = now?.Layers?.map(({ Arn }) => Arn) ?? [];
+  const layers = await Promise.all(project.layers.map((layer) => findLayerArn(client, layer, attached)));
   const configuration = configurationOf(project, built.handler);
   if (!now) {
     // The API wants a role; nothing here assumes one.
     const role = 'arn:aws:iam::000000000000:role/hearth';
-    const body = { FunctionName: project.name, Code: code, Role: role, PackageType: 'Zip', ...configuration };
+    const body = { FunctionName: project.name, Code: code, Role: role, PackageType: 'Zip', ...configuration, Layers: layers };
     return { state: await change(client, { method: 'POST', path: FUNCTIONS, body }), changed: ['created'] };
   }
   let state = now;
   const changed: Change[] = [];
-  if (!sameConfiguration(now, configuration)) {
-    state = await change(client, { method: 'PUT', path: functionPath(project.name, '/configuration'), body: configuration });
+  const sameLayers = isDeepStrictEqual(attached, layers);
+  if (!sameLayers || !sameConfiguration(now, configuration)) {
+    // Left out where they stay: one that was deleted meanwhile may be kept, but not be asked for.
+    const body = { ...configuration, ...(!sameLayers && { Layers: layers }) };
+    state = await change(client, { method: 'PUT', path: functionPath(project.name, '/configuration'), body });
     changed.push('configuration');
   }
   if (now.CodeSha256 !== createHash('sha256').update(built.zip).digest('base64')) {

@@ -28,6 +28,8 @@ export async function list({ out, client }: Context, { showValues }: ValuesOptio
 }
 
 const FIELD_WIDTH = 11;
+/** Between the lines of a field that has several. */
+const LIST = `\n${' '.repeat(FIELD_WIDTH + 3)}`;
 
 export async function get({ out, client }: Context, name: string, { showValues }: ValuesOptions): Promise<void> {
   const configuration = await getConfiguration(client, name);
@@ -48,6 +50,7 @@ export async function get({ out, client }: Context, name: string, { showValues }
       ['memory', `${configuration.MemorySize} MiB`],
       ['timeout', `${configuration.Timeout} s`],
       ['code', `${bytesText(configuration.CodeSize)}, SHA-256 ${configuration.CodeSha256}`],
+      ['layers', configuration.Layers?.map(({ Arn, CodeSize }) => `${Arn} (${bytesText(CodeSize)})`).join(LIST)],
       ['environment', environmentText(configuration, showValues)],
       ['network', grant.network ?? 'public'],
       ['api', grant.api],

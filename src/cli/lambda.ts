@@ -23,6 +23,7 @@ export type FunctionConfiguration = {
     readonly Variables?: Readonly<Record<string, string>>;
     readonly Error?: { readonly ErrorCode: string; readonly Message: string };
   };
+  readonly Layers?: readonly { readonly Arn: string; readonly CodeSize: number }[];
   readonly EphemeralStorage?: { readonly Size: number };
   readonly SnapStart?: { readonly ApplyOn?: 'PublishedVersions' | 'None' };
   /** Only where init has run since the platform started. */

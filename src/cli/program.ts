@@ -7,6 +7,7 @@ import type { Context, GlobalOptions } from './context.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { InvokeOptions, UrlOptions, ValuesOptions } from './functions.ts';
 import type { KeyOptions } from './keys.ts';
+import type { PublishOptions } from './layers.ts';
 import type { LogsOptions } from './logs.ts';
 import type { NetworkOptions } from './network.ts';
 import { createOutput } from './output.ts';
@@ -44,6 +45,7 @@ async function createProgram(ahead: Ahead | undefined): Promise<Command> {
   addPlatformVerbs(program, ahead);
   addProjectVerbs(program);
   addFunctionVerbs(program);
+  addLayerVerbs(program);
   addKeyVerbs(program);
   return program;
 }
@@ -142,6 +144,27 @@ function addFunctionVerbs(program: Command): void {
     );
 }
 
+function addLayerVerbs(program: Command): void {
+  const load = () => import('./layers.ts');
+  const layers = program.command('layers').description('layers: files that functions share, at /opt');
+  layers
+    .command('publish <name> <source>')
+    .description('make a version of a layer from the directory or the zip SOURCE, unless its latest version is the same')
+    .option('--description <text>', 'what is in it')
+    .option('--license <text>', 'the licence of what is in it')
+    .option('--runtime <names...>', 'what it is made for, e.g. nodejs22.x')
+    .option('--architecture <names...>', 'x86_64, arm64')
+    .action(verb<PublishOptions>(async (context, options, name, [source]) => (await load()).publishLayer(context, name, source!, options)));
+  layers
+    .command('list [name]')
+    .description('list the layers, or the versions of one')
+    .action(verb(async (context, _, name) => (await load()).listLayersOrVersions(context, name)));
+  layers
+    .command('delete <name> <version>')
+    .description('delete a version of a layer; functions that have it keep it')
+    .action(verb(async (context, _, name, [version]) => (await load()).deleteLayerVersion(context, name, version!)));
+}
+
 function addKeyVerbs(program: Command): void {
   const load = () => import('./keys.ts');
   const keys = program
@@ -189,8 +212,8 @@ function verb<Options = object>(run: Verb<Options>): (...args: readonly unknown[
   return async (...args) => {
     const command = args.at(-1) as Command;
     const options = command.optsWithGlobals<GlobalOptions & Options>();
-    const argument = typeof args[0] === 'string' ? args[0] : '';
-    const more = Array.isArray(args[1]) ? (args[1] as string[]) : [];
+    const words = args.slice(0, -2).flat();
+    const [argument = '', ...more] = words.filter((word) => typeof word === 'string');
     process.exitCode = (await run(createContext(options), options, argument, more)) ?? EXIT.ok;
   };
 }

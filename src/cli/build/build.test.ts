@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, realpath, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, realpath, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { fromBufferPromise } from 'yauzl';
 import { temporaryDirectory } from '../../../test/temporary.ts';
-import { buildProject, readProject } from './mod.ts';
+import { buildProject, packDirectory, readProject } from './mod.ts';
 
 const run = promisify(execFile);
 
@@ -132,6 +132,54 @@ test('what is wrong in a project is named', async (t) => {
     code: 'BuildFailed',
     message: /index\.ts:1:6/,
   });
+});
+
+test('a directory becomes a zip of its files as they are, the same one every time', async (t) => {
+  const files = { 'bin/tool': '#!/bin/sh\n', 'nodejs/node_modules/a/index.js': '1', '.hidden/b': '2' };
+  const made = async () => {
+    const directory = await projectWith(t, files);
+    await chmod(join(directory, 'bin/tool'), 0o700);
+    await symlink('../bin/tool', join(directory, 'nodejs/tool'));
+    return directory;
+  };
+  const [first, second] = [await made(), await made()];
+  await utimes(join(second, 'bin/tool'), 0, 0);
+  const zip = await packDirectory(first);
+  assert.ok(zip.equals(await packDirectory(second)));
+  assert.deepEqual(Object.fromEntries(await unzip(zip)), {
+    '.hidden/b': { text: '2', mode: 0o100644 },
+    'bin/tool': { text: '#!/bin/sh\n', mode: 0o100755 },
+    'nodejs/node_modules/a/index.js': { text: '1', mode: 0o100644 },
+    'nodejs/tool': { text: '../bin/tool', mode: 0o120777 },
+  });
+});
+
+test('a directory that no layer can be made of is refused with the reason', async (t) => {
+  const refused = async (files: Readonly<Record<string, string>>, prepare: (directory: string) => Promise<unknown>, message: RegExp) => {
+    const directory = await projectWith(t, files);
+    await prepare(directory);
+    await assert.rejects(packDirectory(directory), { code: 'BuildFailed', message });
+  };
+  await refused({}, async () => {}, /is empty$/);
+  await refused({ a: '1' }, (directory) => run('mkfifo', [join(directory, 'pipe')]), /pipe is a device, a pipe or a socket$/);
+  // Sparse: it takes no space, and is not read.
+  await refused({ a: '1' }, (directory) => truncate(join(directory, 'a'), 251 * 1024 * 1024), /a is too large: it has 263192576 bytes$/);
+});
+
+test('packages that come from a layer are neither bundled nor shipped', async (t) => {
+  const directory = await projectWith(t, {
+    'hearth.json': '{"name":"thin","fromLayers":["heavy"],"layers":["one","two:3","arn:aws:lambda:us-east-1:000000000000:layer:three:1"]}',
+    'index.ts': `import heavy from 'heavy';\nexport const handler = () => heavy;\n`,
+  });
+  const project = await readProject(directory);
+  assert.deepEqual(project.layers, ['one', 'two:3', 'arn:aws:lambda:us-east-1:000000000000:layer:three:1']);
+  const files = await unzip((await buildProject(project)).zip);
+  assert.deepEqual([...files.keys()], ['index.mjs', 'index.mjs.map']);
+  assert.match(files.get('index.mjs')!.text, /from ?"heavy"/);
+  for (const layers of [['one:0'], ['one two'], Array.from({ length: 6 }, (_, i) => `l${i}`)]) {
+    const wrong = await projectWith(t, { 'hearth.json': JSON.stringify({ name: 'wrong', layers }), 'index.ts': '' });
+    await assert.rejects(readProject(wrong), { code: 'BadUsage', message: /layers/ });
+  }
 });
 
 async function projectWith(t: TestContext, files: Readonly<Record<string, string>>): Promise<string> {

@@ -27,7 +27,7 @@ export async function bundleProject(project: Project, entry: string): Promise<Bu
     target: 'node26',
     format: project.format,
     sourcemap: 'linked',
-    external: [...project.external],
+    external: [...project.external, ...project.fromLayers],
     logLevel: 'silent',
     ...(project.format === 'esm' && { banner: { js: ESM_BANNER } }),
   } as const satisfies BuildOptions;

@@ -8,6 +8,7 @@ import type { Project } from './project.ts';
 import { zipFiles } from './zip.ts';
 import type { PackageFile } from './zip.ts';
 
+export { packDirectory } from './directory.ts';
 export { readProject } from './project.ts';
 export type { Project } from './project.ts';
 

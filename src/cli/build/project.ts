@@ -41,6 +41,15 @@ const projectSchema = z.strictObject({
   environment: z.record(z.string().regex(/^[a-zA-Z]\w+$/, 'a letter, then letters, digits and _'), z.string()).default({}),
   /** Packages that are shipped as they are, with what they depend on, instead of bundled: those with native code. */
   external: z.array(z.string()).default([]),
+  /** Packages that come from a layer: neither bundled nor shipped. */
+  fromLayers: z.array(z.string()).default([]),
+  /** Layers, in the order in which they are merged: NAME (its latest version), NAME:VERSION, or an ARN. */
+  layers: z
+    .array(
+      z.string().regex(/^([a-zA-Z0-9-_]+(:[1-9]\d{0,9})?|arn:.+:layer:[a-zA-Z0-9-_]+:\d+)$/, 'NAME, NAME:VERSION or the ARN of a version'),
+    )
+    .max(LIMITS.layersPerFunction)
+    .default([]),
   /** Files, as globs relative to hearth.json, shipped under their own paths: for Node further ones, for other runtimes all. */
   include: z.array(z.string()).optional(),
   /** false: no function URL. */
