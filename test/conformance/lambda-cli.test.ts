@@ -25,6 +25,15 @@ type AwsOutput = {
   readonly Functions?: readonly { readonly FunctionName: string }[];
 };
 
+type AwsLayerOutput = {
+  readonly LayerVersionArn?: string;
+  readonly Version?: number;
+  readonly LayerVersions?: readonly object[];
+  /** Of a list of layers, and of a function. */
+  readonly Layers?: readonly { readonly LayerName?: string; readonly Arn?: string; readonly CodeSize?: number }[];
+  readonly Policy?: string;
+};
+
 /** The system's interpreter: Debian puts boto3 there. */
 const PYTHON = '/usr/bin/python3';
 
@@ -85,6 +94,35 @@ describe('other clients of the Lambda API', () => {
     await assert.rejects(aws('get-function', ...named), /ResourceNotFoundException/);
   });
 
+  test('the aws command publishes, lists, permits, attaches and deletes layers', async (t) => {
+    const missing = await skipWithout('aws', ['--version']);
+    if (missing) return t.skip(missing);
+    const zip = join(temporaryDirectory(t), 'layer.zip');
+    await writeFile(zip, lambda.zip);
+    const { name } = await lambda.create();
+    const aws = async (...args: string[]): Promise<AwsLayerOutput> => {
+      const { stdout } = await run('aws', ['--endpoint-url', lambda.endpoint, '--output', 'json', 'lambda', ...args], { env: ENVIRONMENT });
+      return stdout === '' ? {} : (JSON.parse(stdout) as AwsLayerOutput);
+    };
+    const layer = ['--layer-name', `layer-of-${name}`];
+    const published = await aws('publish-layer-version', ...layer, '--zip-file', `fileb://${zip}`, '--compatible-runtimes', 'nodejs22.x');
+    const arn = published.LayerVersionArn!;
+    assert.equal(arn, `arn:aws:lambda:us-east-1:000000000000:layer:layer-of-${name}:1`);
+    assert.equal((await aws('get-layer-version-by-arn', '--arn', arn)).Version, 1);
+    assert.equal((await aws('list-layer-versions', ...layer, '--page-size', '1')).LayerVersions!.length, 1);
+    const listed = await aws('list-layers', '--compatible-runtime', 'nodejs22.x', '--page-size', '1');
+    assert.ok(listed.Layers!.some((found) => found.LayerName === layer[1]));
+    const number = [...layer, '--version-number', '1'];
+    const grant = ['--statement-id', 'all', '--action', 'lambda:GetLayerVersion', '--principal', '*'];
+    await aws('add-layer-version-permission', ...number, ...grant);
+    assert.match((await aws('get-layer-version-policy', ...number)).Policy!, /"Sid":"all"/);
+    await aws('remove-layer-version-permission', ...number, '--statement-id', 'all');
+    const configured = await aws('update-function-configuration', '--function-name', name, '--layers', arn);
+    assert.deepEqual(configured.Layers, [{ Arn: arn, CodeSize: lambda.zip.length }]);
+    await aws('delete-layer-version', ...number);
+    await assert.rejects(aws('get-layer-version', ...number), /ResourceNotFoundException/);
+  });
+
   test('boto3 creates, invokes, waits and sees typed errors', async (t) => {
     const missing = await skipWithout(PYTHON, ['-c', 'import boto3']);
     if (missing) return t.skip(missing);
@@ -113,6 +151,18 @@ try:
     client.invoke(FunctionName=name, Payload=b'x' * (6 * 1024 * 1024 + 1))
     raise SystemExit('a payload over the limit')
 except client.exceptions.RequestTooLargeException:
+    pass
+layer = client.publish_layer_version(LayerName='layer-of-' + name, Content={'ZipFile': code}, CompatibleRuntimes=['nodejs18.x'], CompatibleArchitectures=['arm64'])
+assert (layer['Version'], layer['CompatibleArchitectures'], layer['Content']['CodeSize']) == (1, ['arm64'], len(code)), layer
+assert client.get_layer_version_by_arn(Arn=layer['LayerVersionArn'])['Content'] == layer['Content']
+layers = [l['LayerName'] for page in client.get_paginator('list_layers').paginate(PaginationConfig={'PageSize': 1}) for l in page['Layers']]
+assert 'layer-of-' + name in layers, layers
+assert client.update_function_configuration(FunctionName=name, Layers=[layer['LayerVersionArn']])['Layers'][0]['CodeSize'] == len(code)
+client.delete_layer_version(LayerName='layer-of-' + name, VersionNumber=1)
+try:
+    client.get_layer_version_policy(LayerName='layer-of-' + name, VersionNumber=1)
+    raise SystemExit('a policy of a deleted layer version')
+except client.exceptions.ResourceNotFoundException:
     pass
 if hasattr(client, 'invoke_with_response_stream'):  # older ones have it not
     stream = client.invoke_with_response_stream(FunctionName=name, Payload=b'{"s":1}')

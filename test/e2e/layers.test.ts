@@ -1,5 +1,6 @@
 /** Layers in real sandboxes, as root and as an ordinary user, and where there are none. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -152,6 +153,25 @@ test('layers survive kill -9, also deleted ones that functions have, and their p
   await remove(isolated, 'layer1', 2);
   const left = async () => (await readdir(join(data, 'code'))).filter((name) => /^[0-9a-f]{64}/.test(name));
   await eventually(async () => assert.deepEqual(await left(), []));
+});
+
+const curl = spawnSync('sh', ['-c', 'command -v curl']).status === 0;
+
+test('the bootstrap of a custom runtime comes from a layer', { skip: curl ? false : 'there is no curl' }, async (t) => {
+  const isolated = await startIsolated(t);
+  if (!isolated) return;
+  const bootstrap = `#!/bin/sh
+    api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+    while true; do
+      curl -sS -D /tmp/head -o /dev/null "$api/next"
+      id=$(sed -n 's/^lambda-runtime-aws-request-id: *\\([^[:space:]]*\\).*/\\1/Ip' /tmp/head)
+      curl -sS -o /dev/null --data-binary "\\"$(cat "$LAMBDA_TASK_ROOT/$_HANDLER")\\"" "$api/$id/response"
+    done
+  `;
+  const layer = await publish(isolated, 'runtime', [{ name: 'bootstrap', content: bootstrap, mode: EXECUTABLE }]);
+  const settings = { Runtime: 'provided.al2023' as const, Handler: 'data', Layers: [layer] };
+  await isolated.create('custom', { data: 'content of the function' }, settings);
+  assert.equal((await isolated.invoke('custom')).value, 'content of the function');
 });
 
 test('without sandboxes a function finds the packages and the programs of its layers by the paths in its environment', async (t: TestContext) => {
