@@ -40,11 +40,15 @@ function attachLayers({ layers, realm }: Functions, arns: readonly string[]): re
 }
 
 /** Throws `InvalidParameterValueException` when a function is too large together with its layers, and for a layer that is damaged. */
-export async function checkUnpackedSize({ code }: Functions, sha256: string, layers: readonly AttachedLayer[]): Promise<void> {
+export async function checkUnpackedSize(
+  { code }: Functions,
+  { sha256, zip }: { readonly sha256: string; readonly zip?: Uint8Array },
+  layers: readonly AttachedLayer[],
+): Promise<void> {
   let layerBytes = 0;
   for (const layer of layers) layerBytes += await measured(code.measure(layer.sha256), layer);
   if (layerBytes > LIMITS.unzippedBytes) throw invalid(`Layers consume more than the available size of ${LIMITS.unzippedBytes} bytes`);
-  const bytes = layerBytes + (await code.measure(sha256));
+  const bytes = layerBytes + (await code.measure(sha256, zip));
   if (bytes > LIMITS.unzippedBytes)
     throw invalid(
       `Function code combined with layers exceeds the maximum allowed size of ${LIMITS.unzippedBytes} bytes. The actual size is ${bytes} bytes.`,

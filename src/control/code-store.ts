@@ -6,8 +6,8 @@ export interface CodeStore {
    * `BlobNotFound`, `BlobDamaged`. `zip`: the package itself, from a caller that has it; it need not be stored yet then.
    */
   unpack(sha256: string, zip?: Uint8Array): Promise<{ readonly directory: string }>;
-  /** What the stored zip has when unpacked, in bytes. Throws as `unpack` does. */
-  measure(sha256: string): Promise<number>;
+  /** What the stored zip has when unpacked, in bytes. Arguments and errors are those of `unpack`. */
+  measure(sha256: string, zip?: Uint8Array): Promise<number>;
   /** Removes what was unpacked, not the stored zip. A later `unpack` of the same hash waits for it and unpacks anew. */
   delete(sha256: string): Promise<void>;
   /** The hashes of all that is unpacked. */

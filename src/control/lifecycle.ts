@@ -106,7 +106,7 @@ export function updateConfiguration(functions: Functions, input: UpdateConfigura
     const before = entry.record.latest;
     const layers = input.layers && attach(input.layers);
     const settings = applySettings(input.name, before.settings, { ...input.settings, ...(layers && { layers }) });
-    if (layers && layers.length > 0) await checkUnpackedSize(functions, before.code.sha256, layers);
+    if (layers && layers.length > 0) await checkUnpackedSize(functions, before.code, layers);
     const latest = { ...before, settings, modifiedMs: functions.clock.now(), ...newIds(functions) };
     return {
       record: { ...entry.record, latest },
@@ -145,7 +145,7 @@ async function addFunctionCode(
   const added = await addCode(functions, held);
   const { layers = [] } = settings;
   if (layers.length === 0) return { ...added, state: { kind: 'ready', directory: added.directory, layers: [] } };
-  await checkUnpackedSize(functions, held.sha256, layers);
+  await checkUnpackedSize(functions, held, layers);
   return { ...added, state: await runState(functions.code, { code: added.record, settings }) };
 }
 

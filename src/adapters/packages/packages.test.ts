@@ -126,6 +126,25 @@ test('who has the package need not have stored it', async (t) => {
   assert.equal(blobs.reads, 0);
 });
 
+test('a package is measured by what unpacking it writes, whether that was done by this process, by one before it, or never', async (t) => {
+  const { packages, blobs, directory } = await setUp(t);
+  const zip = zipBytes([
+    { name: 'a', content: 'x'.repeat(1_000) },
+    { name: 'd/', mode: 0o040755 },
+    { name: 'd/b', content: 'yy' },
+  ]);
+  const { sha256 } = await blobs.put(zip);
+  await packages.unpack(sha256);
+  assert.deepEqual([await packages.measure(sha256), blobs.reads], [1_002, 1]);
+  const later = await openPackages({ directory, blobs, bootId: async () => 'boot-1' });
+  closeAfter(t, () => later.close());
+  assert.deepEqual([await later.measure(sha256), await later.measure(sha256), blobs.reads], [1_002, 1_002, 2]);
+  await packages.delete(sha256);
+  await blobs.delete(sha256);
+  await assert.rejects(packages.measure(sha256), { code: 'BlobNotFound' });
+  assert.equal(await packages.measure(sha256, zip), 1_002);
+});
+
 test('half-unpacked packages go at the next start, whole ones stay until the machine reboots', async (t) => {
   const { packages, blobs, directory } = await setUp(t);
   const { sha256 } = await blobs.put(zipBytes([{ name: 'a', content: 'x' }]));

@@ -18,8 +18,8 @@ export interface Packages {
    * Throws HearthError `InvalidParameterValueException` (a zip that cannot or must not be unpacked), `BlobNotFound`, `BlobDamaged`.
    */
   unpack(sha256: string, zip?: Uint8Array): Promise<{ readonly directory: string }>;
-  /** The bytes that the files of that zip have, unpacked or not. Throws as `unpack` does. */
-  measure(sha256: string): Promise<number>;
+  /** The bytes that the files of that zip have, unpacked or not. Arguments and errors are those of `unpack`. */
+  measure(sha256: string, zip?: Uint8Array): Promise<number>;
   /**
    * Removes the files, not the blob. No error when they are not there. The caller knows that no sandbox uses them any more. What is
    * called for the same package afterwards finds it gone, and `unpack` unpacks it anew.
@@ -73,7 +73,7 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
 
   async function unpackInto(target: string, sha256: string, given: Uint8Array | undefined): Promise<{ directory: string }> {
     if (await isDirectory(target)) return { directory: target };
-    const zip = given ? Buffer.from(given.buffer, given.byteOffset, given.byteLength) : await blobs.get(sha256);
+    const zip = given ? bufferOf(given) : await blobs.get(sha256);
     const fresh = await mkdtemp(join(directory, '.new-'));
     try {
       sizes.set(sha256, (await unpackZip(zip, fresh)).bytes);
@@ -98,10 +98,10 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
         )
       );
     },
-    async measure(sha256) {
+    async measure(sha256, zip) {
       const known = sizes.get(sha256);
       if (known !== undefined) return known;
-      const { bytes } = await measureZip(await blobs.get(sha256));
+      const { bytes } = await measureZip(zip ? bufferOf(zip) : await blobs.get(sha256));
       sizes.set(sha256, bytes);
       return bytes;
     },
@@ -123,6 +123,8 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
     },
   };
 }
+
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** What a driver of sandboxes has made of a package is beside it, and goes with it. */
 const COMPILED = '.compiled';
