@@ -1,13 +1,22 @@
 /** Packages are kept exactly as long as something needs them. */
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { temporaryDirectory } from '../temporary.ts';
 import { openPackages } from '../../src/adapters/packages/mod.ts';
 import { SimBlobs, SimFunctionLogs, SimStore } from '../../src/adapters/simulated/mod.ts';
-import { createFunction, deleteFunction, Functions, publishVersion, updateCode } from '../../src/control/mod.ts';
+import {
+  createFunction,
+  deleteFunction,
+  deleteLayerVersion,
+  Functions,
+  publishLayer,
+  publishVersion,
+  updateCode,
+  updateConfiguration,
+} from '../../src/control/mod.ts';
 import type { Engine } from '../../src/engine/mod.ts';
 import { HearthError, silentLog, systemClock, systemRandom } from '../../src/kernel/mod.ts';
 import { followChanges } from '../../src/main/changes.ts';
@@ -68,6 +77,55 @@ test('whatever is deployed and deleted at the same time, all that is needed is t
       assert.equal(texts.getOrInsert(record.code.sha256, text), text);
     }
   }
+});
+
+test('the same holds where the same packages are layers, too', async (t) => {
+  const { functions, code, kept, stop } = await setUp(t);
+  const zips = await Promise.all(['a', 'b', 'c'].map((text) => zipOf({ 'index.js': text })));
+  const arns = () => [...functions.layers.versions()].map(({ arn }) => arn);
+  const deleteOldest = async (name: string) => {
+    const [version] = functions.layers.table.get(name)?.versions.keys() ?? [];
+    if (version !== undefined) await deleteLayerVersion(functions, { name, version });
+  };
+  const worker = async (index: number) => {
+    for (let step = 0; step < 60; step++) {
+      const name = `f${(index + step * 7) % 4}`;
+      const zip = zips[(index * 3 + step * 5) % 3]!;
+      const layer = `l${(index + step * 3) % 3}`;
+      const layers = arns().filter((_, i) => (i + step) % 4 === 0);
+      try {
+        if ((index + step) % 4 === 0) await publishLayer(functions, { name: layer, zip });
+        else if ((index + step) % 4 === 1) await deleteOldest(layer);
+        else if (!functions.table.byName.has(name)) await createFunction(functions, { name, settings, zip, layers: layers.slice(0, 1) });
+        else if (step % 5 === 0) await deleteFunction(functions, name);
+        else if (step % 5 === 1) await publishVersion(functions, { name });
+        else if (step % 5 === 2) await updateCode(functions, { name, zip });
+        else await updateConfiguration(functions, { name, settings: {}, layers: layers.slice(0, 2) });
+      } catch (error) {
+        // Another worker was quicker, or the layers are two versions of one, or deleted meanwhile.
+        if (!(error instanceof HearthError) || !/^(Resource(Conflict|NotFound)|InvalidParameterValue)/.test(error.code)) throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, index) => worker(index)));
+  // What is left is what functions have.
+  for (const name of functions.layers.table.keys()) while (functions.layers.table.get(name)!.versions.size > 0) await deleteOldest(name);
+  await stop();
+  await code.close();
+  const used = [...functions.codeInUse()].toSorted();
+  assert.deepEqual(await kept(), { blobs: used, unpacked: used });
+  let attached = 0;
+  for (const entry of functions.table.byName.values()) {
+    for (const { code: state, record } of entry.versions.values()) {
+      assert.ok(state.kind === 'ready');
+      for (const [i, layer] of (record.settings.layers ?? []).entries()) {
+        attached++;
+        assert.equal(basename(state.layers[i]!), layer.sha256);
+        assert.ok(['a', 'b', 'c'].includes(await readFile(join(state.layers[i]!, 'index.js'), 'utf8')));
+      }
+    }
+  }
+  assert.ok(attached > 0);
 });
 
 test('code stays while a sandbox may still load some of it, also for another function that had the same', async (t) => {
