@@ -75,6 +75,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'adapters/pino': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['pino'], node: 'all' },
   'adapters/files': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
   'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['yauzl'], node: 'all' },
+  // Container images: tar is read by tar-stream, their JSON documents, which come from outside, by zod.
+  'adapters/images': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['tar-stream', 'zod'], node: 'all' },
   main: {
     layer: 6,
     imports: [

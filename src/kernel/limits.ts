@@ -1,6 +1,7 @@
 /** Everything has a limit; here are their defaults. Figures named "Lambda" are the published quotas of AWS Lambda. */
 const KiB = 1024;
 const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
 
 export const LIMITS = {
   /** Lambda: synchronous request and response payload, each. */
@@ -54,6 +55,23 @@ export const LIMITS = {
     bufferBytes: 8 * MiB,
     flushBytes: MiB,
     flushDelayMs: 50,
+  },
+  /**
+   * Container images. `unpackedBytes` is Lambda's, for all layers together; `archiveBytes` goes for a file that is handed in, and for what a
+   * compressed one holds. `entries`: of all layers. `compressionRatio` goes for each layer, of which `compressionFreeBytes` are free of it.
+   */
+  images: {
+    archiveBytes: 10 * GiB,
+    archiveEntries: 10_000,
+    documentBytes: 4 * MiB,
+    documents: 64,
+    unpackedBytes: 10 * GiB,
+    layers: 127,
+    entries: 500_000,
+    pathBytes: 2_048,
+    compressionRatio: 500,
+    compressionFreeBytes: 64 * MiB,
+    unpackMs: 15 * 60_000,
   },
   /** Connections of functions to the outside: how long one may take to be made, and be silent after that. */
   egress: { connectTimeoutMs: 10_000, idleTimeoutMs: 350_000 },

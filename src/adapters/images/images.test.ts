@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { closeAfter } from '../../../test/closing.ts';
+import { temporaryDirectory } from '../../../test/temporary.ts';
+import { LIMITS } from '../../kernel/mod.ts';
+import { openImages } from './mod.ts';
+import type { Images } from './mod.ts';
+import {
+  archiveBytes,
+  directory,
+  dockerFiles,
+  hardlink,
+  layoutOf,
+  sha256,
+  symlink,
+  tarBytes,
+  writeDirectory,
+} from './image-bytes.testing.ts';
+
+const CONFIG = {
+  Entrypoint: ['/usr/bin/serve'],
+  Cmd: ['--port', '8080'],
+  Env: ['PATH=/usr/bin', 'A=1', 'EMPTY=', 'A=2=3'],
+  WorkingDir: '/srv/app/',
+  User: 'nobody',
+  ExposedPorts: { '8080/tcp': {}, '53/udp': {}, '9000': {} },
+};
+
+test('an image is the same whatever it comes in: a directory, an archive, of both formats, compressed or not', async (t) => {
+  const { root, images } = await setUp(t);
+  const layers = [await tarBytes([directory('etc'), { name: 'etc/a', content: 'a' }]), await tarBytes([{ name: 'etc/b', content: 'b' }])];
+  const roots = new Set<string>();
+  const check = async (source: string) => {
+    const image = await images.unpack(source);
+    assert.deepEqual(tree(image.root), { 'etc/a': 'a', 'etc/b': 'b' }, source);
+    assert.deepEqual(
+      image.layers.map((layer) => layer.digest),
+      layers.map(sha256),
+    );
+    roots.add(image.root);
+    await images.delete(image.digest);
+  };
+  for (const compression of ['none', 'gzip', 'zstd'] as const) {
+    const spec = { layers, compression, config: CONFIG };
+    await check(writeDirectory(join(root, `layout-${compression}`), layoutOf(spec)));
+    for (const [format, files] of Object.entries({ oci: layoutOf(spec), docker: dockerFiles(spec) })) {
+      const source = join(root, `${format}-${compression}.tar`);
+      // One of each is enough of those that are compressed as a whole, too.
+      const bytes = await archiveBytes(files);
+      const whole = format === 'oci' ? gzipSync(bytes) : zstdCompressSync(bytes);
+      writeFileSync(source, compression === 'none' ? whole : bytes);
+      await check(source);
+    }
+  }
+  assert.equal(roots.size, 1);
+});
+
+test('what the configuration says about starting the image is a typed value', async (t) => {
+  const { image } = await setUp(t);
+  const { config, digest } = await image([[]], CONFIG);
+  assert.match(digest, /^sha256:[0-9a-f]{64}$/);
+  assert.deepEqual(config, {
+    architecture: 'amd64',
+    entrypoint: ['/usr/bin/serve'],
+    command: ['--port', '8080'],
+    environment: { PATH: '/usr/bin', A: '2=3', EMPTY: '' },
+    workingDirectory: '/srv/app',
+    exposedPorts: [
+      { port: 9000, protocol: 'tcp' },
+      { port: 8080, protocol: 'tcp' },
+      { port: 53, protocol: 'udp' },
+    ],
+  });
+  const bare = await image([[{ name: 'x' }]], { Entrypoint: null, Cmd: null, Env: null, ExposedPorts: null });
+  const nothing = { entrypoint: [], command: [], environment: {}, workingDirectory: '/', exposedPorts: [] };
+  assert.deepEqual(bare.config, { architecture: 'amd64', ...nothing });
+});
+
+test('an upper layer replaces, removes and empties what is below it, and a later file of the same layer counts', async (t) => {
+  const { image } = await setUp(t);
+  const { root } = await image([
+    [
+      { name: 'kept', content: '1' },
+      { name: 'replaced', content: '1' },
+      { name: 'removed', content: '1' },
+      { name: 'dir/removed', content: '1' },
+      { name: 'dir/kept', content: '1' },
+      { name: 'emptied/a', content: '1' },
+      { name: 'emptied/sub/b', content: '1' },
+      { name: 'gone/a', content: '1' },
+      { name: 'becomes-file/a', content: '1' },
+      { name: 'becomes-directory', content: '1' },
+      { name: 'made-again', content: '1' },
+      { name: 'renewed/old', content: '1' },
+      { name: 'device', content: '1' },
+    ],
+    [
+      { name: 'replaced', content: 'x' },
+      { name: './/replaced', content: '2' },
+      { name: '.wh.removed' },
+      { name: '.wh.never-was' },
+      { name: 'dir/.wh.removed' },
+      { name: 'emptied/.wh..wh..opq' },
+      { name: 'emptied/c', content: '2' },
+      { name: '.wh.gone' },
+      { name: 'becomes-file', content: '2' },
+      { name: '/becomes-directory/a', content: '2' },
+      { name: 'made-again', content: '2' },
+      { name: '.wh.made-again' },
+      { name: '.wh.renewed' },
+      { name: 'renewed/new', content: '2' },
+      { name: 'device', type: 'character-device' },
+    ],
+    [{ name: 'emptied/sub/d', content: '3' }],
+  ]);
+  assert.deepEqual(tree(root), {
+    'becomes-directory/a': '2',
+    'becomes-file': '2',
+    'dir/kept': '1',
+    'emptied/c': '2',
+    'emptied/sub/d': '3',
+    kept: '1',
+    'made-again': '2',
+    'renewed/new': '2',
+    replaced: '2',
+  });
+});
+
+test('modes, times and links are kept; what gives rights, or takes them from the one user, is not', async (t) => {
+  const { image } = await setUp(t);
+  const mtime = new Date(1_600_000_000_000);
+  const { root } = await image([
+    [
+      { ...directory('private', 0o1700), mtime },
+      { ...directory('odd', 0o020), mtime },
+      { name: 'private/tool', content: 'x', mode: 0o6755, mtime },
+      { name: 'shadow', content: 'x', mode: 0o640 },
+      { name: 'for-all', content: 'x', mode: 0o666 },
+      { name: 'read-only', content: 'x', mode: 0o444 },
+      { name: 'odd/none', content: 'x', mode: 0o020 },
+      hardlink('other-tool', 'private/tool'),
+      symlink('absolute', '/etc/passwd'),
+      symlink('outside', '../../../etc/passwd'),
+      hardlink('linked-link', './absolute'),
+      { name: 'capable', content: 'x', pax: { 'SCHILY.xattr.security.capability': 'x', 'SCHILY.xattr.user.a': 'b' } },
+      { name: 'null', type: 'character-device', mode: 0o666 },
+      { name: 'disk', type: 'block-device' },
+      { name: 'pipe', type: 'fifo' },
+      { name: `long/${'n'.repeat(200)}/${'m'.repeat(200)}`, content: 'long' },
+    ],
+  ]);
+  const mode = (name: string) => (lstatSync(join(root, name)).mode & 0o7777).toString(8);
+  assert.deepEqual(['', 'private', 'odd', 'private/tool', 'shadow', 'for-all', 'read-only', 'odd/none'].map(mode), [
+    '755',
+    '755',
+    '700',
+    '755',
+    '644',
+    '644',
+    '444',
+    '400',
+  ]);
+  for (const name of ['private', 'odd', 'private/tool']) assert.equal(lstatSync(join(root, name)).mtimeMs, mtime.getTime(), name);
+  assert.equal(lstatSync(join(root, 'other-tool')).ino, lstatSync(join(root, 'private/tool')).ino);
+  for (const name of ['absolute', 'linked-link']) assert.equal(readlinkSync(join(root, name)), '/etc/passwd');
+  assert.equal(readlinkSync(join(root, 'outside')), '../../../etc/passwd');
+  assert.equal(readFileSync(join(root, `long/${'n'.repeat(200)}/${'m'.repeat(200)}`), 'utf8'), 'long');
+  for (const name of ['null', 'disk', 'pipe']) assert.equal(lstatSync(join(root, name), { throwIfNoEntry: false }), undefined, name);
+});
+
+test('no layer reaches through the links of another: what lies behind them stays as it is', async (t) => {
+  const { root: outside, image } = await setUp(t);
+  mkdirSync(join(outside, 'victim'));
+  writeFileSync(join(outside, 'victim/file'), 'untouched');
+  const { root } = await image([
+    [symlink('a', join(outside, 'victim')), symlink('b', join(outside, 'victim')), symlink('c', join(outside, 'victim/file'))],
+    [{ name: 'a/.wh.file' }, { name: 'b/file', content: 'evil' }, { name: 'b/new', content: 'evil' }, { name: 'c', content: 'evil' }],
+    [{ name: 'a/.wh..wh..opq' }],
+  ]);
+  assert.deepEqual(readdirSync(join(outside, 'victim')), ['file']);
+  assert.equal(readFileSync(join(outside, 'victim/file'), 'utf8'), 'untouched');
+  assert.deepEqual(tree(root), { 'b/file': 'evil', 'b/new': 'evil', c: 'evil' });
+});
+
+test('a layer is on disk once for all images that have it, and goes with the last of them', async (t) => {
+  const { directory: path, images, image } = await setUp(t);
+  const base = [{ name: 'base', content: 'shared' }];
+  const [one, two] = [await image([base, [{ name: 'one' }]]), await image([base, [{ name: 'two' }]])];
+  assert.equal(one.layers[0]?.directory, two.layers[0]?.directory);
+  const inode = (root: string) => lstatSync(join(root, 'base')).ino;
+  assert.equal(inode(one.root), inode(two.root));
+  assert.deepEqual((await images.list()).toSorted(), [one.digest, two.digest].toSorted());
+  await images.delete(one.digest);
+  await images.delete(one.digest);
+  assert.equal(readdirSync(join(path, 'layers')).length, 2);
+  assert.deepEqual(tree((await images.get(two.digest)).root), { base: 'shared', two: '' });
+  await images.delete(two.digest);
+  assert.deepEqual(readdirSync(join(path, 'layers')), []);
+  await assert.rejects(images.get(two.digest), { code: 'ImageNotFound' });
+});
+
+test('the same layer may occur twice in an image, and several calls for one image share the work', async (t) => {
+  const { root, images } = await setUp(t);
+  const layer = await tarBytes([{ name: 'a', content: 'a' }]);
+  const source = writeDirectory(join(root, 'source'), layoutOf({ layers: [layer, await tarBytes([{ name: '.wh.a' }]), layer] }));
+  const all = await Promise.all([images.unpack(source), images.unpack(source), images.list()]);
+  assert.deepEqual(all[0], all[1]);
+  assert.deepEqual(tree(all[0].root), { a: 'a' });
+});
+
+test('what an earlier run has left half made goes at the next start, and whole images stay', async (t) => {
+  const { directory: path, images, image } = await setUp(t);
+  const { digest, root } = await image([[{ name: 'a', content: 'a' }]]);
+  await images.close();
+  mkdirSync(join(path, '.new-killed/files'), { recursive: true });
+  mkdirSync(join(path, '.old-killed'));
+  mkdirSync(join(path, 'layers', `sha256-${'0'.repeat(64)}`, 'files'), { recursive: true });
+  const again = await openImages({ directory: path });
+  assert.deepEqual(await again.list(), [digest]);
+  assert.deepEqual(tree(root), { a: 'a' });
+  assert.deepEqual(readdirSync(path).toSorted(), ['images', 'layers']);
+  assert.equal(readdirSync(join(path, 'layers')).length, 1);
+});
+
+test('unpacking that takes longer than its limit is ended, and leaves nothing behind', async (t) => {
+  const { root, directory: path } = await setUp(t);
+  const images = await openImages({ directory: path, limits: { ...LIMITS.images, unpackMs: 1 } });
+  const source = writeDirectory(join(root, 'source'), layoutOf({ layers: [await tarBytes([{ name: 'a', content: 'a' }])] }));
+  await assert.rejects(images.unpack(source), { code: 'ImageTooLarge', message: /longer than 0.001 s/ });
+  assert.deepEqual(readdirSync(path).toSorted(), ['images', 'layers']);
+  assert.deepEqual(await images.list(), []);
+});
+
+async function setUp(t: TestContext) {
+  const root = temporaryDirectory(t);
+  const path = join(root, 'images');
+  const images = await openImages({ directory: path, architecture: 'amd64' });
+  closeAfter(t, () => images.close());
+  return { root, directory: path, images, image: imageMaker(images, root) };
+}
+
+function imageMaker(images: Images, root: string) {
+  let made = 0;
+  return async (layers: readonly (readonly Parameters<typeof tarBytes>[0][number][])[], config: object = {}) => {
+    const spec = { layers: await Promise.all(layers.map(tarBytes)), config };
+    return images.unpack(writeDirectory(join(root, `source-${made++}`), layoutOf(spec)));
+  };
+}
+
+/** All files below, with their content; what is neither file nor directory is left out. */
+function tree(root: string): Record<string, string> {
+  const entries = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = entries.map((entry) => join(entry.parentPath, entry.name));
+  return Object.fromEntries(paths.toSorted().map((path) => [path.slice(root.length + 1), readFileSync(path, 'utf8')]));
+}

@@ -1,0 +1,117 @@
+/**
+ * Container images, unpacked from an archive or an OCI layout: each layer once, and one root for each image. An image that `unpack` has
+ * answered for is whole, also after power loss. One operation is under way at a time.
+ */
+import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HearthError, LIMITS } from '../../kernel/mod.ts';
+import { parseDigest } from './digest.ts';
+import type { Digest } from './digest.ts';
+import type { Image } from './image.ts';
+import { NEW, OLD, imageOf, imagesOf, layerOf, layersOf, readImage } from './layout.ts';
+import type { ImageLimits } from './limits.ts';
+import { thisArchitecture } from './platform.ts';
+import type { Architecture } from './platform.ts';
+import { unpackInThread } from './unpack-thread.ts';
+
+export interface Images {
+  /**
+   * The image at `source`: a directory in OCI's layout, or an archive of that or of `docker save`, also compressed. One that is there already
+   * is not unpacked again. Throws HearthError `ImageNotFound`, `ImageInvalid`, `ImageDamaged`, `ImageUnsupported`, `ImageTooLarge`,
+   * `ImagePlatformMismatch`, `StoreFailed`; nothing is kept of the image then.
+   */
+  unpack(source: string, options?: UnpackOptions): Promise<Image>;
+  /** Throws HearthError `ImageNotFound`. */
+  get(digest: string): Promise<Image>;
+  /**
+   * Removes an image, and the layers that no other one has. No error when it is not there. The caller knows that no sandbox uses it any more.
+   */
+  delete(digest: string): Promise<void>;
+  /** The digests of all images, for removing those nobody refers to. */
+  list(): Promise<readonly string[]>;
+  /** Waits for what is under way. */
+  close(): Promise<void>;
+}
+
+/** `name`: which of several images in an archive is meant, as a tag or as its annotation names it. */
+export type UnpackOptions = { readonly name?: string };
+
+/** `architecture`: of this machine, unless given. */
+export type ImagesOptions = { readonly directory: string; readonly limits?: ImageLimits; readonly architecture?: Architecture };
+
+/** The caller holds the lock of the data directory: nobody else uses `directory`. */
+export async function openImages({ directory, limits = LIMITS.images, architecture = thisArchitecture() }: ImagesOptions): Promise<Images> {
+  for (const path of [directory, layersOf(directory), imagesOf(directory)]) {
+    await mkdir(path, { recursive: true });
+    await chmod(path, 0o755);
+  }
+  let last: Promise<unknown> = sweep(directory);
+  await last;
+
+  const inTurn = <T>(operation: () => Promise<T>): Promise<T> => {
+    const turn = last.then(operation, operation);
+    // Its caller hears of a failure; the next one only waits for its end.
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+  return {
+    unpack: (source, { name } = {}) =>
+      inTurn(async () => {
+        try {
+          return await unpackInThread({ source, name, directory, architecture, limits });
+        } catch (error) {
+          await removeTemporary(directory);
+          throw error;
+        }
+      }),
+    get: (digest) =>
+      inTurn(async () => {
+        const image = readImage(directory, parseDigest(digest));
+        if (!image) throw new HearthError('ImageNotFound', `there is no image ${digest}`);
+        return image;
+      }),
+    delete: (digest) => inTurn(() => deleteImage(directory, parseDigest(digest))),
+    list: () => inTurn(async () => await digestsIn(imagesOf(directory))),
+    close: () => inTurn(async () => undefined),
+  };
+}
+
+/** Removes what an earlier run has left half made or half removed. */
+async function sweep(directory: string): Promise<void> {
+  await removeTemporary(directory);
+  await removeUnusedLayers(directory);
+}
+
+async function removeTemporary(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (name.startsWith(NEW) || name.startsWith(OLD)) await rm(join(directory, name), { recursive: true, force: true });
+  }
+}
+
+async function deleteImage(directory: string, digest: Digest): Promise<void> {
+  await removeAtOnce(directory, imageOf(directory, digest));
+  await removeUnusedLayers(directory);
+}
+
+async function removeUnusedLayers(directory: string): Promise<void> {
+  const images = (await digestsIn(imagesOf(directory))).flatMap((digest) => readImage(directory, digest) ?? []);
+  const used = new Set(images.flatMap(({ layers }) => layers.map((layer) => layer.digest)));
+  for (const digest of await digestsIn(layersOf(directory))) {
+    if (!used.has(digest)) await removeAtOnce(directory, layerOf(directory, digest));
+  }
+}
+
+/** One rename, so that nobody sees half of it; removing the files then takes the time it takes. */
+async function removeAtOnce(directory: string, path: string): Promise<void> {
+  const old = await mkdtemp(join(directory, OLD));
+  try {
+    await rename(path, join(old, 'removed'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  await rm(old, { recursive: true, force: true });
+}
+
+async function digestsIn(directory: string): Promise<readonly Digest[]> {
+  return (await readdir(directory)).map((name) => parseDigest(name.replace('-', ':')));
+}
