@@ -16,7 +16,7 @@ export type PlannedEntry =
   | { readonly kind: 'link'; readonly path: string; readonly target: string }
   /** Nothing is at this path any more, whatever the layers below have there. */
   | { readonly kind: 'removed'; readonly path: string }
-  /** Nothing of what the layers below have in this directory is there any more. */
+  /** Nothing of what the layers below have in this directory is there any more. Neither says that there is a directory. */
   | { readonly kind: 'opaque'; readonly path: string };
 
 const REMOVED = '.wh.';

@@ -9,6 +9,7 @@ import { temporaryDirectory } from '../../../test/temporary.ts';
 import { LIMITS } from '../../kernel/mod.ts';
 import { openImages } from './mod.ts';
 import type { Images } from './mod.ts';
+import { shape } from './shape.testing.ts';
 import {
   archiveBytes,
   directory,
@@ -183,7 +184,8 @@ test('no layer reaches through the links of another: what lies behind them stays
   ]);
   assert.deepEqual(readdirSync(join(outside, 'victim')), ['file']);
   assert.equal(readFileSync(join(outside, 'victim/file'), 'utf8'), 'untouched');
-  assert.deepEqual(tree(root), { 'b/file': 'evil', 'b/new': 'evil', c: 'evil' });
+  const a = `link ${join(outside, 'victim')}`;
+  assert.deepEqual(shape(root), { a, b: 'directory', 'b/file': 'file evil', 'b/new': 'file evil', c: 'file evil' });
 });
 
 test('a layer is on disk once for all images that have it, and goes with the last of them', async (t) => {
@@ -251,9 +253,8 @@ function imageMaker(images: Images, root: string) {
   };
 }
 
-/** All files below, with their content; what is neither file nor directory is left out. */
+/** The content of all files below. */
 function tree(root: string): Record<string, string> {
-  const entries = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const paths = entries.map((entry) => join(entry.parentPath, entry.name));
-  return Object.fromEntries(paths.toSorted().map((path) => [path.slice(root.length + 1), readFileSync(path, 'utf8')]));
+  const files = Object.entries(shape(root)).filter(([, what]) => what.startsWith('file '));
+  return Object.fromEntries(files.map(([path, what]) => [path, what.slice('file '.length)]));
 }

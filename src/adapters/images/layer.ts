@@ -8,6 +8,7 @@ import { tooLarge } from './errors.ts';
 import type { ImageFiles } from './files.ts';
 import type { ImageLimits } from './limits.ts';
 import type { LayerFile } from './selection.ts';
+import { addAncestors, parentOf } from './paths.ts';
 import { readTar } from './tar.ts';
 import { TreeWriter } from './tree-writer.ts';
 
@@ -19,7 +20,7 @@ export type LayerMarks = {
   readonly size: LayerSize;
 };
 
-/** `bytes`: of the uncompressed tar stream, which is more than that of all files. `entries`: with directories that are only implied. */
+/** `bytes`: of the uncompressed tar stream, which is more than that of all files. `entries`: with directories that are only implied, and those in which something is removed. */
 export type LayerSize = { readonly bytes: number; readonly entries: number };
 
 export type LayerOptions = {
@@ -47,9 +48,11 @@ export async function unpackLayer({ files, layer, directory, left, limits }: Lay
   const removed: string[] = [];
   const opaque: string[] = [];
   const tree = new TreeWriter(directory);
+  const marked = new Set<string>();
   let entries = 0;
+  const total = () => entries + tree.implied.size + marked.size;
   const check = () => {
-    if (entries + tree.implied.size > left.entries) throw tooLarge(`it has more than ${limits.entries} entries`);
+    if (total() > left.entries) throw tooLarge(`it has more than ${limits.entries} entries`);
   };
   await readTar([files.stream(file), ...stages], async ({ header, content }) => {
     entries++;
@@ -59,17 +62,15 @@ export async function unpackLayer({ files, layer, directory, left, limits }: Lay
     switch (entry.kind) {
       case 'removed':
         removed.push(entry.path);
-        tree.makeParent(entry.path, check);
-        return;
+        return addAncestors(marked, parentOf(entry.path), check);
       case 'opaque':
         opaque.push(entry.path);
-        tree.makeDirectory(entry.path, check);
-        return;
+        return addAncestors(marked, entry.path, check);
       default:
         tree.makeParent(entry.path, check);
         await tree.put(entry, content);
     }
   });
   tree.finish();
-  return { removed, opaque, implied: [...tree.implied], size: { bytes: unpacked.bytes, entries: entries + tree.implied.size } };
+  return { removed, opaque, implied: [...tree.implied], size: { bytes: unpacked.bytes, entries: total() } };
 }

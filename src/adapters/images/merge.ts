@@ -12,8 +12,9 @@
 import { chmodSync, copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, utimesSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { join } from 'node:path';
-import { dirname } from 'node:path/posix';
+import { basename } from 'node:path/posix';
 import type { LayerMarks } from './layer.ts';
+import { addAncestors, childOf, parentOf } from './paths.ts';
 
 export type UnpackedLayer = { readonly directory: string; readonly marks: Omit<LayerMarks, 'size'> };
 
@@ -28,43 +29,62 @@ type Layer = {
   readonly removed: ReadonlyMap<string, readonly string[]>;
   readonly opaque: ReadonlySet<string>;
   readonly implied: ReadonlySet<string>;
+  /** Directories in which something is removed, somewhere below. The layer need not have them. */
+  readonly marked: ReadonlySet<string>;
 };
 
-function prepare({ directory, marks }: UnpackedLayer): Layer {
-  const removed = Map.groupBy(marks.removed, parentOf);
-  const names = [...removed].map(([parent, paths]) => [parent, paths.map((path) => path.slice(path.lastIndexOf('/') + 1))] as const);
-  return { directory, removed: new Map(names), opaque: new Set(marks.opaque), implied: new Set(marks.implied) };
+/** A layer in one directory of the tree. `present`: the layer has it; otherwise it only removes something in it. */
+type Part = { readonly layer: Layer; readonly present: boolean };
+
+function prepare({ directory, marks }: UnpackedLayer): Part {
+  const { removed, opaque, implied } = marks;
+  const marked = new Set<string>();
+  for (const path of removed) addAncestors(marked, parentOf(path));
+  for (const path of opaque) addAncestors(marked, path);
+  const layer = { directory, removed: Map.groupBy(removed, parentOf), opaque: new Set(opaque), implied: new Set(implied), marked };
+  return { layer, present: true };
 }
 
-/** `layers`: those that have the directory, from the uppermost to the lowest. `target` is there, and empty. */
-function mergeDirectory(layers: readonly Layer[], path: string, target: string): void {
-  for (const [name, below] of directoriesIn(layers, path, target)) {
+/** `parts`: of the layers, from the uppermost to the lowest, as far as they count here. `target` is there, and empty. */
+function mergeDirectory(parts: readonly Part[], path: string, target: string): void {
+  for (const [name, having] of mergeEntries(parts, path, target)) {
+    const below = childOf(path, name);
     mkdirSync(join(target, name));
-    mergeDirectory(below, path === '' ? name : `${path}/${name}`, join(target, name));
+    mergeDirectory(partsBelow(parts, having, below), below, join(target, name));
   }
+  const present = parts.flatMap((part) => (part.present ? part.layer : []));
   // A layer that only has something in a directory says nothing about the directory.
-  const shown = layers.find(({ implied }) => !implied.has(path)) ?? layers[0];
+  const shown = present.find(({ implied }) => !implied.has(path)) ?? present[0];
   if (!shown) return;
   const { mode, mtimeMs } = lstatSync(join(shown.directory, path));
   chmodSync(target, path === '' ? 0o755 : mode & 0o777);
   utimesSync(target, mtimeMs / 1000, mtimeMs / 1000);
 }
 
-/** Puts what is no directory into `target`, and returns the directories with the layers that they consist of. */
-function directoriesIn(layers: readonly Layer[], path: string, target: string): ReadonlyMap<string, readonly Layer[]> {
-  const directories = new Map<string, Layer[]>();
+/** Those that have the directory, and those between them that only remove something there. */
+function partsBelow(parts: readonly Part[], having: ReadonlySet<Layer>, path: string): readonly Part[] {
+  const last = parts.findLastIndex(({ layer }) => having.has(layer));
+  return parts
+    .slice(0, last + 1)
+    .map(({ layer }) => ({ layer, present: having.has(layer) }))
+    .filter(({ layer, present }) => present || layer.marked.has(path));
+}
+
+/** Puts what is no directory into `target`, and returns the directories with the layers that have them. */
+function mergeEntries(parts: readonly Part[], path: string, target: string): ReadonlyMap<string, ReadonlySet<Layer>> {
+  const directories = new Map<string, Set<Layer>>();
   /** Names of which nothing in the layers further down counts. */
   const covered = new Set<string>();
-  for (const layer of layers) {
-    const covers: string[] = [...(layer.removed.get(path) ?? [])];
-    for (const entry of readdirSync(join(layer.directory, path), { withFileTypes: true })) {
+  for (const { layer, present } of parts) {
+    const covers = (layer.removed.get(path) ?? []).map((each) => basename(each));
+    for (const entry of present ? readdirSync(join(layer.directory, path), { withFileTypes: true }) : []) {
       if (covered.has(entry.name)) continue;
       const known = directories.get(entry.name);
       if (!entry.isDirectory()) {
         covers.push(entry.name);
         if (!known) share(entry, join(layer.directory, path, entry.name), join(target, entry.name));
-      } else if (known) known.push(layer);
-      else directories.set(entry.name, [layer]);
+      } else if (known) known.add(layer);
+      else directories.set(entry.name, new Set([layer]));
     }
     if (layer.opaque.has(path)) break;
     for (const name of covers) covered.add(name);
@@ -89,5 +109,3 @@ function copy(source: string, target: string): void {
   chmodSync(target, mode & 0o777);
   utimesSync(target, mtimeMs / 1000, mtimeMs / 1000);
 }
-
-const parentOf = (path: string): string => (path.includes('/') ? dirname(path) : '');

@@ -18,9 +18,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { dirname } from 'node:path/posix';
 import type { PlannedEntry } from './entry.ts';
 import { invalid, quote } from './errors.ts';
+import { parentOf } from './paths.ts';
 
 type Written = Extract<PlannedEntry, { kind: 'directory' | 'file' | 'symlink' | 'link' }>;
 
@@ -39,12 +39,8 @@ export class TreeWriter {
 
   /** `check` is called for each directory that has to be made, and throws when there are too many: a few long names can ask for millions. */
   makeParent(path: string, check: () => void): void {
-    this.makeDirectory(parentOf(path), check);
-  }
-
-  makeDirectory(path: string, check: () => void): void {
     const wanted: string[] = [];
-    for (let each = path; !this.#made.has(each); each = parentOf(each)) wanted.push(each);
+    for (let each = parentOf(path); !this.#made.has(each); each = parentOf(each)) wanted.push(each);
     for (const each of wanted.toReversed()) {
       this.implied.add(each);
       check();
@@ -114,8 +110,6 @@ export class TreeWriter {
     return join(this.#root, path);
   }
 }
-
-const parentOf = (path: string): string => (path.includes('/') ? dirname(path) : '');
 
 type FileAttributes = { readonly mode: number; readonly mtime: number };
 
