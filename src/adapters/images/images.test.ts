@@ -221,11 +221,24 @@ test('what an earlier run has left half made goes at the next start, and whole i
   mkdirSync(join(path, '.new-killed/files'), { recursive: true });
   mkdirSync(join(path, '.old-killed'));
   mkdirSync(join(path, 'layers', `sha256-${'0'.repeat(64)}`, 'files'), { recursive: true });
+  writeFileSync(join(path, 'images/odd'), '');
   const again = await openImages({ directory: path });
   assert.deepEqual(await again.list(), [digest]);
   assert.deepEqual(tree(root), { a: 'a' });
   assert.deepEqual(readdirSync(path).toSorted(), ['images', 'layers']);
   assert.equal(readdirSync(join(path, 'layers')).length, 1);
+});
+
+test('a damaged record is told to who asks for its image, takes no layers with it, and goes when that is deleted', async (t) => {
+  const { directory: path, images, image } = await setUp(t);
+  const [one, two] = [await image([[{ name: 'a' }]]), await image([[{ name: 'b' }]])];
+  writeFileSync(join(one.root, '../image.json'), '{');
+  await images.delete(two.digest);
+  const again = await openImages({ directory: path });
+  await assert.rejects(again.get(one.digest), { code: 'StoreFailed', message: /can't be read/ });
+  assert.equal(readdirSync(join(path, 'layers')).length, 2);
+  await again.delete(one.digest);
+  assert.deepEqual(readdirSync(join(path, 'layers')), []);
 });
 
 test('unpacking that takes longer than its limit is ended, and leaves nothing behind', async (t) => {

@@ -5,7 +5,7 @@
 import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HearthError, LIMITS } from '../../kernel/mod.ts';
-import { parseDigest } from './digest.ts';
+import { isDigest, parseDigest } from './digest.ts';
 import type { Digest } from './digest.ts';
 import type { Image } from './image.ts';
 import { NEW, OLD, imageOf, imagesOf, layerOf, layersOf, readImage } from './layout.ts';
@@ -94,10 +94,20 @@ async function deleteImage(directory: string, digest: Digest): Promise<void> {
 }
 
 async function removeUnusedLayers(directory: string): Promise<void> {
-  const images = (await digestsIn(imagesOf(directory))).flatMap((digest) => readImage(directory, digest) ?? []);
-  const used = new Set(images.flatMap(({ layers }) => layers.map((layer) => layer.digest)));
+  const used = usedLayers(directory, await digestsIn(imagesOf(directory)));
   for (const digest of await digestsIn(layersOf(directory))) {
-    if (!used.has(digest)) await removeAtOnce(directory, layerOf(directory, digest));
+    if (used && !used.has(digest)) await removeAtOnce(directory, layerOf(directory, digest));
+  }
+}
+
+/** Undefined: a record is damaged, and what its image needs isn't known. Whoever asks for that image is told. */
+function usedLayers(directory: string, digests: readonly Digest[]): ReadonlySet<Digest> | undefined {
+  try {
+    const images = digests.flatMap((digest) => readImage(directory, digest) ?? []);
+    return new Set(images.flatMap(({ layers }) => layers.map((layer) => layer.digest)));
+  } catch (error) {
+    if (error instanceof HearthError && error.code === 'StoreFailed') return undefined;
+    throw error;
   }
 }
 
@@ -113,5 +123,5 @@ async function removeAtOnce(directory: string, path: string): Promise<void> {
 }
 
 async function digestsIn(directory: string): Promise<readonly Digest[]> {
-  return (await readdir(directory)).map((name) => parseDigest(name.replace('-', ':')));
+  return (await readdir(directory)).map((name) => name.replace('-', ':')).filter(isDigest);
 }

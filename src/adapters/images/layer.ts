@@ -20,7 +20,10 @@ export type LayerMarks = {
   readonly size: LayerSize;
 };
 
-/** `bytes`: of the uncompressed tar stream, which is more than that of all files. `entries`: with directories that are only implied, and those in which something is removed. */
+/**
+ * `bytes`: of the uncompressed tar stream, which is more than that of all files. `entries`: with directories that are only implied, and those
+ * in which something is removed.
+ */
 export type LayerSize = { readonly bytes: number; readonly entries: number };
 
 export type LayerOptions = {

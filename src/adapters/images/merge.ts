@@ -9,11 +9,12 @@
  * The tree is decided from the top down, directory by directory, so everything is written once, nothing is ever removed, and no link of any
  * layer is followed. It blocks its thread.
  */
-import { chmodSync, copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, utimesSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync, utimesSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { basename } from 'node:path/posix';
 import type { LayerMarks } from './layer.ts';
+import { linkOrCopy } from './link.ts';
 import { addAncestors, childOf, parentOf } from './paths.ts';
 
 export type UnpackedLayer = { readonly directory: string; readonly marks: Omit<LayerMarks, 'size'> };
@@ -93,19 +94,6 @@ function mergeEntries(parts: readonly Part[], path: string, target: string): Rea
 }
 
 function share(entry: Dirent, source: string, target: string): void {
-  if (entry.isSymbolicLink()) return symlinkSync(readlinkSync(source), target);
-  try {
-    linkSync(source, target);
-  } catch (error) {
-    // A file has at most so many names (ext4: 65,000), and some file systems know of one only.
-    if (!['EMLINK', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    copy(source, target);
-  }
-}
-
-function copy(source: string, target: string): void {
-  copyFileSync(source, target);
-  const { mode, mtimeMs } = lstatSync(source);
-  chmodSync(target, mode & 0o777);
-  utimesSync(target, mtimeMs / 1000, mtimeMs / 1000);
+  if (entry.isSymbolicLink()) symlinkSync(readlinkSync(source), target);
+  else linkOrCopy(source, target);
 }

@@ -7,7 +7,6 @@ import {
   closeSync,
   fchmodSync,
   futimesSync,
-  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -20,6 +19,7 @@ import {
 import { join } from 'node:path';
 import type { PlannedEntry } from './entry.ts';
 import { invalid, quote } from './errors.ts';
+import { linkOrCopy } from './link.ts';
 import { parentOf } from './paths.ts';
 
 type Written = Extract<PlannedEntry, { kind: 'directory' | 'file' | 'symlink' | 'link' }>;
@@ -90,8 +90,8 @@ export class TreeWriter {
     const status = this.#made.has(parentOf(target)) ? lstatSync(source, { throwIfNoEntry: false }) : undefined;
     if (target === path || !(status?.isFile() || status?.isSymbolicLink()))
       throw invalid(`the hard link ${quote(path)} names ${quote(target)}, which is no file in its layer`);
-    // Systems differ in whether a hard link to a symbolic link is one to what that names.
-    const make = status.isSymbolicLink() ? symlinkSync.bind(undefined, readlinkSync(source)) : linkSync.bind(undefined, source);
+    // Systems differ in whether a hard link to a symbolic link is one to what that one names.
+    const make = status.isSymbolicLink() ? symlinkSync.bind(undefined, readlinkSync(source)) : linkOrCopy.bind(undefined, source);
     this.#replacing(path, () => make(this.#inside(path)));
   }
 
