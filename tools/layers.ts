@@ -87,6 +87,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
       'adapters/spawn',
       'adapters/sqlite',
       'adapters/files',
+      'adapters/images',
       'adapters/packages',
     ],
     packages: ['@hono/node-server', 'hono'],

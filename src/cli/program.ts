@@ -10,6 +10,7 @@ import type { KeyOptions } from './keys.ts';
 import type { PublishOptions } from './layers.ts';
 import type { LogsOptions } from './logs.ts';
 import type { NetworkOptions } from './network.ts';
+import type { PushOptions } from './images.ts';
 import { createOutput } from './output.ts';
 import type { TraceOptions } from './trace.ts';
 import type { Ahead, UpOptions } from './up.ts';
@@ -46,6 +47,7 @@ async function createProgram(ahead: Ahead | undefined): Promise<Command> {
   addProjectVerbs(program);
   addFunctionVerbs(program);
   addLayerVerbs(program);
+  addImageVerbs(program);
   addKeyVerbs(program);
   return program;
 }
@@ -163,6 +165,24 @@ function addLayerVerbs(program: Command): void {
     .command('delete <name> <version>')
     .description('delete a version of a layer; functions that have it keep it')
     .action(verb(async (context, _, name, [version]) => (await load()).deleteLayerVersion(context, name, version!)));
+}
+
+function addImageVerbs(program: Command): void {
+  const load = () => import('./images.ts');
+  const images = program.command('images').description('container images on the platform');
+  images
+    .command('push <file>')
+    .description('bring an image: an archive of docker save, podman save or an OCI layout')
+    .option('--image <name>', 'which one, of several in the archive')
+    .action(verb<PushOptions>(async (context, options, file) => (await load()).pushImage(context, file, options)));
+  images
+    .command('list')
+    .description('list the images')
+    .action(verb(async (context) => (await load()).listImages(context)));
+  images
+    .command('delete <digest>')
+    .description('delete an image')
+    .action(verb(async (context, _, digest) => (await load()).deleteImage(context, digest)));
 }
 
 function addKeyVerbs(program: Command): void {

@@ -58,7 +58,8 @@ export const LIMITS = {
   },
   /**
    * Container images. `unpackedBytes` is Lambda's, for all layers together; `archiveBytes` goes for a file that is handed in, and for what a
-   * compressed one holds. `entries`: of all layers. `compressionRatio` goes for each layer, of which `compressionFreeBytes` are free of it.
+   * compressed one holds. `entries`: of all layers. `compressionRatio` goes for each layer, of which `compressionFreeBytes` are free of it. `unpackMs`: less than what HTTP
+   * clients wait for an answer.
    */
   images: {
     archiveBytes: 10 * GiB,
@@ -71,7 +72,10 @@ export const LIMITS = {
     pathBytes: 2_048,
     compressionRatio: 500,
     compressionFreeBytes: 64 * MiB,
-    unpackMs: 15 * 60_000,
+    unpackMs: 4 * 60_000,
+    uploads: 4,
+    uploadPieceBytes: 8 * MiB,
+    uploadIdleMs: 10 * 60_000,
   },
   /** Connections of functions to the outside: how long one may take to be made, and be silent after that. */
   egress: { connectTimeoutMs: 10_000, idleTimeoutMs: 350_000 },

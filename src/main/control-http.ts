@@ -23,6 +23,7 @@ export type ControlHttpOptions = {
 /** For load balancers and supervisors, which sign nothing: they learn there that this process is here, and no more. */
 const OPEN_PATHS = new Set(['/_hearth/health', '/_hearth/ready']);
 const ADMIN_BODY_BYTES = 64 * 1024;
+const UPLOAD_PATH = /^\/_hearth\/uploads\/./;
 /** One key opens all: clients sign for the service that they know. */
 const SERVICES = ['lambda', 'hearth'];
 
@@ -42,7 +43,7 @@ export function createControlHttp(options: ControlHttpOptions): (request: Incomi
       return lambda(request, response);
     }
     // A signature is of the body, too: all of it must be there before anything is done.
-    const limitBytes = forLambda ? LIMITS.apiBodyBytes : ADMIN_BODY_BYTES;
+    const limitBytes = forLambda ? LIMITS.apiBodyBytes : UPLOAD_PATH.test(path) ? LIMITS.images.uploadPieceBytes : ADMIN_BODY_BYTES;
     readBody(request, response, limitBytes, {
       done: (body = NO_BYTES) =>
         guarded(response, () => {

@@ -1,5 +1,8 @@
 /** Everything of a node that holds a file or a process, each opened beside the others as far as they don't need one another. */
+import { join } from 'node:path';
 import { FileBlobs, FileFunctionLogs, openDataDirectory } from '../adapters/files/mod.ts';
+import { openImages, openUploads } from '../adapters/images/mod.ts';
+import type { Images, Uploads } from '../adapters/images/mod.ts';
 import { openPackages } from '../adapters/packages/mod.ts';
 import type { Packages } from '../adapters/packages/mod.ts';
 import { SqliteStore } from '../adapters/sqlite/mod.ts';
@@ -17,6 +20,8 @@ export type Parts = {
   readonly logs: FunctionLogs;
   readonly blobs: Blobs;
   readonly packages: Packages;
+  readonly images: Images;
+  readonly uploads: Uploads;
   readonly keyFile: string;
   /** What is in the key file; undefined: it is not there. */
   readonly sealingKeys: readonly Uint8Array[] | undefined;
@@ -46,6 +51,8 @@ export async function openParts(options: PartsOptions, opened: AsyncDisposableSt
   const data = opened.adopt(await openDataDirectory({ path: options.dataDirectory }), (directory) => directory.close());
   const blobs = await FileBlobs.open({ directory: data.blobs });
   const packages = opened.adopt(await openPackages({ directory: data.code, blobs }), (open) => open.close());
+  const images = opened.adopt(await openImages({ directory: join(data.images, 'unpacked') }), (open) => open.close());
+  const uploads = opened.adopt(await openUploads({ directory: join(data.images, 'uploads') }), (open) => open.close());
   const sandboxes = openSandboxes({ driver, directory: data.run, packages: data.code, instances, clock, log, connected, ahead });
   // Whatever else fails meanwhile: sandboxes that are still coming up have to be waited for, to be closed.
   opened.defer(async () => {
@@ -62,7 +69,18 @@ export async function openParts(options: PartsOptions, opened: AsyncDisposableSt
   const opening = settled(openStore(), openLogs(), readSealingKeys(keyFile));
   options.begun?.();
   const [store, logs, sealingKeys] = await opening;
-  return { dataDirectory: data.path, store, logs, blobs, packages, keyFile, sealingKeys, sandboxes: warned(sandboxes, log) };
+  return {
+    dataDirectory: data.path,
+    store,
+    logs,
+    blobs,
+    packages,
+    images,
+    uploads,
+    keyFile,
+    sealingKeys,
+    sandboxes: warned(sandboxes, log),
+  };
 }
 
 /** As Promise.all, but waits for the others when one fails: what they open has to be known to be closed again. */

@@ -17,6 +17,7 @@ import type { Sandboxes } from '../ports/mod.ts';
 import { followChanges } from './changes.ts';
 import { createControlHttp } from './control-http.ts';
 import { createDeployments } from './deployments.ts';
+import { imageAdmin } from './images.ts';
 import type { Parts } from './parts.ts';
 import { openSeal } from './sealing.ts';
 import { createUrlRoutes } from './url-routes.ts';
@@ -98,6 +99,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     functionExists: (name) => functions.table.byName.has(name),
     logs,
     keys,
+    images: imageAdmin(parts),
     clock,
     onError: (error) => log.error({ error }, 'the admin API failed'),
   });

@@ -70,7 +70,7 @@ test('a first start that was killed at any moment before its marker does not sta
   for (const name of ['lock.db', 'lock.pid', 'hearth.json.1234.tmp']) writeFileSync(join(path, name), '');
   const data = await openDataDirectory({ path });
   closeAfter(t, () => data.close());
-  assert.deepEqual(readdirSync(path).toSorted(), ['blobs', 'code', 'hearth.json', 'lock.db', 'lock.pid', 'logs', 'run']);
+  assert.deepEqual(readdirSync(path).toSorted(), ['blobs', 'code', 'hearth.json', 'images', 'lock.db', 'lock.pid', 'logs', 'run']);
 });
 
 test('a directory written by a newer Hearth, or with a damaged marker, is refused and says so', async (t) => {

@@ -16,6 +16,8 @@ export type DataDirectory = {
   readonly blobs: string;
   /** Unpacked packages: can be made again from the blobs. */
   readonly code: string;
+  /** Unpacked container images, and archives of such on their way in. */
+  readonly images: string;
   readonly logs: string;
   /** Sockets and mounts of the running process; empty after opening. */
   readonly run: string;
@@ -51,13 +53,14 @@ export async function openDataDirectory(options: { readonly path: string }): Pro
 }
 
 async function arrange(path: string, lock: DirectoryLock): Promise<DataDirectory> {
-  const [blobs, code, logs, run] = ['blobs', 'code', 'logs', 'run'].map((name) => join(path, name)) as [string, string, string, string];
+  const inside = (name: string) => join(path, name);
+  const [blobs, code, images, logs, run] = [inside('blobs'), inside('code'), inside('images'), inside('logs'), inside('run')];
   await sweep(path);
-  for (const directory of [blobs, code, logs, run]) await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const directory of [blobs, code, images, logs, run]) await mkdir(directory, { recursive: true, mode: 0o700 });
   await unmountBelow(run);
   for (const name of await readdir(run)) await rm(join(run, name), { recursive: true, force: true });
   await syncDirectory(path);
-  return { path, storeFile: join(path, 'store.db'), blobs, code, logs, run, close: async () => lock.release() };
+  return { path, storeFile: join(path, 'store.db'), blobs, code, images, logs, run, close: async () => lock.release() };
 }
 
 /** Names the format of the directory as a whole; the store inside has a schema version of its own. */

@@ -241,6 +241,16 @@ test('a damaged record is told to who asks for its image, takes no layers with i
   assert.deepEqual(readdirSync(join(path, 'layers')), []);
 });
 
+test('unpacking is given up when the images are closed, and leaves nothing behind', async (t) => {
+  const { root, directory: path, images } = await setUp(t);
+  const source = writeDirectory(join(root, 'source'), layoutOf({ layers: [await tarBytes([{ name: 'a', content: 'a' }])] }));
+  const unpacking = [images.unpack(source), images.unpack(source)].map((each) => assert.rejects(each, { code: 'ShuttingDown' }));
+  await images.close();
+  await Promise.all(unpacking);
+  assert.deepEqual(readdirSync(path).toSorted(), ['images', 'layers']);
+  assert.deepEqual(readdirSync(join(path, 'images')), []);
+});
+
 test('unpacking that takes longer than its limit is ended, and leaves nothing behind', async (t) => {
   const { root, directory: path } = await setUp(t);
   const images = await openImages({ directory: path, limits: { ...LIMITS.images, unpackMs: 1 } });

@@ -18,7 +18,7 @@ export interface Images {
   /**
    * The image at `source`: a directory in OCI's layout, or an archive of that or of `docker save`, also compressed. One that is there already
    * is not unpacked again. Throws HearthError `ImageNotFound`, `ImageInvalid`, `ImageDamaged`, `ImageUnsupported`, `ImageTooLarge`,
-   * `ImagePlatformMismatch`, `StoreFailed`; nothing is kept of the image then.
+   * `ImagePlatformMismatch`, `StoreFailed`, `ShuttingDown`; nothing is kept of the image then.
    */
   unpack(source: string, options?: UnpackOptions): Promise<Image>;
   /** Throws HearthError `ImageNotFound`. */
@@ -29,7 +29,7 @@ export interface Images {
   delete(digest: string): Promise<void>;
   /** The digests of all images, for removing those nobody refers to. */
   list(): Promise<readonly string[]>;
-  /** Waits for what is under way. */
+  /** Gives up an unpacking that is under way, and waits for everything else. */
   close(): Promise<void>;
 }
 
@@ -47,6 +47,7 @@ export async function openImages({ directory, limits = LIMITS.images, architectu
   }
   let last: Promise<unknown> = sweep(directory);
   await last;
+  const closing = new AbortController();
 
   const inTurn = <T>(operation: () => Promise<T>): Promise<T> => {
     const turn = last.then(operation, operation);
@@ -58,7 +59,7 @@ export async function openImages({ directory, limits = LIMITS.images, architectu
     unpack: (source, { name } = {}) =>
       inTurn(async () => {
         try {
-          return await unpackInThread({ source, name, directory, architecture, limits });
+          return await unpackInThread({ source, name, directory, architecture, limits }, closing.signal);
         } catch (error) {
           await removeTemporary(directory);
           throw error;
@@ -72,7 +73,10 @@ export async function openImages({ directory, limits = LIMITS.images, architectu
       }),
     delete: (digest) => inTurn(() => deleteImage(directory, parseDigest(digest))),
     list: () => inTurn(async () => await digestsIn(imagesOf(directory))),
-    close: () => inTurn(async () => undefined),
+    close() {
+      closing.abort();
+      return inTurn(async () => undefined);
+    },
   };
 }
 

@@ -11,8 +11,9 @@ import type { UnpackReply } from './unpack-worker.ts';
 /** Of JavaScript's heap: what a layer with the most entries that are allowed takes, several times over. */
 const HEAP_MIB = 1024;
 
-/** Throws what `unpackImage` throws. What a thread leaves that was ended by its time limit, or by lack of memory, is for the caller to remove. */
-export async function unpackInThread(request: UnpackRequest): Promise<Image> {
+/** Throws what `unpackImage` throws, and `ShuttingDown` when `signal` says so. What a thread leaves that was ended by its time limit, by lack of memory or by `signal` is for the caller to remove. */
+export async function unpackInThread(request: UnpackRequest, signal: AbortSignal): Promise<Image> {
+  if (signal.aborted) throw shuttingDown();
   const reply = Promise.withResolvers<UnpackReply>();
   const worker = new Worker(SCRIPT, {
     workerData: request,
@@ -29,13 +30,18 @@ export async function unpackInThread(request: UnpackRequest): Promise<Image> {
   worker.on('exit', (code) => failed(`it exited with ${code}`));
   const { unpackMs } = request.limits;
   const timer = setTimeout(() => reply.reject(tooLarge(`unpacking it takes longer than ${unpackMs / 1000} s`)), unpackMs);
+  const giveUp = () => reply.reject(shuttingDown());
+  signal.addEventListener('abort', giveUp);
   try {
     return imageOf(await reply.promise);
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
     await worker.terminate();
   }
 }
+
+const shuttingDown = () => new HearthError('ShuttingDown', 'the platform is shutting down, and the image was not unpacked');
 
 function imageOf(reply: UnpackReply): Image {
   if (reply.kind === 'unpacked') return reply.image;

@@ -15,6 +15,7 @@ import { createSeal } from '../../protocol/mod.ts';
 import type { FunctionLogs, LogEntry, StartRecord } from '../../ports/mod.ts';
 import { openAccessKeys } from '../door/mod.ts';
 import { createAdminApi } from './mod.ts';
+import type { AdminOptions } from './mod.ts';
 
 test('keys are made with a description, listed and deleted', async (t) => {
   const { url, keys } = await setUp(t);
@@ -53,6 +54,29 @@ test('what is not there, and what is not understood, is refused by its own code'
   assert.equal(await code('/_hearth/keys', { method: 'POST', body: '{' }), 'InvalidRequestContentException');
   assert.equal(await code('/_hearth/keys', { method: 'POST', body: JSON.stringify({ description: 'x'.repeat(300) }) }), 'BadRequest');
   assert.equal((await fetch(`${url}/elsewhere`)).status, 418, 'other paths are left to others');
+});
+
+test('an image comes in pieces, each at its offset, and is listed and deleted by its digest', async (t) => {
+  const { url, asked } = await setUp(t);
+  const send = async (method: string, path: string, body?: string) => {
+    const response = await fetch(`${url}/_hearth/${path}`, { method, ...(body !== undefined && { body }) });
+    return [response.status, await response.json()];
+  };
+  assert.deepEqual(await send('POST', 'uploads'), [201, { id: 'upload-1' }]);
+  assert.deepEqual(await send('PUT', 'uploads/upload-1?offset=3', 'piece'), [200, { bytes: 8 }]);
+  assert.deepEqual(await send('POST', 'images', '{"upload":"upload-1","name":"it:1"}'), [201, IMAGE]);
+  assert.deepEqual(await send('GET', 'images'), [200, { images: [IMAGE] }]);
+  assert.deepEqual(await send('DELETE', `images/${encodeURIComponent(IMAGE.digest)}`), [200, { deleted: IMAGE.digest }]);
+  assert.deepEqual(await send('DELETE', 'uploads/upload-1'), [200, { cancelled: 'upload-1' }]);
+  assert.deepEqual(asked, [
+    { id: 'upload-1', offset: 3, piece: 'piece' },
+    { upload: 'upload-1', name: 'it:1' },
+    { deleted: IMAGE.digest },
+    { cancelled: 'upload-1' },
+  ]);
+  for (const body of ['{}', '[]', '{"upload":1}', JSON.stringify({ upload: 'a', name: 'n'.repeat(600) })])
+    assert.equal((await send('POST', 'images', body))[0], 400, body);
+  for (const query of ['', '?offset=-1', '?offset=x']) assert.equal((await send('PUT', `uploads/upload-1${query}`, 'x'))[0], 400, query);
 });
 
 test('a log is sent as lines, of one request when asked for', async (t) => {
@@ -120,6 +144,14 @@ const START: StartRecord = {
 };
 
 const START_MS = 1_700_000_000_000;
+const IMAGE = {
+  digest: `sha256:${'0'.repeat(64)}`,
+  architecture: 'amd64',
+  entrypoint: ['/bin/serve'],
+  command: [],
+  workingDirectory: '/',
+  layers: [`sha256:${'1'.repeat(64)}`],
+};
 const INFO = { version: '0.1.0', driver: 'simulated', isolated: false, authentication: false, startedMs: START_MS };
 const entry = (text: string, requestId: string): LogEntry => ({ functionName: 'hello', timeMs: START_MS, requestId, text });
 
@@ -138,6 +170,7 @@ async function setUp(t: TestContext) {
     functionExists: (name) => name === 'hello',
     logs,
     keys,
+    images: memoryImages(asked),
     clock,
     onError: (error) => assert.fail(String(error)),
   });
@@ -151,6 +184,27 @@ async function setUp(t: TestContext) {
     server.close();
   });
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, clock, keys, logs, state, asked };
+}
+
+function memoryImages(asked: unknown[]): AdminOptions['images'] {
+  return {
+    begin: async () => ({ id: 'upload-1' }),
+    async append(id, offset, piece) {
+      asked.push({ id, offset, piece: Buffer.from(piece).toString() });
+      return { bytes: offset + piece.length };
+    },
+    async cancel(id) {
+      asked.push({ cancelled: id });
+    },
+    async add(upload) {
+      asked.push(upload);
+      return IMAGE;
+    },
+    list: async () => [IMAGE],
+    async delete(digest) {
+      asked.push({ deleted: digest });
+    },
+  };
 }
 
 function memoryLogs(asked: unknown[]): FunctionLogs & { onRead: () => void; readonly events: EventEmitter } {

@@ -8,7 +8,10 @@ import type { Clock } from '../../kernel/mod.ts';
 import type { DeploymentStats } from '../../engine/mod.ts';
 import type { FunctionLogs } from '../../ports/mod.ts';
 import type { AccessKey, AccessKeys } from '../door/mod.ts';
+import { offsetIn, uploadIn } from './images.ts';
+import type { ImageAdmin } from './images.ts';
 import { sendLogs } from './logs.ts';
+import { numberIn, parseJson } from './reading.ts';
 import { sendError, sendJson } from './respond.ts';
 import { sendStart, sendStarts } from './starts.ts';
 
@@ -23,6 +26,7 @@ export type AdminOptions = {
   readonly functionExists: (name: string) => boolean;
   readonly logs: FunctionLogs;
   readonly keys: AccessKeyAdmin;
+  readonly images: ImageAdmin;
   readonly clock: Clock;
   readonly onError: (error: unknown) => void;
 };
@@ -89,6 +93,19 @@ async function route(options: AdminOptions, call: Call): Promise<void> {
       return sendJson(response, 201, await options.keys.create(descriptionIn(call.body)));
     case 'DELETE keys/*':
       return deleteKey(options, response, decode(parts[1]!));
+    case 'GET images':
+      return sendJson(response, 200, { images: await options.images.list() });
+    case 'POST images':
+      return sendJson(response, 201, await options.images.add(uploadIn(call.body)));
+    case 'DELETE images/*':
+      return deleteImage(options, response, decode(parts[1]!));
+    case 'POST uploads':
+      return sendJson(response, 201, await options.images.begin());
+    case 'PUT uploads/*':
+      return sendJson(response, 200, await options.images.append(decode(parts[1]!), offsetIn(call.url.searchParams), call.body));
+    case 'DELETE uploads/*':
+      await options.images.cancel(decode(parts[1]!));
+      return sendJson(response, 200, { cancelled: decode(parts[1]!) });
     default:
       throw new HearthError('NotFound', `${call.request.method} ${call.url.pathname} is not part of the admin API; see docs/cli.md`);
   }
@@ -135,11 +152,9 @@ async function deleteKey(options: AdminOptions, response: ServerResponse, access
   sendJson(response, 200, { deleted: accessKeyId });
 }
 
-function numberIn(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
-  if (!/^\d{1,15}$/.test(text)) throw new HearthError('BadRequest', `${name}=${text}: give a whole number`);
-  return Number(text);
+async function deleteImage({ images }: AdminOptions, response: ServerResponse, digest: string): Promise<void> {
+  await images.delete(digest);
+  sendJson(response, 200, { deleted: digest });
 }
 
 function descriptionIn(body: Uint8Array): { readonly description?: string } {
@@ -150,14 +165,6 @@ function descriptionIn(body: Uint8Array): { readonly description?: string } {
   if (typeof description !== 'string' || description.length > 256)
     throw new HearthError('BadRequest', 'description must be a text of at most 256 characters');
   return { description };
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString('utf8'));
-  } catch (error) {
-    throw new HearthError('InvalidRequestContentException', 'The body is not JSON.', { cause: error });
-  }
 }
 
 function decode(text: string): string {

@@ -1,1 +1,2 @@
 export * from './admin.ts';
+export type { ImageAdmin, ImageView } from './images.ts';
