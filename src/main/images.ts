@@ -1,4 +1,5 @@
 import type { Image, Images, Uploads } from '../adapters/images/mod.ts';
+import { HearthError } from '../kernel/mod.ts';
 import type { ImageAdmin, ImageView } from '../api/admin/mod.ts';
 
 /** Images and uploads as the admin API needs them. */
@@ -13,8 +14,7 @@ export function imageAdmin({ images, uploads }: { readonly images: Images; reado
       return all.map(viewOf);
     },
     async delete(digest) {
-      await images.get(digest);
-      await images.delete(digest);
+      if (!(await images.delete(digest))) throw new HearthError('ImageNotFound', `there is no image ${digest}`);
     },
   };
 }

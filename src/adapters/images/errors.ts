@@ -16,8 +16,9 @@ export function asImageError(error: unknown): HearthError {
   if (!(error instanceof Error)) return new HearthError('Internal', `unpacking an image failed: ${String(error)}`, { cause: error });
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (syscall !== undefined) return new HearthError('StoreFailed', `the image could not be stored: ${error.message}`, { cause: error });
-  // What is left comes of bytes that zlib or tar-stream can't read, and of a stream that ended before they were content.
-  if (code === undefined || /^(Z_|ZSTD_|ERR_STREAM_PREMATURE_CLOSE$)/.test(code))
+  // Of bytes that zlib or tar-stream can't read, or a stream that ended too early. tar-stream's errors are plain ones; a mistake of ours is not.
+  const plain = code === undefined && error.name === 'Error';
+  if (plain || /^(Z_|ZSTD_|ERR_STREAM_PREMATURE_CLOSE$)/.test(code ?? ''))
     return damaged(`a part of it can't be read: ${error.message}`, error);
   return new HearthError('Internal', `unpacking an image failed: ${error.message}`, { cause: error });
 }

@@ -196,8 +196,7 @@ test('a layer is on disk once for all images that have it, and goes with the las
   const inode = (root: string) => lstatSync(join(root, 'base')).ino;
   assert.equal(inode(one.root), inode(two.root));
   assert.deepEqual((await images.list()).toSorted(), [one.digest, two.digest].toSorted());
-  await images.delete(one.digest);
-  await images.delete(one.digest);
+  assert.deepEqual([await images.delete(one.digest), await images.delete(one.digest)], [true, false]);
   assert.equal(readdirSync(join(path, 'layers')).length, 2);
   assert.deepEqual(tree((await images.get(two.digest)).root), { base: 'shared', two: '' });
   await images.delete(two.digest);

@@ -1,6 +1,6 @@
 /**
  * Container images, unpacked from an archive or an OCI layout: each layer once, and one root for each image. An image that `unpack` has
- * answered for is whole, also after power loss. One operation is under way at a time.
+ * answered for is whole, also after power loss. One of those that change something is under way at a time.
  */
 import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,12 +21,12 @@ export interface Images {
    * `ImagePlatformMismatch`, `StoreFailed`, `ShuttingDown`; nothing is kept of the image then.
    */
   unpack(source: string, options?: UnpackOptions): Promise<Image>;
-  /** Throws HearthError `ImageNotFound`. */
+  /** Throws HearthError `ImageNotFound`, `StoreFailed`. */
   get(digest: string): Promise<Image>;
   /**
-   * Removes an image, and the layers that no other one has. No error when it is not there. The caller knows that no sandbox uses it any more.
+   * Removes an image, and the layers that no other one has. False: there was none. The caller knows that no sandbox uses it any more.
    */
-  delete(digest: string): Promise<void>;
+  delete(digest: string): Promise<boolean>;
   /** The digests of all images, for removing those nobody refers to. */
   list(): Promise<readonly string[]>;
   /** Gives up an unpacking that is under way, and waits for everything else. */
@@ -65,14 +65,13 @@ export async function openImages({ directory, limits = LIMITS.images, architectu
           throw error;
         }
       }),
-    get: (digest) =>
-      inTurn(async () => {
-        const image = readImage(directory, parseDigest(digest));
-        if (!image) throw new HearthError('ImageNotFound', `there is no image ${digest}`);
-        return image;
-      }),
+    async get(digest) {
+      const image = readImage(directory, parseDigest(digest));
+      if (!image) throw new HearthError('ImageNotFound', `there is no image ${digest}`);
+      return image;
+    },
     delete: (digest) => inTurn(() => deleteImage(directory, parseDigest(digest))),
-    list: () => inTurn(async () => await digestsIn(imagesOf(directory))),
+    list: () => digestsIn(imagesOf(directory)),
     close() {
       closing.abort();
       return inTurn(async () => undefined);
@@ -92,9 +91,10 @@ async function removeTemporary(directory: string): Promise<void> {
   }
 }
 
-async function deleteImage(directory: string, digest: Digest): Promise<void> {
-  await removeAtOnce(directory, imageOf(directory, digest));
+async function deleteImage(directory: string, digest: Digest): Promise<boolean> {
+  const wasThere = await removeAtOnce(directory, imageOf(directory, digest));
   await removeUnusedLayers(directory);
+  return wasThere;
 }
 
 async function removeUnusedLayers(directory: string): Promise<void> {
@@ -115,15 +115,18 @@ function usedLayers(directory: string, digests: readonly Digest[]): ReadonlySet<
   }
 }
 
-/** One rename, so that nobody sees half of it; removing the files then takes the time it takes. */
-async function removeAtOnce(directory: string, path: string): Promise<void> {
+/** One rename, so that nobody sees half of it; removing the files then takes the time it takes. False: it was not there. */
+async function removeAtOnce(directory: string, path: string): Promise<boolean> {
   const old = await mkdtemp(join(directory, OLD));
   try {
     await rename(path, join(old, 'removed'));
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  } finally {
+    await rm(old, { recursive: true, force: true });
   }
-  await rm(old, { recursive: true, force: true });
 }
 
 async function digestsIn(directory: string): Promise<readonly Digest[]> {

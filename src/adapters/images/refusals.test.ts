@@ -22,6 +22,7 @@ import {
   writeDirectory,
 } from './image-bytes.testing.ts';
 import type { Part } from './image-bytes.testing.ts';
+import { asImageError } from './errors.ts';
 import type { ImageLimits } from './limits.ts';
 import { unpackImage } from './unpack.ts';
 
@@ -203,6 +204,14 @@ test('an index that leads round and round, or too far, is left', async (t) => {
   let built = buildImage({ layers: [await tarBytes([{ name: 'a' }])] });
   for (let i = 0; i < 5; i++) built = buildIndex([built.descriptor], built.files);
   await refused(t, layoutFiles(built, [built.descriptor]), 'ImageTooLarge', /3 documents/, { ...LIMITS.images, documents: 3 });
+});
+
+test('a full disk, or a mistake of this program, is not the fault of the image', () => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' });
+  assert.deepEqual(
+    [full, new TypeError('x is not a function'), 'text'].map((each) => asImageError(each).code),
+    ['StoreFailed', 'Internal', 'Internal'],
+  );
 });
 
 /** Holds that `source`, files of a directory or an archive, is refused so, and that nothing is left of it. */
