@@ -25,6 +25,8 @@ export const KIND = {
   streamHead: 0x22,
   streamChunk: 0x23,
   streamEnd: 0x24,
+  goesOn: 0x25,
+  over: 0x26,
   log: 0x30,
   exit: 0x31,
 } as const;

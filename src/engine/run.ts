@@ -1,16 +1,26 @@
 import { LIMITS, unreachable } from '../kernel/mod.ts';
 import type { Fifo, Linked } from '../kernel/mod.ts';
 import { entriesOf, startLine } from '../ports/mod.ts';
-import type { Exit, Flow, InitFailure, InvocationEnd, InvocationListener, InvocationReport, Start } from '../ports/mod.ts';
-import type { FunctionError, InvokeHead, LogLevel, StreamHead } from '../protocol/mod.ts';
+import type {
+  Exit,
+  Flow,
+  InitFailure,
+  InvocationAnswer,
+  InvocationEnd,
+  InvocationListener,
+  InvocationReport,
+  Start,
+} from '../ports/mod.ts';
+import type { InvokeHead, LogLevel, StreamHead } from '../protocol/mod.ts';
 import { Collection } from './collection.ts';
 import type { EngineListener, EngineLog, Invocation, InvocationHandle, Outcome, RefusalCode } from './engine.ts';
 import { exitError, initError, RESPONSE_BYTES, responseTooLarge, seconds, timeoutError } from './errors.ts';
 import { withinLineLimit } from './lines.ts';
 import { LogTail } from './log-tail.ts';
 import type { Member } from './member.ts';
+import { answered, broken, lost, withTail } from './outcomes.ts';
 import type { Health, Pool } from './pool.ts';
-import { finished } from './starts.ts';
+import { ended } from './starts.ts';
 import type { Wait } from './starts.ts';
 
 /**
@@ -50,6 +60,10 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   #head: StreamHead | undefined;
   #streamedBytes = 0;
   #collection: Collection | undefined;
+  /** What its instance says next is its answer and not its end. */
+  #goesOn = false;
+  /** What it was answered, when it has gone on. */
+  #early: { readonly outcome: Outcome; readonly health: Health } | undefined;
 
   constructor(pool: Pool, invocation: Invocation, listener: EngineListener, requestId: string, arrivedMs: number) {
     this.#pool = pool;
@@ -137,7 +151,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     const nowEpochMs = host.clock.now();
     const at = new Date(nowEpochMs).toISOString();
     this.#line(`${at} ${this.requestId} Task timed out after ${seconds(deployment.timeoutMs)} seconds\n`, nowEpochMs);
-    this.#finish(this.#broken(error), 'Status: timeout', 'poisoned');
+    this.#finish(broken(error, this.#streaming), 'Status: timeout', 'poisoned');
   }
 
   /** Init has failed: the invocation ends without having run. `start`: unless it failed before the invocation came. */
@@ -153,7 +167,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     if (failure.kind !== 'failed') this.#line(`${error.errorMessage}\n${error.errorType}`, epochMs);
     this.#closingLines(`Status: error\tError Type: ${error.errorType}`);
     this.#pool.tally.errors++;
-    this.#deliverLater(this.#withTail({ kind: 'functionError', error }));
+    this.#deliverLater(withTail({ kind: 'functionError', error }, this.#tail));
   }
 
   /** The invocation is not run. */
@@ -165,7 +179,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   /** The platform ends before the function does. */
   cutOff(): void {
     const message = 'this node is shutting down; the invocation was ended before the function answered. Try another node, or again later';
-    this.#finish(this.#lost('ShuttingDown', message), 'Status: failure', 'poisoned');
+    this.#finish(lost('ShuttingDown', message, this.#streaming), 'Status: failure', 'poisoned');
   }
 
   // What its caller does with it
@@ -220,7 +234,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     const limitBytes = this.#collection ? RESPONSE_BYTES : LIMITS.streamedResponseBytes;
     if (this.#streamedBytes > limitBytes) {
       const error = responseTooLarge(limitBytes);
-      this.#finish(this.#broken(error), `Status: error\tError Type: ${error.errorType}`, 'poisoned');
+      this.#finish(broken(error, this.#streaming), `Status: error\tError Type: ${error.errorType}`, 'poisoned');
       return;
     }
     if (this.#collection) {
@@ -234,6 +248,12 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     }
   }
 
+  /** Its caller hears of it now; its instance is at work, and its deadline stands. */
+  answered(answer: InvocationAnswer): void {
+    this.#goesOn = true;
+    this.end(answer);
+  }
+
   end(end: InvocationEnd): void {
     if (end.kind === 'notBegun') {
       if (this.#state === 'ahead' || this.#state === 'running') this.#pool.returned(this, this.#member!);
@@ -245,17 +265,21 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     switch (end.kind) {
       case 'answered':
         this.#used(end.memoryKiB);
-        this.#answered(end.payload);
+        this.#finish(answered(end.payload), '', 'sound');
         return;
       case 'streamed':
         this.#used(end.memoryKiB);
-        if (end.error) this.#finish(this.#broken(end.error), '', 'doubtful');
-        else if (this.#collection) this.#answered(this.#collection.take());
+        if (end.error) this.#finish(broken(end.error, this.#streaming), '', 'doubtful');
+        else if (this.#collection) this.#finish(answered(this.#collection.take()), '', 'sound');
         else this.#finish({ kind: 'streamed' }, '', 'sound');
         return;
       case 'failed':
         this.#used(end.memoryKiB);
-        this.#finish(this.#broken(end.error), '', 'doubtful');
+        this.#finish(broken(end.error, this.#streaming), '', 'doubtful');
+        return;
+      case 'over':
+        this.#used(end.memoryKiB);
+        this.#finish(this.#early!.outcome, '', this.#early!.health);
         return;
       case 'died':
         this.#died(end.exit);
@@ -263,6 +287,11 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
       default:
         unreachable(end);
     }
+  }
+
+  /** Whether its caller has a part of the answer. */
+  get #streaming(): boolean {
+    return this.#head !== undefined && !this.#collection;
   }
 
   #running(): boolean {
@@ -274,41 +303,32 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     if (memoryKiB > member.memoryKiB) member.memoryKiB = memoryKiB;
   }
 
-  #answered(payload: Buffer): void {
-    if (payload.length <= RESPONSE_BYTES) this.#finish({ kind: 'answered', payload }, '', 'sound');
-    else this.#finish({ kind: 'functionError', error: responseTooLarge(RESPONSE_BYTES) }, '', 'sound');
-  }
-
   #died(exit: Exit): void {
     // Not killed by the engine and not by itself: the sandbox never came to be, or was lost.
     if (exit.kind === 'ended' && this.#member!.alive) {
       const message = `the sandbox of ${this.#pool.deployment.spec.label} was lost or could not be started; try again`;
-      this.#finish(this.#lost('SandboxFailed', message), 'Status: failure', 'poisoned');
+      this.#finish(lost('SandboxFailed', message, this.#streaming), 'Status: failure', 'poisoned');
       return;
     }
     if (exit.kind === 'outOfMemory') this.#used(this.#pool.deployment.spec.memoryMiB * 1024);
     const error = exitError(this.requestId, exit);
     this.#line(`${error.errorMessage}\n${error.errorType}`, this.#pool.host.clock.now());
-    this.#finish(this.#broken(error), `Status: error\tError Type: ${error.errorType}`, 'poisoned');
-  }
-
-  /** The outcome of an error: a streamed answer that has begun can only break off. */
-  #broken(error: FunctionError): Outcome {
-    return this.#head && !this.#collection ? { kind: 'streamed', error } : { kind: 'functionError', error };
-  }
-
-  #lost(code: RefusalCode, message: string): Outcome {
-    return this.#head && !this.#collection
-      ? { kind: 'streamed', error: { errorType: code, errorMessage: message } }
-      : { kind: 'refused', code, message };
+    this.#finish(broken(error, this.#streaming), `Status: error\tError Type: ${error.errorType}`, 'poisoned');
   }
 
   #finish(outcome: Outcome, status: string, health: Health): void {
+    if (this.#goesOn) {
+      this.#goesOn = false;
+      this.#early = { outcome, health };
+      this.#deliver(withTail(outcome, this.#tail));
+      this.abandon();
+      return;
+    }
     this.#state = 'ended';
     this.#flow = undefined;
     const nowMs = this.#closingLines(status);
     if (outcome.kind !== 'answered' && !(outcome.kind === 'streamed' && !outcome.error)) this.#pool.tally.errors++;
-    this.#deliver(this.#tail ? this.#withTail(outcome) : outcome);
+    this.#deliver(withTail(outcome, this.#tail));
     this.#collection = undefined;
     this.#pool.ended(this, this.#member!, health, nowMs);
   }
@@ -332,23 +352,12 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
       initMs: this.#initMs,
       status,
       begun: this.#begun,
-      start: this.#start?.steps ? this.#finished(this.#start, nowMs) : this.#start,
+      start: this.#start?.steps ? ended(this.#start, this.#member, this.arrivedMs, nowMs) : this.#start,
       waitedMs: this.#startedMs - this.arrivedMs,
     };
     if (this.#tail) for (const { text } of entriesOf(report)) this.#tail.add(text);
     host.report(report);
     return nowMs;
-  }
-
-  /** All that is known of how its instance came to be. */
-  #finished(start: Start, nowMs: number): Start {
-    const member = this.#member;
-    return finished(start, member?.instance.takeSteps() ?? [], this.arrivedMs, { name: member ? 'ended' : 'boot failed', atMs: nowMs });
-  }
-
-  #withTail(outcome: Outcome): Outcome {
-    if (!this.#tail || outcome.kind === 'refused') return outcome;
-    return { ...outcome, logTail: this.#tail.text() };
   }
 
   /** The caller of `invoke` has its handle before it hears of the end. */

@@ -2,6 +2,7 @@
  * Why an invocation got the instance that it got, in the words of docs/tracing.md. Of warm starts no more is noted than one of a few
  * constants; of the others how each came to be, step by step.
  */
+import type { Member } from './member.ts';
 import type { Placement } from '../policy/mod.ts';
 import { hundredths } from '../ports/mod.ts';
 import type { Instance, SandboxSpec, Start, StartKind, Step, Template } from '../ports/mod.ts';
@@ -112,8 +113,13 @@ function arrival(atMs: number, waited: boolean): Step[] {
     : [{ name: 'arrived', atMs }];
 }
 
+/** With all that is known of how its instance came to be, when its first invocation has ended, or failed to begin. */
+export function ended(start: Start, member: Member | undefined, fromMs: number, nowMs: number): Start {
+  return finished(start, member?.instance.takeSteps() ?? [], fromMs, { name: member ? 'ended' : 'boot failed', atMs: nowMs });
+}
+
 /** All steps, counted from `fromMs`. */
-export function finished(start: Start, more: readonly Step[], fromMs: number, last: Step): Start {
+function finished(start: Start, more: readonly Step[], fromMs: number, last: Step): Start {
   const steps = [...start.steps!, ...more].sort((a, b) => a.atMs - b.atMs);
   const counted = [...steps, last].map(({ name, atMs }) => ({ name, atMs: hundredths(atMs - fromMs) }));
   return made(start.kind, start.cause, start.detail, counted);

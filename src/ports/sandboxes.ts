@@ -127,17 +127,24 @@ export interface InvocationListener {
   streamHead(head: StreamHead): void;
   /** A view that is only valid during the call. */
   streamChunk(chunk: Buffer): void;
+  /** The answer of an invocation that goes on after it: its end comes later, as `over` or `died`. Absent: the answer comes as its end. */
+  answered?(answer: InvocationAnswer): void;
   end(end: InvocationEnd): void;
 }
 
 export type InvocationEnd =
+  | InvocationAnswer
+  /** It was handed ahead, and nothing of it has run. */
+  | { readonly kind: 'notBegun' }
+  /** It had been answered, and has now come to its end. */
+  | { readonly kind: 'over'; readonly memoryKiB: number }
+  /** The instance is gone. */
+  | { readonly kind: 'died'; readonly exit: Exit };
+
+export type InvocationAnswer =
   /** `payload` is the function's response, a JSON text; a view that is only valid during the call. */
   | { readonly kind: 'answered'; readonly payload: Buffer; readonly memoryKiB: number }
   /** The stream is complete; with an error when it broke off. */
   | { readonly kind: 'streamed'; readonly error?: FunctionError; readonly memoryKiB: number }
   /** The function threw or rejected; the instance goes on. */
-  | { readonly kind: 'failed'; readonly error: FunctionError; readonly memoryKiB: number }
-  /** It was handed ahead, and nothing of it has run. */
-  | { readonly kind: 'notBegun' }
-  /** The instance is gone. */
-  | { readonly kind: 'died'; readonly exit: Exit };
+  | { readonly kind: 'failed'; readonly error: FunctionError; readonly memoryKiB: number };

@@ -43,6 +43,10 @@ export const FRAME = {
   streamChunk: 0x23,
   /** A streamed answer ends. Payload: u32 memory in KiB, then nothing, or JSON (FunctionError) when it broke off. */
   streamEnd: 0x24,
+  /** The invocation goes on after its answer, which follows: `over` ends it. */
+  goesOn: 0x25,
+  /** Nothing of an invocation runs any more that has gone on after its answer. Payload: u32 memory in KiB. */
+  over: 0x26,
   /** Console output. Payload: u8 level (index into LOG_LEVELS), then UTF-8 text, without a final newline. */
   log: 0x30,
   /** The process is about to end by its own will. Payload: JSON (ExitPayload). */

@@ -66,7 +66,16 @@ test('one seed, one course of events', async () => {
   await Promise.all([first.drain(), second.drain()]);
 });
 
-type Call = { readonly deployment: Deployment; readonly arrivedMs: number; startedMs?: number; outcome?: Outcome; abandoned: boolean };
+type Call = {
+  readonly deployment: Deployment;
+  readonly arrivedMs: number;
+  /** May go on after its answer. */
+  readonly goesOn: boolean;
+  startedMs?: number;
+  reported?: boolean;
+  outcome?: Outcome;
+  abandoned: boolean;
+};
 
 class World {
   readonly clock: ManualClock = manualClock();
@@ -124,7 +133,10 @@ class World {
     await this.#step(4_500);
     assert.ok(done, 'the drain has not finished in its time');
     await this.#step(20_000);
-    for (const [id, call] of this.calls) assert.ok(call.abandoned || call.outcome, `${id} has never ended`);
+    for (const [id, call] of this.calls) {
+      assert.ok(call.abandoned || call.outcome, `${id} has never been answered`);
+      assert.ok(call.startedMs === undefined || call.reported, `${id} has never ended`);
+    }
     const { instances, templates } = this.sandboxes.counts;
     assert.deepEqual({ instances, templates }, { instances: 0, templates: 0 });
     assert.deepEqual(this.engine.stats(), []);
@@ -134,12 +146,13 @@ class World {
   #invoke(): void {
     const deployment = this.#deployments[this.#below(this.#deployments.length)]!;
     const requestId = `r${this.calls.size}`;
-    const call: Call = { deployment, arrivedMs: this.clock.monotonicMs(), abandoned: false };
+    const kind = this.#below(KINDS);
+    const call: Call = { deployment, arrivedMs: this.clock.monotonicMs(), goesOn: GOES_ON.has(kind), abandoned: false };
     this.calls.set(requestId, call);
     // Now and then one that takes long, also behind those that were short.
     const usualMs = this.#short ? 2 : 60;
     const ms = this.#below(this.#short ? 40 : 8) === 0 ? this.#below(1_500) : this.#below(usualMs);
-    const event = Buffer.from(JSON.stringify({ ms, kind: this.#below(10) }));
+    const event = Buffer.from(JSON.stringify({ ms, kind }));
     const handle = this.engine.invoke(
       { deployment, event, requestId, logTail: this.#below(4) === 0 },
       {
@@ -187,7 +200,8 @@ class World {
       call.startedMs = this.clock.monotonicMs();
       this.#running++;
     } else if (line.text.startsWith('REPORT ')) {
-      assert.ok(call.startedMs !== undefined && call.outcome === undefined);
+      assert.ok(call.startedMs !== undefined && !call.reported && (call.outcome === undefined || call.goesOn));
+      call.reported = true;
       this.#running--;
     } else {
       assert.ok(call.startedMs !== undefined, 'a line before START');
@@ -262,7 +276,10 @@ class World {
   }
 }
 
-/** Answers, throws or streams, as the event says. */
+const KINDS = 10;
+const GOES_ON = new Set([3, 4]);
+
+/** Answers, throws, streams or goes on, as the event says. */
 const work: SimFunction = {
   load: (init) => {
     init.log('init');
@@ -279,6 +296,10 @@ const work: SimFunction = {
           else call.drained(() => write(left - 1));
         };
         write(4);
+      } else if (GOES_ON.has(kind)) {
+        call.goesOn();
+        call.after(ms / 2, () => call.respond({ ms }));
+        call.after(ms, () => call.over());
       } else {
         call.after(ms, () => call.respond({ ms }));
       }

@@ -77,6 +77,39 @@ test('an answer, an error and a log line reach their invocation', async (t) => {
   assert.equal(instance.oldest, undefined);
 });
 
+const goesOn = encodeFrame(FRAME.goesOn, 1);
+const answer = encodeFrame(FRAME.response, 1, memory, json('early'));
+
+test('an invocation that goes on is running until it is over', async (t) => {
+  const { instance, far } = await connected(t);
+  const heard: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<InvocationEnd>();
+  instance.invoke(head, Buffer.from('{}'), {
+    log: (text) => heard.push(text),
+    streamHead() {},
+    streamChunk() {},
+    answered: (early) => heard.push(early.kind === 'answered' ? early.payload.toString() : early.kind),
+    end: resolve,
+  });
+  far.write(Buffer.concat([goesOn, answer, encodeFrame(FRAME.log, 1, Buffer.from([2]), Buffer.from('later'))]));
+  const second = invoke(instance);
+  far.write(encodeFrame(FRAME.response, 2, memory, json('second')));
+  assert.equal((await second.end).kind, 'answered');
+  assert.deepEqual(heard, ['"early"', 'later']);
+  assert.equal(instance.oldest, 1);
+  far.write(encodeFrame(FRAME.over, 1, memory));
+  assert.deepEqual(await promise, { kind: 'over', memoryKiB: 1 });
+  assert.equal(instance.oldest, undefined);
+});
+
+test('whoever hears only of ends gets the answer of one that goes on as its end', async (t) => {
+  const { instance, far } = await connected(t);
+  const { end } = invoke(instance);
+  far.write(Buffer.concat([goesOn, answer]));
+  far.write(Buffer.concat([encodeFrame(FRAME.log, 1, Buffer.from([2]), Buffer.from('x')), encodeFrame(FRAME.over, 1, memory)]));
+  assert.deepEqual(await end, { kind: 'answered', payload: json('early'), memoryKiB: 1 });
+});
+
 const violations: readonly (readonly [string, (far: Socket) => void])[] = [
   ['an answer to an invocation that is not running', (far) => far.write(encodeFrame(FRAME.response, 9, memory))],
   ['two answers', (far) => [0, 1].forEach(() => far.write(encodeFrame(FRAME.streamEnd, 1, memory)))],
@@ -85,6 +118,13 @@ const violations: readonly (readonly [string, (far: Socket) => void])[] = [
   [
     'an answer after the beginning of a stream',
     (far) => far.write(Buffer.concat([encodeFrame(FRAME.streamHead, 1, json({})), encodeFrame(FRAME.response, 1, memory)])),
+  ],
+  ['going on twice', (far) => [0, 1].forEach(() => far.write(encodeFrame(FRAME.goesOn, 1)))],
+  ['an end without an answer', (far) => far.write(Buffer.concat([encodeFrame(FRAME.goesOn, 1), encodeFrame(FRAME.over, 1, memory)]))],
+  ['two answers of one that goes on', (far) => far.write(Buffer.concat([goesOn, answer, answer]))],
+  [
+    'a stream after the answer of one that goes on',
+    (far) => far.write(Buffer.concat([goesOn, answer, encodeFrame(FRAME.streamHead, 1, json({}))])),
   ],
   ['an error that is not JSON', (far) => far.write(encodeFrame(FRAME.error, 1, memory, Buffer.from('{')))],
   ['a log line of no known level', (far) => far.write(encodeFrame(FRAME.log, 1, Buffer.from([200, 65])))],

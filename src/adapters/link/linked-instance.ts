@@ -1,5 +1,5 @@
 import type { Clock } from '../../kernel/mod.ts';
-import type { Exit, Flow, Instance, InvocationListener, Step } from '../../ports/mod.ts';
+import type { Exit, Flow, Instance, InvocationAnswer, InvocationListener, Step } from '../../ports/mod.ts';
 import { FRAME, FrameError, InvokeEncoder, streamOf } from '../../protocol/mod.ts';
 import type { EncodableEvent, FrameKind, InvokeHead, LogLevel } from '../../protocol/mod.ts';
 import type { EventPipe } from './event-pipe.ts';
@@ -174,32 +174,46 @@ export class LinkedInstance implements Instance, LinkListener {
     switch (kind) {
       case FRAME.response: {
         const memoryKiB = readMemory(payload);
-        this.#take(stream, false).finish({ kind: 'answered', memoryKiB, payload: payload.subarray(MEMORY_BYTES) });
+        this.#answer(stream, false, { kind: 'answered', memoryKiB, payload: payload.subarray(MEMORY_BYTES) });
         return;
       }
       case FRAME.error: {
         const memoryKiB = readMemory(payload);
         const error = readFunctionError(payload.subarray(MEMORY_BYTES));
-        this.#take(stream, false).finish({ kind: 'failed', error, memoryKiB });
+        this.#answer(stream, false, { kind: 'failed', error, memoryKiB });
         return;
       }
       case FRAME.streamHead: {
         const running = this.#find(stream);
-        if (running.streaming) throw new FrameError('a streamed answer began twice');
+        if (running.streaming || running.answered) throw new FrameError('an answer began twice');
         running.streaming = true;
         running.listener.streamHead(readStreamHead(payload));
         return;
       }
       case FRAME.streamChunk: {
         const running = this.#find(stream);
-        if (!running.streaming) throw new FrameError('a streamed answer has no beginning');
+        if (!running.streaming || running.answered) throw new FrameError('a streamed answer has no beginning');
         running.listener.streamChunk(payload);
         return;
       }
       case FRAME.streamEnd: {
         const memoryKiB = readMemory(payload);
         const error = payload.length > MEMORY_BYTES ? { error: readFunctionError(payload.subarray(MEMORY_BYTES)) } : undefined;
-        this.#take(stream, true).finish({ kind: 'streamed', memoryKiB, ...error });
+        this.#answer(stream, true, { kind: 'streamed', memoryKiB, ...error });
+        return;
+      }
+      case FRAME.goesOn: {
+        const running = this.#find(stream);
+        if (running.goesOn) throw new FrameError('an invocation goes on already');
+        running.goesOn = true;
+        return;
+      }
+      case FRAME.over: {
+        const memoryKiB = readMemory(payload);
+        const running = this.#find(stream);
+        if (!running.answered) throw new FrameError('an invocation is over that was not answered');
+        this.#remove(stream, running);
+        running.finish(running.kept ?? { kind: 'over', memoryKiB });
         return;
       }
       case FRAME.log: {
@@ -284,15 +298,20 @@ export class LinkedInstance implements Instance, LinkListener {
     return running;
   }
 
-  /** The running invocation whose last frame has come. */
-  #take(stream: number, streaming: boolean): Running {
+  #answer(stream: number, streaming: boolean, answer: InvocationAnswer): void {
     const running = this.#find(stream);
+    if (running.answered) throw new FrameError('an invocation was answered twice');
     if (running.streaming !== streaming)
       throw new FrameError(streaming ? 'a streamed answer has no beginning' : 'a streamed answer was answered once more');
+    if (running.goesOn) return running.answer(answer);
+    this.#remove(stream, running);
+    running.finish(answer);
+  }
+
+  #remove(stream: number, running: Running): void {
     this.#running.delete(stream);
     if (running.large) this.#large--;
     if (this.#running.size > 0) this.#nextTurn();
-    return running;
   }
 
   /** With several at a time nobody is ahead. */
@@ -313,6 +332,11 @@ class Running implements Flow {
   handed = false;
   /** Its frame was no packet. */
   large = false;
+  /** Its answer does not end it. */
+  goesOn = false;
+  answered = false;
+  /** The answer, for a listener that hears of it at the end. */
+  kept: InvocationAnswer | undefined;
   readonly listener: InvocationListener;
   readonly #instance: LinkedInstance;
   #paused = false;
@@ -333,6 +357,14 @@ class Running implements Flow {
     if (!this.#paused) return;
     this.#paused = false;
     this.#instance.release();
+  }
+
+  /** It goes on. */
+  answer(answer: InvocationAnswer): void {
+    this.answered = true;
+    this.resume();
+    if (this.listener.answered) this.listener.answered(answer);
+    else this.kept = answer.kind === 'answered' ? { ...answer, payload: Buffer.from(answer.payload) } : answer;
   }
 
   finish(end: Parameters<InvocationListener['end']>[0]): void {

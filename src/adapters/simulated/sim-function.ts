@@ -41,6 +41,9 @@ export interface SimCall {
   streamChunk(chunk: Uint8Array): boolean;
   drained(run: () => void): void;
   streamEnd(error?: FunctionError): void;
+  /** The answer that follows does not end it: `over` does. */
+  goesOn(): void;
+  over(): void;
   /** Ends the process of the instance. */
   exit(exit: Exit): void;
 }

@@ -169,6 +169,7 @@ class Call implements SimCall, Flow {
   readonly #listener: InvocationListener;
   #paused = false;
   #drained: (() => void) | undefined;
+  #goesOn = false;
   ended = false;
 
   constructor(instance: SimInstance, clock: Clock, head: InvokeHead, event: Buffer, listener: InvocationListener) {
@@ -226,6 +227,14 @@ class Call implements SimCall, Flow {
     if (this.#running()) this.finish({ kind: 'streamed', memoryKiB: MEMORY_KIB, ...(error && { error }) });
   }
 
+  goesOn(): void {
+    this.#goesOn = true;
+  }
+
+  over(): void {
+    if (this.#running()) this.finish({ kind: 'over', memoryKiB: MEMORY_KIB });
+  }
+
   exit(exit: Exit): void {
     // Also right after its answer, as a process does that reports an error before it ends.
     if (this.#instance.alive) this.#instance.end(exit);
@@ -244,6 +253,11 @@ class Call implements SimCall, Flow {
 
   finish(end: InvocationEnd): void {
     if (this.ended) return;
+    if (this.#goesOn && end.kind !== 'over' && end.kind !== 'died' && end.kind !== 'notBegun') {
+      this.#goesOn = false;
+      this.#listener.answered!(end);
+      return;
+    }
     this.ended = true;
     this.#instance.done(this);
     this.#listener.end(end);
