@@ -7,6 +7,7 @@ import type { Channel } from './channel.ts';
 import { KIND } from './channel.ts';
 import { configureConsole, flushLines, installConsole, logError } from './console.ts';
 import { functionFacts } from './context.ts';
+import { isEdgeHandler, loadWeb } from './edge.ts';
 import { ending, installEnding } from './ending.ts';
 import { RuntimeError, hookError, toFunctionError } from './errors.ts';
 import { installHooks, runBeforeSnapshot } from './hooks.ts';
@@ -81,13 +82,15 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   try {
     followNodePath(environment);
     const loaded = await loadWatched(taskRoot, handler);
+    const edge = isEdgeHandler(loaded);
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
     const loadedMs = machineMs();
     const blockers = await leftBehind(before, taskRoot);
     return {
       handler: loaded,
-      streaming,
+      edge,
+      streaming: streaming || edge,
       highWaterMark,
       facts,
       returnsValues: values,
@@ -111,6 +114,7 @@ async function loadWatched(taskRoot: string, handler: string): ReturnType<typeof
   watchOpenings();
   try {
     const loaded = await loadHandler(taskRoot, handler);
+    if (isEdgeHandler(loaded)) await loadWeb();
     await beforeSnapshot();
     return loaded;
   } finally {

@@ -3,23 +3,38 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { edgeHandler, isEdgeModule } from './edge.ts';
 import { RuntimeError } from './errors.ts';
 
 export type Handler = (event: unknown, ...rest: unknown[]) => unknown;
 
 /** `handler`: `directory/file.export` or `file.object.export`, below `taskRoot`. Throws RuntimeError, or what the module itself threw. */
 export async function loadHandler(taskRoot: string, handler: string): Promise<Handler> {
-  const { directory, file, path } = parse(handler);
-  const loaded = await loadModule(taskRoot, directory, file).catch((error: unknown) => {
+  const parsed = parse(handler);
+  const { path } = parsed;
+  const loaded = await loadModule(taskRoot, parsed).catch((error: unknown) => {
     throw explain(error);
   });
-  const found = property(loaded, path) ?? property((loaded as { default?: unknown } | null)?.default, path);
+  const { default: main } = (loaded ?? {}) as { default?: unknown };
+  // A file by itself stands for what it exports by default, and as CommonJS for all that it exports.
+  const found = path.length === 0 ? (main ?? loaded) : (property(loaded, path) ?? property(main, path));
+  if (isEdgeModule(found)) return edgeHandler(found);
+  if (path.length === 0) throw withoutFunction(handler);
   if (found === undefined || found === null) throw new RuntimeError('HandlerNotFound', `${handler} is undefined or not exported`);
   if (typeof found !== 'function') throw new RuntimeError('HandlerNotFound', `${handler} is not a function`);
   return found as Handler;
 }
 
-function parse(handler: string): { directory: string; file: string; path: string[] } {
+const withoutFunction = (handler: string): RuntimeError =>
+  new RuntimeError(
+    'MalformedHandlerName',
+    `Bad handler: '${handler}' has no '.' between its file and its function, and is no file whose default export has a function 'fetch'`,
+  );
+
+/** `path`: from what the file exports to the function; empty: the file stands for its default export. */
+type Parsed = { readonly handler: string; readonly directory: string; readonly file: string; readonly path: readonly string[] };
+
+function parse(handler: string): Parsed {
   if (handler.includes('..')) {
     throw new RuntimeError(
       'MalformedHandlerName',
@@ -28,11 +43,11 @@ function parse(handler: string): { directory: string; file: string; path: string
   }
   const last = basename(handler);
   const dot = last.indexOf('.');
-  if (dot < 0) throw new RuntimeError('MalformedHandlerName', `Bad handler: '${handler}' has no '.' between its file and its function`);
-  return { directory: handler.slice(0, handler.indexOf(last)), file: last.slice(0, dot), path: last.slice(dot + 1).split('.') };
+  if (dot < 0) return { handler, directory: handler.slice(0, handler.length - last.length), file: last, path: [] };
+  return { handler, directory: handler.slice(0, handler.indexOf(last)), file: last.slice(0, dot), path: last.slice(dot + 1).split('.') };
 }
 
-async function loadModule(taskRoot: string, directory: string, file: string): Promise<unknown> {
+async function loadModule(taskRoot: string, { handler, directory, file, path }: Parsed): Promise<unknown> {
   const base = resolve(taskRoot, directory, file);
   const require = createRequire(join(taskRoot, '/'));
   if (isFile(base)) return require(base);
@@ -43,6 +58,7 @@ async function loadModule(taskRoot: string, directory: string, file: string): Pr
     return imported ? import(pathToFileURL(base + extension).href) : requireOrImport(require, base + extension);
   }
   if (existsSync(base)) return require(base);
+  if (path.length === 0) throw withoutFunction(handler);
   // A package in node_modules of the code, or of a layer by NODE_PATH.
   return require(require.resolve(file, { paths: [taskRoot, resolve(taskRoot, directory)] }));
 }

@@ -58,7 +58,14 @@ async function invokeRepeatedly(handler: Handler, rounds: number): Promise<void>
     kept[1] = context;
     return handler(event, context);
   };
-  const loaded = { handler: keeping, streaming: false, highWaterMark: undefined, facts: functionFacts({}), returnsValues: true };
+  const loaded = {
+    handler: keeping,
+    edge: false,
+    streaming: false,
+    highWaterMark: undefined,
+    facts: functionFacts({}),
+    returnsValues: true,
+  };
   kept[2] = loaded;
   for (let round = 0; round < rounds; round++) writeSync(host, invokeFrame(round));
   const SHUT_WR = 1;

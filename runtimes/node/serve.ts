@@ -8,25 +8,31 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { readUint32 } from '../ladder/uint32.ts';
 import { machineMs } from '../ladder/steps.ts';
 import { uncurry } from '../ladder/uncurry.ts';
+import { Background } from './background.ts';
 import type { Channel } from './channel.ts';
 import { HEAD_BYTES, KIND, MAX_PAYLOAD_BYTES } from './channel.ts';
 import type { LogScope } from './console.ts';
 import { flushLines, logError, setLogScope, setLogStore } from './console.ts';
-import type { Completion, Context, FunctionFacts, InvokeHead } from './context.ts';
+import type { Context, FunctionFacts, InvokeHead } from './context.ts';
 import { createContext } from './context.ts';
+import { FrameOutput } from './edge-output.ts';
 import { ending } from './ending.ts';
 import { RuntimeError, toFunctionError } from './errors.ts';
 import type { FunctionError } from './errors.ts';
 import { Forms } from './forms.ts';
+import { Invocation } from './invocation.ts';
+import type { Answering } from './invocation.ts';
 import { Leftovers } from './leftovers.ts';
 import type { Handler } from './load.ts';
-import { ResponseStream } from './streaming.ts';
+import { ResponseStream, finished } from './streaming.ts';
 import { tierUp } from './tiers.ts';
 import { setTrace } from './trace.ts';
 
 /** What init made. */
 export type Loaded = {
   readonly handler: Handler;
+  /** It is that of an edge module. */
+  readonly edge: boolean;
   readonly streaming: boolean;
   readonly highWaterMark: number | undefined;
   readonly facts: FunctionFacts;
@@ -85,39 +91,7 @@ const CALLBACK_PARAMETERS = 3;
 /** Lambda's limit of 6 MB and the 100 bytes it grants on top; the host enforces its own. */
 const MAX_RESPONSE_BYTES = Math.min(6_291_556, MAX_PAYLOAD_BYTES - HEAD_BYTES);
 
-class Invocation implements Completion {
-  context: Context | undefined;
-  over = false;
-  /** The handler returned a promise: when nothing is left that could settle it, that is an error. */
-  async = false;
-  called = false;
-  held: { readonly result: unknown } | undefined;
-  response: ResponseStream | undefined;
-  readonly stream: number;
-  readonly server: Server;
-  readonly scope: LogScope | undefined;
-
-  constructor(stream: number, server: Server, scope: LogScope | undefined) {
-    this.stream = stream;
-    this.server = server;
-    this.scope = scope;
-  }
-
-  done(error: unknown, result?: unknown): void {
-    if (error !== undefined && error !== null) this.server.fail(this, error);
-    else this.server.answer(this, result);
-  }
-
-  /** Node's callback: a result waits until the event loop is empty, unless the handler said otherwise. */
-  callback(error: unknown, result: unknown): void {
-    if (this.called) return;
-    this.called = true;
-    if ((error !== undefined && error !== null) || !this.context!.callbackWaitsForEmptyEventLoop || this.scope) this.done(error, result);
-    else this.held = { result };
-  }
-}
-
-class Server {
+class Server implements Answering {
   readonly #loaded: Loaded;
   readonly #channel: Channel;
   /** One at a time: the one. */
@@ -229,6 +203,10 @@ class Server {
       }
       // What is wrong with an event is told in the invocation's own log.
       if (eventAt < to) event = parse(this.#channel.text(eventAt, to));
+      if (this.#loaded.edge) {
+        void this.#request(invocation, event);
+        return;
+      }
       const context = createContext(this.#loaded.facts, head, invocation);
       invocation.context = context;
       if (this.#loaded.streaming) this.#stream(invocation, event, context);
@@ -278,6 +256,24 @@ class Server {
     this.#send(invocation, KIND.streamEnd, '');
   }
 
+  /** To an edge module. What it still does when it has answered is waited for. */
+  async #request(invocation: Invocation, event: unknown): Promise<void> {
+    const output = new FrameOutput(this.#channel, invocation.stream);
+    const background = new Background(() => this.#settled(invocation));
+    invocation.response = output;
+    invocation.background = background;
+    invocation.async = true;
+    let text: unknown;
+    try {
+      text = await this.#loaded.handler(event, output, background);
+    } catch (error) {
+      this.fail(invocation, error ?? 'handled');
+      return;
+    }
+    if (typeof text === 'string') this.#answer(invocation, text);
+    else this.#send(invocation, KIND.streamEnd, '');
+  }
+
   answer(invocation: Invocation, result: unknown): void {
     if (invocation.over) return;
     let text: string;
@@ -288,6 +284,10 @@ class Server {
       this.fail(invocation, new Error(`Unable to stringify response body: ${toFunctionError(error).errorMessage}`, { cause: error }));
       return;
     }
+    this.#answer(invocation, text);
+  }
+
+  #answer(invocation: Invocation, text: string): void {
     if (text.length > MAX_RESPONSE_BYTES / 3 && byteLength(text) > MAX_RESPONSE_BYTES) this.#refuse(invocation);
     else this.#send(invocation, KIND.response, text);
   }
@@ -310,6 +310,8 @@ class Server {
       else if (invocation.response?.writableEnded === false) this.fail(invocation, new Error('Response stream is not finished.'));
       else if (invocation.async) this.fail(invocation, neverSettled());
       else this.answer(invocation, null);
+      // Nor will what was to be done beside the answer.
+      if (invocation.background?.pending) invocation.background.giveUp();
     });
   }
 
@@ -333,7 +335,22 @@ class Server {
     invocation.over = true;
     invocation.response?.seal();
     if (this.birth) this.#tellBirth(this.birth);
+    const goesOn = !last && invocation.background?.pending === true;
+    if (goesOn) this.#channel.sendText(KIND.goesOn, invocation.stream, 0, 0, '');
     this.#channel.sendText(kind, invocation.stream, 4, this.#memoryKiB(), text);
+    if (!goesOn) this.#end(invocation, last);
+  }
+
+  /** What an invocation had to do beside its answer is done. */
+  #settled(invocation: Invocation): void {
+    if (!invocation.over) return;
+    flushLines();
+    this.#channel.sendText(KIND.over, invocation.stream, 4, this.#memoryKiB(), '');
+    this.#end(invocation, false);
+  }
+
+  #end(invocation: Invocation, last: boolean): void {
+    invocation.background?.close();
     if (invocation.scope) {
       remove(this.#running, invocation);
       invocation.scope.stream = 0;
@@ -365,17 +382,6 @@ class Server {
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
   typeof (value as { then?: unknown }).then === 'function';
-
-function finished(response: ResponseStream): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = () => {
-      if (response.writableFinished) resolve();
-      else reject(response.errored ?? new Error('Response stream is not finished.'));
-    };
-    if (response.writableFinished || response.destroyed) settle();
-    else response.once('finish', settle).once('close', settle);
-  });
-}
 
 /** Lambda's words. */
 const neverSettled = (): RuntimeError =>

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import type { Channel } from './channel.ts';
 import { KIND } from './channel.ts';
 import { RuntimeError } from './errors.ts';
+import type { Streamed } from './invocation.ts';
 import type { Handler } from './load.ts';
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
@@ -44,8 +45,7 @@ export function streamingOptions(handler: Handler & Marked): { readonly streamin
   return { streaming: mark === 'response', highWaterMark: typeof highWaterMark === 'number' ? highWaterMark : undefined };
 }
 
-export class ResponseStream extends Writable {
-  /** Whether the head has gone out: an error can then only break the stream off. */
+export class ResponseStream extends Writable implements Streamed {
   begun = false;
   readonly #channel: Channel;
   readonly #stream: number;
@@ -71,7 +71,6 @@ export class ResponseStream extends Writable {
     this.#prelude = normalised(prelude);
   }
 
-  /** The invocation is over: nothing may follow. */
   seal(): void {
     this.#sealed = true;
   }
@@ -85,9 +84,7 @@ export class ResponseStream extends Writable {
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     if (this.#sealed) return done(new RuntimeError('InvalidStreamingOperation', 'The response has ended.'));
     this.#begin();
-    for (let at = 0; at < chunk.length; at += MAX_CHUNK_BYTES) {
-      this.#channel.sendBytes(KIND.streamChunk, this.#stream, chunk.subarray(at, at + MAX_CHUNK_BYTES));
-    }
+    sendChunks(this.#channel, this.#stream, chunk);
     this.#channel.drained(done);
   }
 
@@ -105,6 +102,24 @@ export class ResponseStream extends Writable {
     this.begun = true;
     const head = { contentType: this.#contentType, ...(this.#prelude && { prelude: this.#prelude }) };
     this.#channel.sendText(KIND.streamHead, this.#stream, 0, 0, stringify(head));
+  }
+}
+
+/** Resolves when all that was written has gone out. */
+export function finished(response: ResponseStream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = () => {
+      if (response.writableFinished) resolve();
+      else reject(response.errored ?? new Error('Response stream is not finished.'));
+    };
+    if (response.writableFinished || response.destroyed) settle();
+    else response.once('finish', settle).once('close', settle);
+  });
+}
+
+export function sendChunks(channel: Channel, stream: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at += MAX_CHUNK_BYTES) {
+    channel.sendBytes(KIND.streamChunk, stream, bytes.subarray(at, at + MAX_CHUNK_BYTES));
   }
 }
 

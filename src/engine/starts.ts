@@ -2,11 +2,11 @@
  * Why an invocation got the instance that it got, in the words of docs/tracing.md. Of warm starts no more is noted than one of a few
  * constants; of the others how each came to be, step by step.
  */
-import type { Member } from './member.ts';
 import type { Placement } from '../policy/mod.ts';
 import { hundredths } from '../ports/mod.ts';
 import type { Instance, SandboxSpec, Start, StartKind, Step, Template } from '../ports/mod.ts';
 import { blockerText } from '../protocol/mod.ts';
+import type { Member } from './member.ts';
 
 /** What an invocation in line waits for. */
 export type Wait = 'a busy one' | 'a boot' | 'the function limit' | 'the account limit' | 'the host limit';

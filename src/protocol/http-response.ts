@@ -105,6 +105,7 @@ function headerValue(value: unknown): string | undefined {
   return typeof value === 'object' && value !== null ? undefined : String(value);
 }
 
+/** An empty content type stands for none at all, given or as the default. */
 function readHeaders(headers: unknown, cookies: unknown, defaultContentType: string): string[] | undefined {
   const out: string[] = [];
   let typed = false;
@@ -116,11 +117,14 @@ function readHeaders(headers: unknown, cookies: unknown, defaultContentType: str
       const text = typeof value === 'string' ? value : headerValue(value);
       if (name === undefined || text === undefined || FORBIDDEN_IN_HEADER_VALUE.test(text)) return undefined;
       if (OUR_HEADERS.has(name)) continue;
-      typed ||= name === 'content-type';
+      if (name === 'content-type') {
+        typed = true;
+        if (text === '') continue;
+      }
       out.push(name, text);
     }
   }
-  if (!typed) out.push('content-type', defaultContentType);
+  if (!typed && defaultContentType !== '') out.push('content-type', defaultContentType);
   if (cookies === undefined || cookies === null) return out;
   if (!Array.isArray(cookies)) return undefined;
   for (const cookie of cookies as unknown[]) {

@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { closeAfter } from '../closing.ts';
 import { temporaryDirectory } from '../temporary.ts';
 import { silentLog, systemClock, systemRandom } from '../../src/kernel/mod.ts';
-import type { Exit, Flow, Instance, InvocationEnd, SandboxSpec, Template } from '../../src/ports/mod.ts';
+import type { Exit, Flow, Instance, InvocationAnswer, InvocationEnd, SandboxSpec, Template } from '../../src/ports/mod.ts';
 import { FormEvent } from '../../src/protocol/mod.ts';
 import type { FunctionError, InvokeHead, StreamHead } from '../../src/protocol/mod.ts';
 import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
@@ -23,6 +23,8 @@ export type FunctionUnderTest = {
 
 export type Answer = {
   readonly end: InvocationEnd['kind'];
+  /** It was answered so, and has gone on. */
+  readonly early?: InvocationAnswer['kind'];
   readonly value?: unknown;
   readonly error?: FunctionError;
   readonly exit?: Exit;
@@ -133,6 +135,8 @@ export type Invoked = {
   onChunk: () => void;
   readonly logs: string[];
   onLog: () => void;
+  /** It goes on. */
+  onAnswer: () => void;
 };
 
 export function invoke(instance: Instance, event: unknown = {}, head: Partial<InvokeHead> = {}): Invoked {
@@ -143,6 +147,7 @@ export function invoke(instance: Instance, event: unknown = {}, head: Partial<In
   const id = systemRandom.uuid();
   const arn = 'arn:aws:lambda:us-east-1:000000000000:function:test';
   const encoded = event instanceof FormEvent ? event : Buffer.from(JSON.stringify(event));
+  let early: InvocationAnswer | undefined;
   const flow = instance.invoke({ id, arn, deadlineMs: systemClock.now() + 3_000, ...head }, encoded, {
     log(text) {
       logs.push(text);
@@ -153,19 +158,25 @@ export function invoke(instance: Instance, event: unknown = {}, head: Partial<In
       chunks.push(Buffer.from(chunk));
       invoked.onChunk();
     },
+    answered(answer) {
+      early = answer.kind === 'answered' ? { ...answer, payload: Buffer.from(answer.payload) } : answer;
+      invoked.onAnswer();
+    },
     end(end) {
+      const answer = early ?? end;
       resolve({
         end: end.kind,
+        ...(early && { early: early.kind }),
         logs,
         body: Buffer.concat(chunks),
         memoryKiB: 'memoryKiB' in end ? end.memoryKiB : 0,
         ...(streamHead && { head: streamHead }),
-        ...(end.kind === 'answered' && { value: JSON.parse(end.payload.toString()) as unknown }),
-        ...((end.kind === 'failed' || end.kind === 'streamed') && end.error && { error: end.error }),
+        ...(answer.kind === 'answered' && { value: JSON.parse(answer.payload.toString()) as unknown }),
+        ...((answer.kind === 'failed' || answer.kind === 'streamed') && answer.error && { error: answer.error }),
         ...(end.kind === 'died' && { exit: end.exit }),
       });
     },
   });
-  const invoked: Invoked = { answer: promise, flow, chunks, onChunk() {}, logs, onLog() {} };
+  const invoked: Invoked = { answer: promise, flow, chunks, onChunk() {}, logs, onLog() {}, onAnswer() {} };
   return invoked;
 }
