@@ -22,6 +22,12 @@ test('status, headers, cookies and body are taken over; the content type is JSON
   assert.deepEqual(decode({ statusCode: 200, body: { a: 1 } })?.body, '{"a":1}');
 });
 
+test('an empty content type stands for none', () => {
+  assert.deepEqual(decode({ statusCode: 200, headers: { 'Content-Type': '', 'x-a': 'b' }, body: '' })?.headers, ['x-a', 'b']);
+  assert.deepEqual(decodePrelude({ headers: { 'content-type': '' } }, 'text/plain')?.headers, []);
+  assert.deepEqual(decodePrelude({}, '')?.headers, []);
+});
+
 test('base64 bodies come out as their bytes', () => {
   fc.assert(
     fc.property(fc.uint8Array(), (bytes) => {
