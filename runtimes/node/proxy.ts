@@ -59,6 +59,8 @@ function proxyFetch(http: Http, https: Https): void {
         return globals[key]!.dispatch(...call);
       },
     };
-    Object.defineProperty(globals, key, { value: lazy, writable: true, enumerable: false, configurable: true });
+    // Where it is loaded already the property is one that can be written to, and no more.
+    if (Object.hasOwn(globals, key)) globals[key] = lazy;
+    else Object.defineProperty(globals, key, { value: lazy, writable: true, enumerable: false, configurable: true });
   }
 }

@@ -10,6 +10,7 @@ import { machineMs } from '../ladder/steps.ts';
 import { Channel, HEAD_BYTES, KIND } from './channel.ts';
 import { forgetInvocation, rehearseConsole } from './console.ts';
 import { functionFacts } from './context.ts';
+import { edgeHandler, isEdgeHandler } from './edge.ts';
 import { ending } from './ending.ts';
 import { loadHandler } from './load.ts';
 import { prepareServing } from './serve.ts';
@@ -34,15 +35,26 @@ type Handler = Parameters<typeof prepareServing>[0]['handler'];
 const kept: unknown[] = [];
 
 export async function rehearse(): Promise<void> {
-  const { exit, fault, idle } = ending;
   const here = import.meta.dirname;
-  for (const name of ['rehearsal-module', 'rehearsal-script']) {
-    await invokeRepeatedly(await loadHandler(here, `${name}.handler`), ROUNDS);
-  }
-  await invokeRepeatedly(waits, WAITING_ROUNDS);
+  await leavingNothing(async () => {
+    for (const name of ['rehearsal-module', 'rehearsal-script']) {
+      await invokeRepeatedly(await loadHandler(here, `${name}.handler`), ROUNDS);
+    }
+    await invokeRepeatedly(waits, WAITING_ROUNDS);
+  });
   writeLines();
   sendAndReceive();
   callOut();
+}
+
+/** The same for edge modules, which loads what Node has of the web. */
+export async function rehearseWeb(): Promise<void> {
+  await leavingNothing(() => invokeRepeatedly(edgeHandler({ fetch: (request) => Response.json({ url: request.url }) }), ROUNDS));
+}
+
+async function leavingNothing(run: () => Promise<void>): Promise<void> {
+  const { exit, fault, idle } = ending;
+  await run();
   Object.assign(ending, { exit, fault, idle });
   forgetInvocation();
 }
@@ -53,21 +65,15 @@ const waits: Handler = () => new Promise((resolve) => setTimeout(resolve, WAIT_M
 async function invokeRepeatedly(handler: Handler, rounds: number): Promise<void> {
   const [host, sandbox] = socketPair();
   const done = Promise.withResolvers<void>();
-  const keeping: Handler = (event, context) => {
+  const edge = isEdgeHandler(handler);
+  const keeping: Handler = (event, context, more) => {
     kept[0] = event;
     kept[1] = context;
-    return handler(event, context);
+    return handler(event, context, more);
   };
-  const loaded = {
-    handler: keeping,
-    edge: false,
-    streaming: false,
-    highWaterMark: undefined,
-    facts: functionFacts({}),
-    returnsValues: true,
-  };
+  const loaded = { handler: keeping, edge, streaming: false, highWaterMark: undefined, facts: functionFacts({}), returnsValues: true };
   kept[2] = loaded;
-  for (let round = 0; round < rounds; round++) writeSync(host, invokeFrame(round));
+  for (let round = 0; round < rounds; round++) writeSync(host, edge ? formFrame(round) : invokeFrame(round));
   const SHUT_WR = 1;
   libc.shutdown(host, SHUT_WR);
   const birth = { begunMs: machineMs(), forkedMs: machineMs(), readyMs: machineMs(), eventMs: 0 };

@@ -3,7 +3,7 @@
  * ends when the host's end of that is closed.
  */
 import { setFlagsFromString } from 'node:v8';
-import { check, libc } from '../ladder/libc.ts';
+import { check, libc, pinned } from '../ladder/libc.ts';
 import { RECORD } from '../ladder/orders.ts';
 import type { BlankMessage } from '../ladder/orders.ts';
 import { favourGroupMoves } from '../ladder/group-moves.ts';
@@ -19,7 +19,7 @@ import { runTemplate } from './template.ts';
 import type { TemplateOptions } from './template.ts';
 import { rememberShared } from './descriptors.ts';
 import { ownRandomness } from './uniqueness.ts';
-import { rehearse } from './rehearse.ts';
+import { rehearse, rehearseWeb } from './rehearse.ts';
 import { fitWorkers } from './workers.ts';
 import { compactHeap, joinReadOnly } from './layout.ts';
 import { fillGaps } from './malloc.ts';
@@ -31,6 +31,8 @@ import { useNative } from './native.ts';
 const COMMANDS = 3;
 /** In place of a descriptor. */
 const NONE = -1;
+const QUIET_MS = 100;
+const FOR_EVER = -1;
 
 // Not awaited: the module would end, and Node do what it does when a program is loaded, where `main` ends, in each instance.
 void main();
@@ -54,13 +56,36 @@ async function main(): Promise<void> {
   rememberWorkers();
   rememberShared();
   sendRecord(COMMANDS, RECORD.ready);
-  const role = forkOnCommand();
+  const role = forkOnCommand(QUIET_MS) ?? (await loadWhenQuiet());
   await runTemplate(role);
 }
 
-/** Returns in each new template. */
-function forkOnCommand(): TemplateOptions {
-  for (;;) {
+/**
+ * What Node has of the web takes a tenth of a second to load: not before the platform has the sandboxes that it begins with, but once for all
+ * that come later. What runs in those before loads it when it needs it.
+ */
+async function loadWhenQuiet(): Promise<TemplateOptions> {
+  await rehearseWeb();
+  compactHeap();
+  fillGaps();
+  return forkOnCommand(FOR_EVER)!;
+}
+
+const polled = pinned(8);
+const POLLIN = 1;
+
+/** False: for so long there was none. */
+function waitForInput(fd: number, ms: number): boolean {
+  polled.buffer.writeInt32LE(fd, 0);
+  polled.buffer.writeInt32LE(POLLIN, 4);
+  // An error is told by whoever reads.
+  return libc.poll(polled.address, 1n, ms) !== 0;
+}
+
+/** Returns in each new template; undefined: nothing has come for `quietMs` since the last order. */
+function forkOnCommand(quietMs: number): TemplateOptions | undefined {
+  for (let waitMs = FOR_EVER; ; waitMs = quietMs) {
+    if (!waitForInput(COMMANDS, waitMs)) return undefined;
     const received = receiveMessage(COMMANDS);
     if (!received) libc._exit(0);
     const order = received!.message as BlankMessage;

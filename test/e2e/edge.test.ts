@@ -25,7 +25,7 @@ const routes = {
   '/cookies': (request) => new Response(request.headers.get('cookie'), { headers: [['set-cookie', 'a=1; Path=/'], ['set-cookie', 'b=2']] }),
   '/stream': () => {
     let n = 0;
-    const body = new ReadableStream({ async pull(c) { await sleep(n && 30); if (++n > 3) c.close(); else c.enqueue(encoder.encode('part ' + n + ';')); } });
+    const body = new ReadableStream({ async pull(c) { await sleep(n && 300); if (++n > 3) c.close(); else c.enqueue(encoder.encode('part ' + n + ';')); } });
     return new Response(body.pipeThrough(new TransformStream()), { headers: { 'content-type': 'text/event-stream' } });
   },
   '/breaks': () => new Response(new ReadableStream({ async start(c) { c.enqueue(encoder.encode('begun')); await sleep(200); c.error(new Error('cut')); } })),
