@@ -85,11 +85,14 @@ function valueOf(headers: Pairs, name: string): string | undefined {
   return undefined;
 }
 
+/** About the connection that the request came over: fetch refuses most of them, in a Request that is sent on. */
+const CONNECTION = /^(connection|expect|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/i;
+
 function pairsOf(value: unknown): Pairs {
   const pairs: Pairs = [];
   for (const [name, given] of entries(fieldsOf(value))) {
     for (const each of isArray(given) ? (given as unknown[]) : [given]) {
-      if (each !== undefined && each !== null) pairs.push([name, asText(each)]);
+      if (each !== undefined && each !== null && !CONNECTION.test(name)) pairs.push([name, asText(each)]);
     }
   }
   return pairs;

@@ -109,11 +109,16 @@ function nameOf(value: unknown): string {
   return typeof name === 'string' && name !== '' ? `an object of ${name}` : 'an object';
 }
 
-function headOf({ status, headers }: Response, { version }: Format): Head {
+/** What fetch decodes. */
+const DECODED = /^((x-)?gzip|deflate|br|zstd)$/i;
+
+function headOf({ status, headers, url }: Response, { version }: Format): Head {
   // Empty: the host sends none, where without it there would be a default.
   const fields: Record<string, string> = version === 2 ? { 'content-type': '' } : {};
   headers.forEach((value, name) => {
-    if (name !== 'set-cookie') fields[name] = value;
+    // One that fetch has brought has its bytes decoded, and the header still.
+    if (name === 'set-cookie' || (name === 'content-encoding' && url && DECODED.test(value))) return;
+    fields[name] = value;
   });
   return { statusCode: status, headers: fields, cookies: headers.getSetCookie() };
 }

@@ -23,7 +23,7 @@ function eventOf(more: Partial<UrlRequest>): unknown {
 }
 
 const headerName = fc.stringMatching(/^[a-z][a-z-]{0,12}$/).filter((name) => !name.startsWith('x-') && !OWN.has(name));
-const OWN = new Set(['host', 'cookie', 'set-cookie', 'content-type', 'content-encoding', 'content-length']);
+const OWN = new Set(['te', 'host', 'cookie', 'set-cookie', 'content-type', 'content-encoding', 'content-length']);
 /** As it can be in a header: Latin-1, without blanks around it, and not empty. */
 const headerValue = fc
   .stringMatching(/^[\x21-\x7e\x80-\xff]([\x20-\x7e\x80-\xff]{0,20}[\x21-\x7e\x80-\xff])?$/)
@@ -64,6 +64,11 @@ test('cookies come as one header, whether the event has that too or not', () => 
   assert.equal(toRequest(sent).request.headers.get('cookie'), 'a=1; b="2"; c=3');
   const http = { http: { method: 'GET' } };
   assert.equal(toRequest({ cookies: ['a=1', 'b=2'], requestContext: http }).request.headers.get('cookie'), 'a=1; b=2');
+});
+
+test('what is about the connection is left out', () => {
+  const headers = { connection: 'close', 'Transfer-Encoding': 'chunked', expect: '100-continue', te: 'x', upgrade: 'h2c', 'x-a': 'b' };
+  assert.deepEqual([...toRequest({ headers, requestContext: { http: { method: 'GET' } } }).request.headers], [['x-a', 'b']]);
 });
 
 test('a host that could be taken for something else gives way to the name of the URL', () => {

@@ -1,15 +1,18 @@
 /** Edge modules behind function URLs, asked by real clients. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { buffer, text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { CreateFunctionUrlConfigCommand } from '@aws-sdk/client-lambda';
 import type { InvokeMode } from '@aws-sdk/client-lambda';
+import { closeAfter } from '../closing.ts';
 import { startPlatform } from './cli-platform.ts';
-import { connect, eventually } from './platform.ts';
+import { connect, eventually, startIsolated } from './platform.ts';
 import type { Isolated } from './platform.ts';
 
 const MODULE = `
@@ -197,3 +200,38 @@ for (const [driver, mode] of [
     await isolated.healthy();
   });
 }
+
+test('an edge module passes requests on to another server and its answers back, in forks that share one init', async (t) => {
+  const isolated = await startIsolated(t);
+  if (!isolated) return;
+  // An address that no proxy setting leaves out.
+  const server = createServer((received, response) => {
+    void text(received).then((body) => {
+      response.writeHead(201, { 'content-encoding': 'gzip', 'content-type': 'text/plain', 'set-cookie': ['a=1', 'b=2'] });
+      response.end(gzipSync(`${received.method} ${received.url} ${received.headers['x-own']} ${body}`));
+    });
+  });
+  server.listen(0, '127.0.0.2');
+  await once(server, 'listening');
+  closeAfter(t, () => server.close());
+  const host = `127.0.0.2:${(server.address() as AddressInfo).port}`;
+  const source = `const made = await new Response('in init').text();
+    export default { async fetch(request) {
+      const { pathname, search } = new URL(request.url);
+      const onward = new Request('http://${host}' + pathname + search, request);
+      onward.headers.set('x-own', made);
+      const answer = await fetch(onward);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return answer;
+    } };`;
+  await isolated.create('onward', source, { Handler: 'index', Timeout: 20, Tags: { 'hearth:network': host } });
+  const url = await isolated.url('onward');
+  for (let round = 0; round < 2; round++) {
+    const answers = await Promise.all([1, 2, 3].map((n) => fetch(`${url}/p/${n}?q=%2F`, { method: 'POST', body: `body ${n}` })));
+    for (const [i, answer] of answers.entries()) {
+      assert.equal(await answer.text(), `POST /p/${i + 1}?q=%2F in init body ${i + 1}`);
+      assert.deepEqual([answer.status, answer.headers.get('content-encoding')], [201, null]);
+      assert.deepEqual(answer.headers.getSetCookie(), ['a=1', 'b=2']);
+    }
+  }
+});
