@@ -163,7 +163,7 @@ test('requests are signed when there is a key, and half a key is refused', async
 
 test('init writes a project and never over anything', async (t) => {
   const cwd = temporaryDirectory(t);
-  for (const template of ['node', 'stream']) {
+  for (const template of ['node', 'stream', 'edge']) {
     const result = await hearth(['init', `my-${template}`, '--template', template, '--json'], { cwd });
     assert.equal(result.code, 0, result.stderr);
     assert.deepEqual(JSON.parse(result.stdout).files, ['hearth.json', 'index.ts', 'package.json']);
@@ -174,7 +174,7 @@ test('init writes a project and never over anything', async (t) => {
   assert.match(again.stderr, /is not empty/);
   assert.equal((await hearth(['init', 'a b'], { cwd })).code, 2);
   assert.equal((await hearth(['init', 'c', '--template', 'cobol'], { cwd })).code, 2);
-  assert.deepEqual((await readdir(cwd)).toSorted(), ['my-node', 'my-stream']);
+  assert.deepEqual((await readdir(cwd)).toSorted(), ['my-edge', 'my-node', 'my-stream']);
 });
 
 const functionNamed = (name: string) => ({

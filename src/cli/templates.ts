@@ -38,6 +38,39 @@ export const handler = awslambda.streamifyResponse(async (_event, stream) => {
 });
 `;
 
+const EDGE = `type Env = { readonly GREETING?: string };
+type Context = { waitUntil(promise: Promise<unknown>): void };
+
+export default {
+  async fetch(request: Request, env: Env, ctx: Context): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === '/countdown') return new Response(countdown(), { headers: { 'content-type': 'text/plain' } });
+    if (pathname !== '/') return new Response('nothing is here\\n', { status: 404 });
+    const name = searchParams.get('name') ?? 'world';
+    // The client does not wait for this.
+    ctx.waitUntil(remember(name));
+    return Response.json({ message: \`\${env.GREETING ?? 'Hello'}, \${name}!\` });
+  },
+};
+
+async function remember(name: string): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  console.log('greeted', name);
+}
+
+function countdown(): ReadableStream {
+  return ReadableStream.from(lines()).pipeThrough(new TextEncoderStream());
+}
+
+async function* lines() {
+  for (const count of [3, 2, 1]) {
+    yield \`\${count}\\n\`;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  yield 'done\\n';
+}
+`;
+
 export const TEMPLATES: Readonly<Record<string, Template>> = {
   node: {
     summary: 'a TypeScript function that answers with JSON',
@@ -59,6 +92,23 @@ export const TEMPLATES: Readonly<Record<string, Template>> = {
         url: { invokeMode: 'RESPONSE_STREAM' },
       }),
       'index.ts': STREAM,
+      'package.json': packageJson(name),
+    }),
+  },
+  edge: {
+    summary: 'a TypeScript module that takes a Request and answers with a Response',
+    files: (name) => ({
+      'hearth.json': json({
+        name,
+        runtime: 'nodejs26.x',
+        entry: 'index.ts',
+        handler: 'default',
+        memory: 128,
+        timeout: 10,
+        environment: { GREETING: 'Hello' },
+        url: { invokeMode: 'RESPONSE_STREAM' },
+      }),
+      'index.ts': EDGE,
       'package.json': packageJson(name),
     }),
   },

@@ -259,3 +259,34 @@ test('what one request does to env is not there for the next', async (t) => {
   const { invoke } = await edge(t, `const before = env.A; env.A = 'changed'; return new Response(before);`, { environment: { A: 'own' } });
   for (let n = 0; n < 2; n++) assert.equal(((await invoke(urlEvent())).value as Whole).body, 'own');
 });
+
+test('an application of a framework for the edge answers as it is', async (t) => {
+  const { invoke } = await run(t, {
+    files: {
+      'index.mjs': `import { Hono } from ${JSON.stringify(import.meta.resolve('hono'))};
+        import { setCookie, getCookie } from ${JSON.stringify(import.meta.resolve('hono/cookie'))};
+        import { streamText } from ${JSON.stringify(import.meta.resolve('hono/streaming'))};
+        const app = new Hono();
+        app.get('/hello/:name', (c) => {
+          c.executionCtx.waitUntil(Promise.resolve());
+          setCookie(c, 'seen', c.req.param('name'));
+          return c.json({ message: c.env.GREETING + ', ' + c.req.param('name'), before: getCookie(c, 'seen') ?? null });
+        });
+        app.post('/upload', async (c) => c.body(await c.req.arrayBuffer(), 201));
+        app.get('/stream', (c) => streamText(c, async (stream) => { for (const n of [1, 2]) { await stream.write(n + ';'); await stream.sleep(20); } }));
+        export default app;`,
+    },
+    handler: 'index',
+    environment: { GREETING: 'Hello' },
+  });
+  const hello = (await invoke(urlEvent({ path: '/hello/Ada', headers: { host: 'a', cookie: 'seen=Eve' } }))).value as Whole;
+  assert.deepEqual(
+    [hello.statusCode, hello.cookies, JSON.parse(hello.body)],
+    [200, ['seen=Ada; Path=/'], { message: 'Hello, Ada', before: 'Eve' }],
+  );
+  const upload = (await invoke(urlEvent({ method: 'POST', path: '/upload', body: 'AP8=', isBase64Encoded: true }))).value as Whole;
+  assert.deepEqual([upload.statusCode, upload.body, upload.isBase64Encoded], [201, 'AP8=', true]);
+  assert.equal((await invoke(urlEvent({ path: '/stream' }))).body.toString(), '1;2;');
+  assert.equal(((await invoke(urlEvent({ path: '/nowhere' }))).value as Whole).statusCode, 404);
+  assert.deepEqual(((await invoke(urlEvent({ method: 'HEAD', path: '/hello/Ada' }))).value as Whole).body, '');
+});

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { BootResult, Exit, Flow, Instance, InvocationEnd, SandboxSpec, Sandboxes, Template } from '../../src/ports/mod.ts';
+import type {
+  BootResult,
+  Exit,
+  Flow,
+  Instance,
+  InvocationAnswer,
+  InvocationEnd,
+  SandboxSpec,
+  Sandboxes,
+  Template,
+} from '../../src/ports/mod.ts';
 import type { FunctionError, InvokeHead, LogLevel, StreamHead } from '../../src/protocol/mod.ts';
 
 export type Line = { readonly text: string; readonly level: LogLevel };
@@ -32,6 +42,8 @@ export type Answer = {
   readonly lines: readonly Line[];
   readonly heads: readonly StreamHead[];
   readonly body: Buffer;
+  /** The answer of one that has gone on, and how many lines had come before it. */
+  readonly early?: { readonly kind: InvocationAnswer['kind']; readonly value?: unknown; readonly lines: number };
 };
 
 export type Call = {
@@ -91,6 +103,7 @@ export function call(instance: Instance, event: unknown = {}, more: Partial<Invo
     lines.log(text, level);
   };
   let ended = false;
+  let early: Answer['early'];
   instance.onLog = log;
   const flow = instance.invoke(head, Buffer.from(JSON.stringify(event)), {
     log,
@@ -102,11 +115,16 @@ export function call(instance: Instance, event: unknown = {}, more: Partial<Invo
       assert.ok(!ended && heads.length === 1, 'a chunk without a head');
       chunks.push(Buffer.from(chunk));
     },
+    answered(given) {
+      assert.ok(!ended && !early, 'answered twice');
+      const said = given.kind === 'answered' && { value: JSON.parse(given.payload.toString()) as unknown };
+      early = { kind: given.kind, lines: lines.all.length, ...said };
+    },
     end(end) {
       assert.ok(!ended, 'ended twice');
       ended = true;
       instance.onLog = undefined;
-      const answer = { ...end, lines: lines.all, heads, body: Buffer.concat(chunks) };
+      const answer = { ...end, lines: lines.all, heads, body: Buffer.concat(chunks), ...(early && { early }) };
       resolve(end.kind === 'answered' ? { ...answer, value: JSON.parse(end.payload.toString()) as unknown } : answer);
     },
   });

@@ -211,6 +211,17 @@ export function sandboxesContract(name: string, open: () => Promise<OpenPlace | 
     made.close();
   });
 
+  promises('an invocation may go on after its answer, and runs until it is over', undefined, async (place) => {
+    const made = await template(place, 'goes-on');
+    const instance = made.fork();
+    const { kind, early, lines } = await call(instance, { headers: {}, requestContext: { http: { method: 'GET' } } }).answer;
+    assert.deepEqual([kind, early?.kind, early?.lines], ['over', 'answered', 0]);
+    assert.equal((early!.value as { readonly body: string }).body, '"early"');
+    assert.ok(lines.length === 1 && lines[0]!.text.endsWith('after the answer'), JSON.stringify(lines));
+    instance.kill();
+    made.close();
+  });
+
   promises('an instance runs as many at a time as its spec says', undefined, async (place) => {
     const made = await template(place, 'together', { concurrency: 3 });
     const instance = made.fork();

@@ -27,6 +27,14 @@ export const SIMULATED_FUNCTIONS: Readonly<Record<string, SimFunction>> = {
     (init) => init.log('during init'),
   ),
   streams: { ...of(stream), streaming: true },
+  'goes-on': of((call) => {
+    call.goesOn();
+    call.respond({ statusCode: 200, body: '"early"' });
+    call.after(20, () => {
+      call.log('after the answer');
+      call.over();
+    });
+  }),
   together: {
     load: () => () => {
       const waiting: SimCall[] = [];

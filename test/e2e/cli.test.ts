@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import { killAfter } from '../closing.ts';
 import { temporaryDirectory } from '../temporary.ts';
 import { ROOT, pathForm, runHearth, startPlatform } from './cli-platform.ts';
+import { eventually } from './platform.ts';
 
 type Deployed = { readonly name: string; readonly url: string; readonly changed: readonly string[] };
 type Entry = { readonly text: string; readonly requestId?: string };
@@ -84,6 +85,20 @@ test('the streaming template streams', async (t) => {
   const answer = await fetch(pathForm(platform, url));
   assert.equal(answer.headers.get('content-type'), 'text/plain');
   assert.equal(await answer.text(), '3\n2\n1\ndone\n');
+});
+
+test('the edge template greets, streams, and logs after its answer', async (t) => {
+  const platform = await startPlatform(t);
+  const cwd = temporaryDirectory(t);
+  assert.equal((await runHearth(['init', 'greeter', '--template', 'edge'], { cwd })).code, 0);
+  const url = pathForm(platform, (await platform.json<Deployed>(['deploy', 'greeter'], { cwd })).url);
+  assert.deepEqual(await (await fetch(`${url}/?name=Ada`)).json(), { message: 'Hello, Ada!' });
+  const stream = await fetch(`${url}/countdown`);
+  assert.deepEqual([stream.headers.get('content-type'), await stream.text()], ['text/plain', '3\n2\n1\ndone\n']);
+  assert.equal((await fetch(`${url}/nowhere`)).status, 404);
+  await eventually(async () => assert.match((await platform.hearth(['logs', 'greeter', '--since', '10m'])).stdout, /greeted Ada/));
+  const invoked = await platform.hearth(['invoke', 'greeter', '--payload', '{"name":"Ada"}']);
+  assert.deepEqual([invoked.code, (JSON.parse(invoked.stdout) as { errorType: string }).errorType], [4, 'Runtime.NotAnHttpEvent']);
 });
 
 test('a failing function ends invoke with code 4, and its stack trace shows the TypeScript source', async (t) => {

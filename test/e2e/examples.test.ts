@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
@@ -8,6 +9,7 @@ import { test } from 'node:test';
 import sharp from 'sharp';
 import { ROOT, pathForm, startPlatform } from './cli-platform.ts';
 import type { Platform } from './cli-platform.ts';
+import { eventually } from './platform.ts';
 
 type Deployed = { readonly name: string; readonly url: string };
 
@@ -74,6 +76,22 @@ test('thumbnail: native code scales a real JPEG, its own and one that is sent', 
   assert.equal((await fetch(`${url}/?width=1`)).status, 400);
   const text = await fetch(url, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'no image' });
   assert.equal(text.status, 415);
+});
+
+test('edge: a module with a fetch function answers with cookies, bytes and a stream, and goes on after its answer', async (t) => {
+  const platform = await startPlatform(t);
+  const url = pathForm(platform, (await deployExample(platform, 'edge')).url);
+  const home = await fetch(`${url}/`, { headers: { cookie: 'a=b; visits=4' } });
+  assert.match(await home.text(), /Welcome, visit 5/);
+  const [visits, last] = home.headers.getSetCookie();
+  assert.deepEqual([visits, /^last=\d+;/.test(last!)], ['visits=5; Path=/; HttpOnly', true]);
+  assert.equal(await (await fetch(`${url}/countdown`)).text(), '3\n2\n1\ndone\n');
+  const bytes = new Uint8Array(1_000).fill(200);
+  const signed = await fetch(`${url}/sign`, { method: 'POST', body: bytes });
+  assert.equal(Buffer.from(await signed.bytes()).toString('hex'), createHash('sha256').update(bytes).digest('hex'));
+  await eventually(async () => assert.match((await platform.hearth(['logs', 'edge', '--since', '10m'])).stdout, /signed 1000 bytes/));
+  assert.deepEqual(await (await fetch(`${url}/items/7`, { headers: { 'user-agent': 'e2e' } })).json(), { id: '7', of: 'e2e' });
+  assert.equal((await fetch(`${url}/sign`)).status, 404);
 });
 
 test('custom-runtime-sh: a shell script is a function', { skip: missing('curl') }, async (t) => {
