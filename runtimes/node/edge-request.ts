@@ -10,10 +10,13 @@ export type Requested = { readonly request: Request; readonly format: Format };
 
 type Fields = Readonly<Record<string, unknown>>;
 type Pairs = [name: string, value: string][];
+/** What a Request gets, and what of it its URL is made of. */
+type Headers = { readonly pairs: Pairs; readonly host: string; readonly scheme: string };
 
 const { isArray } = Array;
-const { entries } = Object;
+const { keys } = Object;
 const { from: toBuffer } = Buffer;
+const { canParse } = URL;
 const encode = encodeURIComponent;
 const asText: (value: unknown) => string = String;
 const FORMAT_2: Format = { version: 2, multiValue: false };
@@ -25,8 +28,7 @@ export function toRequest(event: unknown): Requested {
   const { method } = fieldsOf(context['http']);
   const { httpMethod } = fields;
   if (typeof method === 'string') {
-    const headers = pairsOf(fields['headers']);
-    addCookies(headers, fields['cookies']);
+    const headers = readHeaders(fields['headers'], fields['cookies']);
     return {
       request: build({ fields, context, method, path: fields['rawPath'], query: fields['rawQueryString'], headers }),
       format: FORMAT_2,
@@ -35,7 +37,7 @@ export function toRequest(event: unknown): Requested {
   if (typeof httpMethod === 'string') {
     const { multiValueHeaders } = fields;
     const multiValue = typeof multiValueHeaders === 'object' && multiValueHeaders !== null;
-    const headers = pairsOf(multiValue ? multiValueHeaders : fields['headers']);
+    const headers = readHeaders(multiValue ? multiValueHeaders : fields['headers'], undefined);
     const query = queryOf(fields, 'elb' in context);
     return {
       request: build({ fields, context, method: httpMethod, path: fields['path'], query, headers }),
@@ -54,7 +56,7 @@ type Parts = {
   readonly method: string;
   readonly path: unknown;
   readonly query: unknown;
-  readonly headers: Pairs;
+  readonly headers: Headers;
 };
 
 function build({ fields, context, method, path, query, headers }: Parts): Request {
@@ -62,45 +64,64 @@ function build({ fields, context, method, path, query, headers }: Parts): Reques
   const { body } = fields;
   // As bytes: of a text the Request would make a content type of its own.
   const bytes = typeof body === 'string' ? toBuffer(body, fields['isBase64Encoded'] === true ? 'base64' : 'utf8') : null;
-  return new Request(`${originOf(headers, context)}${target}`, { method, headers, body: mayHaveBody(method) ? bytes : null });
+  return new Request(`${originOf(headers, context)}${target}`, {
+    method,
+    headers: headers.pairs,
+    body: mayHaveBody(method) ? bytes : null,
+  });
 }
 
 /** A Request of these has none. */
 const mayHaveBody = (method: string): boolean => !/^(GET|HEAD)$/i.test(method);
 
+/** The last one that was looked at: mostly it is the next one, too. */
+let known = '';
+
 /** The scheme as whoever stands before us says, the host as the client does, unless that could be taken for something else. */
-function originOf(headers: Pairs, context: Fields): string {
-  const scheme = valueOf(headers, 'x-forwarded-proto')?.split(',')[0]!.trim() === 'https' ? 'https' : 'http';
-  const { domainName } = context;
-  for (const host of [valueOf(headers, 'host'), domainName]) {
-    if (typeof host === 'string' && HOST.test(host) && URL.canParse(`${scheme}://${host}`)) return `${scheme}://${host}`;
+function originOf({ host, scheme }: Headers, { domainName }: Fields): string {
+  for (const each of [host, domainName]) {
+    const origin = `${scheme}://${asText(each)}`;
+    if (origin === known) return origin;
+    if (typeof each === 'string' && HOST.test(each) && canParse(origin)) return (known = origin);
   }
   return `${scheme}://localhost`;
 }
 
 const HOST = /^(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?$/;
 
-function valueOf(headers: Pairs, name: string): string | undefined {
-  for (let i = 0; i < headers.length; i++) if (headers[i]![0].toLowerCase() === name) return headers[i]![1];
-  return undefined;
-}
-
 /** About the connection that the request came over: fetch refuses most of them, in a Request that is sent on. */
-const CONNECTION = /^(connection|expect|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/i;
+const CONNECTION: ReadonlySet<string> = new Set([
+  ...['connection', 'expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
+]);
+
+/** `cookies`: those of format 2.0, a list of their own; at function URLs the header that they came in is there too. */
+function readHeaders(given: unknown, cookies: unknown): Headers {
+  const pairs: Pairs = [];
+  let host = '';
+  let scheme = 'http';
+  let hasCookie = false;
+  for (const { 0: raw, 1: value } of pairsOf(given)) {
+    const name = raw.toLowerCase();
+    if (CONNECTION.has(name)) continue;
+    if (name === 'host') host ||= value;
+    else if (name === 'cookie') hasCookie = true;
+    else if (name === 'x-forwarded-proto' && /^https *(,|$)/.test(value)) scheme = 'https';
+    pairs.push([name, value]);
+  }
+  if (!hasCookie && isArray(cookies) && cookies.length > 0) pairs.push(['cookie', cookies.join('; ')]);
+  return { pairs, host, scheme };
+}
 
 function pairsOf(value: unknown): Pairs {
   const pairs: Pairs = [];
-  for (const [name, given] of entries(fieldsOf(value))) {
-    for (const each of isArray(given) ? (given as unknown[]) : [given]) {
-      if (each !== undefined && each !== null && !CONNECTION.test(name)) pairs.push([name, asText(each)]);
-    }
+  const fields = fieldsOf(value);
+  for (const name of keys(fields)) {
+    const given = fields[name];
+    if (typeof given === 'string') pairs.push([name, given]);
+    else if (isArray(given)) for (const each of given as unknown[]) pairs.push([name, asText(each)]);
+    else if (given !== undefined && given !== null) pairs.push([name, asText(given)]);
   }
   return pairs;
-}
-
-/** They are a list of their own, and at function URLs the header that they came in is there too. */
-function addCookies(headers: Pairs, cookies: unknown): void {
-  if (isArray(cookies) && cookies.length > 0 && valueOf(headers, 'cookie') === undefined) headers.push(['cookie', cookies.join('; ')]);
 }
 
 /** Of format 1.0: load balancers pass names and values on as they were sent, others have decoded them. */

@@ -208,7 +208,7 @@ test('an edge module passes requests on to another server and its answers back, 
   const server = createServer((received, response) => {
     void text(received).then((body) => {
       response.writeHead(201, { 'content-encoding': 'gzip', 'content-type': 'text/plain', 'set-cookie': ['a=1', 'b=2'] });
-      response.end(gzipSync(`${received.method} ${received.url} ${received.headers['x-own']} ${body}`));
+      response.end(gzipSync(`${received.method} ${received.url} ${String(received.headers['x-own'])} ${body}`));
     });
   });
   server.listen(0, '127.0.0.2');
