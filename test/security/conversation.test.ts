@@ -20,6 +20,8 @@ const VIOLATIONS = [
   'initError',
   'chunk',
   'end',
+  'isOver',
+  'goesOnTwice',
   'heads',
   'short',
   'error',
@@ -49,6 +51,15 @@ const forgedFrames = async (t: TestContext, user: User): Promise<void> => {
       await afterwards();
     });
   }
+  await t.test('whoever is never over is ended at its timeout, and is busy until then', async () => {
+    assert.equal((await forge({ forge: 'goesOn' })).value, 'honest');
+    await afterwards();
+    await eventually(async () => {
+      const { stdout } = await isolated.platform.hearth(['logs', 'forger', '--since', '10m']);
+      assert.match(stdout, /Task timed out after 1\.00 seconds/);
+    });
+    await afterwards();
+  });
   await t.test('whoever answers twice is answered for once', async () => {
     for (let i = 0; i < 5; i++) {
       const { value, error } = await forge({ forge: 'twice' });

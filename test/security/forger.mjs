@@ -15,6 +15,8 @@ const KIND = {
   streamHead: 0x22,
   streamChunk: 0x23,
   streamEnd: 0x24,
+  goesOn: 0x25,
+  over: 0x26,
   log: 0x30,
   exit: 0x31,
 };
@@ -167,6 +169,9 @@ const DURING_INVOCATION = {
   initError: (fd) => writeAll(fd, frame(KIND.initError, 0, json('{}'))),
   chunk: (fd, stream) => writeAll(fd, frame(KIND.streamChunk, stream, json('x'))),
   end: (fd, stream) => writeAll(fd, frame(KIND.streamEnd, stream, json('xxxx'))),
+  isOver: (fd, stream) => writeAll(fd, frame(KIND.over, stream, Buffer.alloc(4))),
+  goesOnTwice: (fd, stream) => [1, 2].forEach(() => writeAll(fd, frame(KIND.goesOn, stream, Buffer.alloc(0)))),
+  goesOn: (fd, stream) => writeAll(fd, frame(KIND.goesOn, stream, Buffer.alloc(0))),
   heads: (fd, stream) => [1, 2].forEach(() => writeAll(fd, frame(KIND.streamHead, stream, json({ contentType: 'text/plain' })))),
   short: (fd, stream) => writeAll(fd, frame(KIND.response, stream, Buffer.from([1]))),
   error: (fd, stream) => writeAll(fd, frame(KIND.error, stream, counted('[[[['))),
