@@ -1,7 +1,7 @@
 /**
  * The invocation loop. One at a time: wait for an invocation, blocking; call the handler; answer; let the event loop turn once, unless
  * there is nothing in it; wait again. Between two invocations the process is frozen, and what the handler left running goes on with the
- * next one, as on Lambda.
+ * next one, as on Lambda. An edge module may go on after its answer, with what `waitUntil` was given: the next one waits until that is over.
  * Several at a time: the event loop runs all the while, and each invocation has its own scope for its output.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';

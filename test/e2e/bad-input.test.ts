@@ -18,6 +18,8 @@ test('bad packages, settings and names', { timeout: 120_000 }, async (t) => {
   if (!isolated) return;
   const { client } = isolated;
   await isolated.create('good', ECHO);
+  // Whether it is forked is told of it only when its init has run.
+  await isolated.invoke('good');
   const before = await stateOf(isolated);
   const create = (changes: object) => client.send(new CreateFunctionCommand({ ...functionOf('bad', zipOf(ECHO)), ...changes }));
   const invalid = (message: RegExp) => ({ name: 'InvalidParameterValueException', message });
