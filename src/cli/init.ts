@@ -17,7 +17,9 @@ export async function init({ out, directory }: Context, name: string, options: {
   await refuseToOverwrite(target);
   await mkdir(target, { recursive: true });
   const files = template.files(functionName);
-  for (const [path, content] of Object.entries(files)) await writeFile(join(target, path), content, { flag: 'wx' });
+  for (const [path, content] of Object.entries(files)) {
+    await writeFile(join(target, path), content, { flag: 'wx', mode: content.startsWith('#!') ? 0o755 : 0o644 });
+  }
   const shown = relative(directory, target) || '.';
   out.result({ name: functionName, directory: target, files: Object.keys(files) }, () =>
     [

@@ -11,6 +11,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../../test/closing.ts';
 import { temporaryDirectory } from '../../test/temporary.ts';
+import { TEMPLATES } from './templates.ts';
 
 const BIN = join(import.meta.dirname, '../../bin/hearth.mjs');
 
@@ -163,7 +164,9 @@ test('requests are signed when there is a key, and half a key is refused', async
 
 test('init writes a project and never over anything', async (t) => {
   const cwd = temporaryDirectory(t);
-  for (const template of ['node', 'stream', 'edge']) {
+  const { stdout: help } = await hearth(['init', '--help'], { cwd });
+  for (const template of Object.keys(TEMPLATES)) {
+    assert.match(help.split('--template')[1]!, new RegExp(`\\b${template}\\b`), 'the help names it');
     const result = await hearth(['init', `my-${template}`, '--template', template, '--json'], { cwd });
     assert.equal(result.code, 0, result.stderr);
     assert.deepEqual(JSON.parse(result.stdout).files, ['hearth.json', 'index.ts', 'package.json']);

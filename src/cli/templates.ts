@@ -1,4 +1,4 @@
-/** What `hearth init` writes. */
+/** What `hearth init` writes. A file that begins with `#!` can be executed. */
 export type Template = { readonly summary: string; readonly files: (name: string) => Readonly<Record<string, string>> };
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
@@ -71,6 +71,18 @@ async function* lines() {
 }
 `;
 
+const SHELL = `#!/bin/sh
+# Asks the Lambda Runtime API for events with curl, and answers each.
+set -eu
+api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+while true; do
+  event=$(curl -sS -D /tmp/head "$api/next")
+  id=$(sed -n 's/^lambda-runtime-aws-request-id: *\\([^[:space:]]*\\).*/\\1/Ip' /tmp/head)
+  echo "event of \${#event} bytes"
+  curl -sS -o /dev/null --data-binary "{\\"message\\":\\"Hello from the shell\\",\\"event\\":$event}" "$api/$id/response"
+done
+`;
+
 export const TEMPLATES: Readonly<Record<string, Template>> = {
   node: {
     summary: 'a TypeScript function that answers with JSON',
@@ -110,6 +122,13 @@ export const TEMPLATES: Readonly<Record<string, Template>> = {
       }),
       'index.ts': EDGE,
       'package.json': packageJson(name),
+    }),
+  },
+  shell: {
+    summary: 'a shell script that is its own runtime: the shortest custom runtime there is',
+    files: (name) => ({
+      'hearth.json': json({ name, runtime: 'provided.al2023', memory: 128, timeout: 3 }),
+      bootstrap: SHELL,
     }),
   },
 };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -99,6 +100,17 @@ test('the edge template greets, streams, and logs after its answer', async (t) =
   await eventually(async () => assert.match((await platform.hearth(['logs', 'greeter', '--since', '10m'])).stdout, /greeted Ada/));
   const invoked = await platform.hearth(['invoke', 'greeter', '--payload', '{"name":"Ada"}']);
   assert.deepEqual([invoked.code, (JSON.parse(invoked.stdout) as { errorType: string }).errorType], [4, 'Runtime.NotAnHttpEvent']);
+});
+
+test('the shell template answers with what it was given', async (t) => {
+  if (spawnSync('sh', ['-c', 'command -v curl']).status !== 0) return t.skip('there is no curl');
+  const platform = await startPlatform(t);
+  const cwd = temporaryDirectory(t);
+  assert.equal((await runHearth(['init', 'script', '--template', 'shell'], { cwd })).code, 0);
+  await platform.json<Deployed>(['deploy', 'script'], { cwd });
+  const invoked = await platform.hearth(['invoke', 'script', '--payload', '{"a":"b"}']);
+  assert.deepEqual(JSON.parse(invoked.stdout), { message: 'Hello from the shell', event: { a: 'b' } });
+  await eventually(async () => assert.match((await platform.hearth(['logs', 'script', '--since', '10m'])).stdout, /event of 9 bytes/));
 });
 
 test('a failing function ends invoke with code 4, and its stack trace shows the TypeScript source', async (t) => {
