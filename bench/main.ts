@@ -17,6 +17,7 @@ import { neighbours } from './rows/neighbour.ts';
 import { readyAfterStart } from './rows/ready.ts';
 import { firstAnswer, furtherInstance } from './rows/starts.ts';
 import { warmLatency, warmThroughput } from './rows/warm.ts';
+import { wasmFurther, wasmThroughput } from './rows/wasm.ts';
 import { machine, toJson, toTable } from './table.ts';
 
 const ROWS: readonly Row[] = [
@@ -33,6 +34,8 @@ const ROWS: readonly Row[] = [
   memoryPerFunction,
   tenThousandIdle,
   readyAfterStart,
+  wasmThroughput,
+  wasmFurther,
   ...neighbours,
 ];
 

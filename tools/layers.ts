@@ -27,7 +27,7 @@ export const SIMULATED = 'adapters/simulated';
 /** Below all runtimes: what each may have beside it in a sandbox. */
 export const LADDER = 'ladder';
 /** Runtimes that other runtimes are loaded by: their folders are there beside it in a sandbox. `carries` of its description says the same. */
-export const CARRIED: Readonly<Record<string, readonly string[]>> = { node: ['provided'] };
+export const CARRIED: Readonly<Record<string, readonly string[]>> = { node: ['provided', 'wasm'] };
 
 export const ROOMS: Readonly<Record<string, Room>> = {
   kernel: {
@@ -74,7 +74,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   // The platform's own log, as lines of JSON.
   'adapters/pino': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['pino'], node: 'all' },
   'adapters/files': { layer: 4, imports: ['kernel', 'protocol', 'ports'], node: 'all' },
-  'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['yauzl'], node: 'all' },
+  'adapters/packages': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['wabt', 'yauzl'], node: 'all' },
   // Container images: tar is read by tar-stream, their JSON documents, which come from outside, by zod.
   'adapters/images': { layer: 4, imports: ['kernel', 'protocol', 'ports'], packages: ['tar-stream', 'zod'], node: 'all' },
   main: {
@@ -92,15 +92,21 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     ],
     packages: ['@hono/node-server', 'hono'],
     // What a runtime adds to a function's environment.
-    runtimes: ['node', 'provided'],
+    runtimes: ['node', 'provided', 'wasm'],
     node: 'all',
   },
-  // Talks HTTP to a running Hearth. `main` is for the verb that starts one: see CLI_STARTS_MAIN.
-  cli: { layer: 7, imports: ['kernel', 'protocol', 'main'], packages: ['commander', 'esbuild', 'yazl', 'zod'], node: 'all' },
+  // Talks HTTP to a running Hearth; `hearth wasm run` runs a module without one. `main` is for the verb that starts one: see CLI_STARTS_MAIN.
+  cli: {
+    layer: 7,
+    imports: ['kernel', 'protocol', 'main'],
+    packages: ['commander', 'esbuild', 'yazl', 'zod'],
+    runtimes: ['wasm'],
+    node: 'all',
+  },
 };
 
 /** The files of `cli` that may import `main`. */
-export const CLI_STARTS_MAIN = /(^|\/)(up|doctor|runtimes|keys)\.ts$/;
+export const CLI_STARTS_MAIN = /(^|\/)(up|doctor|runtimes|keys|wasm-run)\.ts$/;
 
 /** Node's modules without clock, randomness, files, sockets or processes in what the rooms use of them. */
 export const PURE_NODE_MODULES: readonly string[] = [

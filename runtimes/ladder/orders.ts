@@ -40,8 +40,8 @@ export type TemplateMessage =
   /** `pid` is dying: wait for it. */
   | { readonly do: 'reap'; readonly pid: number };
 
-/** How a template comes by its function: `node`, it loads a module; `program`, it becomes an executable. */
-export type Loader = 'node' | 'program';
+/** How a template comes by its function: `node`, it loads a module; `program`, it becomes an executable; `wasm`, it compiles one. */
+export type Loader = 'node' | 'program' | 'wasm';
 
 export type FunctionMessage = {
   readonly loader: Loader;

@@ -160,6 +160,17 @@ export class Channel {
     this.#write(frame, size);
   }
 
+  /** A frame whose payload is a number of 4 bytes and bytes. */
+  sendNumbered(kind: number, stream: number, number: number, bytes: Uint8Array): void {
+    const at = HEAD_BYTES + 4;
+    const size = at + bytes.length;
+    const frame = size <= this.#out.length ? this.#out : allocUnsafeSlow(size);
+    writeHead(frame, kind, stream, 4 + bytes.length);
+    writeUint32(frame, HEAD_BYTES, number);
+    set(frame, bytes, at);
+    this.#write(frame, size);
+  }
+
   /** Calls back once everything sent so far has been taken by the socket: at once, unless evented and full. */
   drained(callback: () => void): void {
     if (this.#queue.length === 0) callback();

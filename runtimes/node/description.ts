@@ -32,7 +32,7 @@ export const node = {
   name: 'node',
 
   /** Other runtimes' folders, whose code it loads. */
-  carries: ['provided'],
+  carries: ['provided', 'wasm'],
 
   /** Beside those that all functions have. `identifier`: as in the Lambda API, `nodejs26.x`. */
   environment: (identifier: string): Readonly<Record<string, string>> => {

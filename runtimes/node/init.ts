@@ -11,7 +11,9 @@ import { isEdgeHandler, loadWeb } from './edge.ts';
 import { ending, installEnding } from './ending.ts';
 import { RuntimeError, hookError, toFunctionError } from './errors.ts';
 import { installHooks, runBeforeSnapshot } from './hooks.ts';
+import type { Handler } from './load.ts';
 import { loadHandler } from './load.ts';
+import { loadModule } from './load-wasm.ts';
 import { native } from './native.ts';
 import { followNodePath } from './node-path.ts';
 import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
@@ -23,6 +25,8 @@ export type InitOptions = {
   /** Where the function's code lies. */
   readonly taskRoot: string;
   readonly handler: string;
+  /** `wasm`: it names a WebAssembly module. */
+  readonly loader: 'node' | 'wasm';
   /** Replaces the process's environment; absent: it is right already. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly channel: Channel;
@@ -65,7 +69,7 @@ export function prepare(channel: Channel): Prepared {
 
 /** Never rejects: `failed` is what the function's module threw, or a RuntimeError. `reportInit` tells the host of either. */
 export async function initialise(options: InitOptions): Promise<Initialised | InitFailed> {
-  const { channel, handler, taskRoot } = options;
+  const { channel, taskRoot } = options;
   if (options.exit) ending.exit = options.exit;
   if (options.environment) replaceEnvironment(options.environment);
   const environment = { ...process.env };
@@ -81,7 +85,7 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   const shownMs = machineMs();
   try {
     followNodePath(environment);
-    const loaded = await loadWatched(taskRoot, handler);
+    const { loaded, afterBytes } = await loadWatched(options, environment);
     const edge = isEdgeHandler(loaded);
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
@@ -94,6 +98,7 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
       highWaterMark,
       facts,
       returnsValues: values,
+      ...(afterBytes && { afterBytes }),
       initMs,
       blockers,
       shownMs,
@@ -110,13 +115,17 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
 }
 
 /** All of the function's init: of what it opens is noted where. */
-async function loadWatched(taskRoot: string, handler: string): ReturnType<typeof loadHandler> {
+async function loadWatched(
+  { taskRoot, handler, loader }: InitOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<{ readonly loaded: Handler; readonly afterBytes?: () => void }> {
   watchOpenings();
   try {
+    if (loader === 'wasm') return loadModule(taskRoot, handler, environment);
     const loaded = await loadHandler(taskRoot, handler);
     if (isEdgeHandler(loaded)) await loadWeb();
     await beforeSnapshot();
-    return loaded;
+    return { loaded };
   } finally {
     stopWatchingOpenings();
   }

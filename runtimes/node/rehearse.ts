@@ -13,6 +13,7 @@ import { functionFacts } from './context.ts';
 import { edgeHandler, isEdgeHandler } from './edge.ts';
 import { ending } from './ending.ts';
 import { loadHandler } from './load.ts';
+import { rehearsalFunction } from '../wasm/rehearsal.ts';
 import { prepareServing } from './serve.ts';
 import { optimize } from './tiers.ts';
 import { refreshRandomness } from './uniqueness.ts';
@@ -41,6 +42,7 @@ export async function rehearse(): Promise<void> {
       await invokeRepeatedly(await loadHandler(here, `${name}.handler`), ROUNDS);
     }
     await invokeRepeatedly(waits, WAITING_ROUNDS);
+    await rehearseModule();
   });
   writeLines();
   sendAndReceive();
@@ -62,7 +64,13 @@ async function leavingNothing(run: () => Promise<void>): Promise<void> {
 /** Most functions wait for something. The first timers take as long as all the rest of a start. */
 const waits: Handler = () => new Promise((resolve) => setTimeout(resolve, WAIT_MS));
 
-async function invokeRepeatedly(handler: Handler, rounds: number): Promise<void> {
+/** A WebAssembly module, from its bytes to its answers. */
+async function rehearseModule(): Promise<void> {
+  const { invoke, reset } = rehearsalFunction();
+  await invokeRepeatedly((event) => invoke(event as Uint8Array), ROUNDS, reset);
+}
+
+async function invokeRepeatedly(handler: Handler, rounds: number, afterBytes?: () => void): Promise<void> {
   const [host, sandbox] = socketPair();
   const done = Promise.withResolvers<void>();
   const edge = isEdgeHandler(handler);
@@ -71,7 +79,15 @@ async function invokeRepeatedly(handler: Handler, rounds: number): Promise<void>
     kept[1] = context;
     return handler(event, context, more);
   };
-  const loaded = { handler: keeping, edge, streaming: false, highWaterMark: undefined, facts: functionFacts({}), returnsValues: true };
+  const loaded = {
+    handler: keeping,
+    edge,
+    streaming: false,
+    highWaterMark: undefined,
+    facts: functionFacts({}),
+    returnsValues: true,
+    ...(afterBytes && { afterBytes }),
+  };
   kept[2] = loaded;
   for (let round = 0; round < rounds; round++) writeSync(host, edge ? formFrame(round) : invokeFrame(round));
   const SHUT_WR = 1;

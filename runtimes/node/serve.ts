@@ -17,13 +17,14 @@ import type { Context, FunctionFacts, InvokeHead } from './context.ts';
 import { createContext } from './context.ts';
 import { FrameOutput } from './edge-output.ts';
 import { ending } from './ending.ts';
-import { RuntimeError, toFunctionError } from './errors.ts';
+import { toFunctionError } from './errors.ts';
 import type { FunctionError } from './errors.ts';
 import { Forms } from './forms.ts';
 import { Invocation } from './invocation.ts';
 import type { Answering } from './invocation.ts';
 import { Leftovers } from './leftovers.ts';
 import type { Handler } from './load.ts';
+import { isThenable, neverSettled } from './settling.ts';
 import { ResponseStream, finished } from './streaming.ts';
 import { tierUp } from './tiers.ts';
 import { setTrace } from './trace.ts';
@@ -38,6 +39,8 @@ export type Loaded = {
   readonly facts: FunctionFacts;
   /** Whether what a handler returns that is not async is its answer (Node 24 and later), or only its callback counts. */
   readonly returnsValues: boolean;
+  /** The handler takes the bytes of the event and returns those of the answer, at once; then this is called, and may take its time. */
+  readonly afterBytes?: () => void;
 };
 
 export type ServeOptions = {
@@ -86,7 +89,9 @@ const ALWAYS_MEASURED = 16;
 const MEASURED_EVERY = 16;
 const MEASURED_AGAIN_MS = 20;
 const now = performance.now.bind(performance);
-const { byteLength } = Buffer;
+const { byteLength, from: encode } = Buffer;
+const slice = uncurry<Buffer, [number, number], Buffer>((Buffer.prototype as Buffer).subarray);
+const NO_EVENT = encode('{}');
 const CALLBACK_PARAMETERS = 3;
 /** Lambda's limit of 6 MB and the 100 bytes it grants on top; the host enforces its own. */
 const MAX_RESPONSE_BYTES = Math.min(6_291_556, MAX_PAYLOAD_BYTES - HEAD_BYTES);
@@ -202,6 +207,11 @@ class Server implements Answering {
         setTrace(head.trace);
       }
       // What is wrong with an event is told in the invocation's own log.
+      const { afterBytes } = this.#loaded;
+      if (afterBytes) {
+        const bytes = kind === KIND.invokeForm ? encode(stringify(event)) : eventAt < to ? slice(buffer, eventAt, to) : NO_EVENT;
+        return this.#callWithBytes(invocation, bytes, afterBytes);
+      }
       if (eventAt < to) event = parse(this.#channel.text(eventAt, to));
       if (this.#loaded.edge) {
         void this.#request(invocation, event);
@@ -221,6 +231,16 @@ class Server implements Answering {
     const result = handler(event, context, (error: unknown, value: unknown) => invocation.callback(error, value));
     if (isThenable(result)) void this.#settle(invocation, result);
     else if (returnsValues && result !== undefined && handler.length < CALLBACK_PARAMETERS) this.answer(invocation, result);
+  }
+
+  #callWithBytes(invocation: Invocation, event: Uint8Array, after: () => void): void {
+    try {
+      // No larger than an answer may be: the loader sees to that.
+      this.#send(invocation, KIND.response, this.#loaded.handler(event) as Uint8Array);
+    } catch (error) {
+      this.fail(invocation, error);
+    }
+    after();
   }
 
   /** `await` rather than `then`: it does not depend on what user code made of Promise.prototype. */
@@ -329,7 +349,7 @@ class Server implements Answering {
     this.#send(invocation, invocation.response?.begun ? KIND.streamEnd : KIND.error, stringify(error), last);
   }
 
-  #send(invocation: Invocation, kind: number, text: string, last = false): void {
+  #send(invocation: Invocation, kind: number, answer: string | Uint8Array, last = false): void {
     if (invocation.over) return;
     flushLines();
     invocation.over = true;
@@ -337,7 +357,8 @@ class Server implements Answering {
     if (this.birth) this.#tellBirth(this.birth);
     const goesOn = !last && invocation.background?.pending === true;
     if (goesOn) this.#channel.sendText(KIND.goesOn, invocation.stream, 0, 0, '');
-    this.#channel.sendText(kind, invocation.stream, 4, this.#memoryKiB(), text);
+    if (typeof answer === 'string') this.#channel.sendText(kind, invocation.stream, 4, this.#memoryKiB(), answer);
+    else this.#channel.sendNumbered(kind, invocation.stream, this.#memoryKiB(), answer);
     if (!goesOn) this.#end(invocation, last);
   }
 
@@ -378,14 +399,3 @@ class Server implements Answering {
     return (this.#maxRss = resourceUsage().maxRSS);
   }
 }
-
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-  typeof (value as { then?: unknown }).then === 'function';
-
-/** Lambda's words. */
-const neverSettled = (): RuntimeError =>
-  new RuntimeError(
-    'NodeJsExit',
-    'The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a Promise that was never settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes',
-  );

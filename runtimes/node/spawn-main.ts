@@ -16,9 +16,10 @@ const loadedMs = machineMs();
 const beganMs = loadedMs - performance.now();
 const { exit } = ending;
 const [taskRoot, handler, concurrency] = process.argv.splice(2) as [string, string, string];
+const loader = process.env['AWS_EXECUTION_ENV'] === 'AWS_Lambda_wasm' ? 'wasm' : 'node';
 const channel = new Channel(CHANNEL);
 
-const outcome = await initialise({ taskRoot, handler, channel });
+const outcome = await initialise({ taskRoot, handler, loader, channel });
 if (reportInit(channel, outcome, [beganMs, loadedMs])) {
   const birth = { begunMs: 0, forkedMs: 0, readyMs: machineMs(), eventMs: 0 };
   if (hasAfterRestore()) await restore(channel, exit);

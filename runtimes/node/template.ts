@@ -95,6 +95,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const outcome = await initialise({
     taskRoot: TASK_ROOT,
     handler: spec.handler,
+    loader: spec.loader,
     environment: spec.environment,
     channel,
     exit,

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { HearthError } from '../kernel/mod.ts';
-import { blockerText } from '../protocol/mod.ts';
+import { blockerText, parseWasmGrants } from '../protocol/mod.ts';
 import type { Context } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { findUrl, functionPath, getConfiguration, listFunctions, urlPath } from './lambda.ts';
 import type { FunctionConfiguration, UrlConfig } from './lambda.ts';
 import { getGrant } from './network.ts';
+import { describeWasm } from './wasm.ts';
 import { bytesText, tableText } from './text.ts';
 
 export type ValuesOptions = { readonly showValues?: boolean };
@@ -35,8 +36,9 @@ export async function get({ out, client }: Context, name: string, { showValues }
   const configuration = await getConfiguration(client, name);
   const url = await findUrl(client, name);
   const grant = await getGrant(client, configuration.FunctionArn);
+  const isWasm = configuration.Runtime === 'wasm';
   const shown = showValues ? configuration : withoutValues(configuration);
-  out.result({ ...shown, Url: url ?? null, Network: grant.network, Api: grant.api }, () => {
+  out.result({ ...shown, Url: url ?? null, Network: grant.network, Api: grant.api, ...(isWasm && { Wasm: grant.wasm }) }, () => {
     const fields: readonly (readonly [string, string | undefined])[] = [
       ['arn', configuration.FunctionArn],
       [
@@ -54,6 +56,7 @@ export async function get({ out, client }: Context, name: string, { showValues }
       ['environment', environmentText(configuration, showValues)],
       ['network', grant.network ?? 'public'],
       ['api', grant.api],
+      ['wasm', isWasm ? `given ${describeWasm(parseWasmGrants(grant.wasm ?? undefined))}` : undefined],
       ['snapshot', snapshotLines(configuration)],
       ['modified', configuration.LastModified],
       ['url', url && `${url.FunctionUrl} (${url.AuthType}, ${url.InvokeMode ?? 'BUFFERED'})`],

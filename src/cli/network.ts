@@ -1,6 +1,6 @@
 /** What a function may reach: tags of it, which any other client of the Lambda API can set as well. */
 import { HearthError } from '../kernel/mod.ts';
-import { API_TAG, NETWORK_TAG, parseNetwork } from '../protocol/mod.ts';
+import { API_TAG, NETWORK_TAG, parseNetwork, WASM_TAG } from '../protocol/mod.ts';
 import type { Network } from '../protocol/mod.ts';
 import type { Client } from './client.ts';
 import type { Context } from './context.ts';
@@ -19,7 +19,7 @@ export async function network({ out, client }: Context, name: string, options: N
   };
   if (options.default) await client.send({ method: 'DELETE', path: tagsPath(FunctionArn), query: { tagKeys: NETWORK_TAG } });
   if (Object.keys(tags).length > 0) await client.send({ method: 'POST', path: tagsPath(FunctionArn), body: { Tags: tags } });
-  const grant = await getGrant(client, FunctionArn);
+  const { wasm: _, ...grant } = await getGrant(client, FunctionArn);
   out.result(
     { name, ...grant },
     () => `${name} reaches ${describe(parseNetwork(grant.network ?? undefined))}; of the API it has: ${grant.api}`,
@@ -27,14 +27,14 @@ export async function network({ out, client }: Context, name: string, options: N
 }
 
 /** `network`: null without a tag. */
-export type Grant = { readonly network: string | null; readonly api: string };
+export type Grant = { readonly network: string | null; readonly api: string; readonly wasm: string | null };
 
 export async function getGrant(client: Client, arn: string): Promise<Grant> {
   const { Tags = {} } = await client.call<{ Tags?: Readonly<Record<string, string>> }>({ method: 'GET', path: tagsPath(arn) });
-  return { network: Tags[NETWORK_TAG] ?? null, api: Tags[API_TAG] ?? 'invoke' };
+  return { network: Tags[NETWORK_TAG] ?? null, api: Tags[API_TAG] ?? 'invoke', wasm: Tags[WASM_TAG] ?? null };
 }
 
-const tagsPath = (arn: string): string => `/2017-03-31/tags/${encodeURIComponent(arn)}`;
+export const tagsPath = (arn: string): string => `/2017-03-31/tags/${encodeURIComponent(arn)}`;
 
 function describe(granted: Network): string {
   switch (granted.kind) {

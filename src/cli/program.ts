@@ -14,6 +14,8 @@ import type { PushOptions } from './images.ts';
 import { createOutput } from './output.ts';
 import type { TraceOptions } from './trace.ts';
 import type { Ahead, UpOptions } from './up.ts';
+import type { WasmGrantOptions } from './wasm.ts';
+import type { WasmRunOptions } from './wasm-run.ts';
 
 const EXIT_CODES_HELP = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failed} failed, ${EXIT.usage} wrong usage, ${EXIT.unreachable} no Hearth at the endpoint, ${EXIT.functionError} the invoked function failed.
@@ -48,6 +50,7 @@ async function createProgram(ahead: Ahead | undefined): Promise<Command> {
   addFunctionVerbs(program);
   addLayerVerbs(program);
   addImageVerbs(program);
+  addWasmVerbs(program);
   addKeyVerbs(program);
   return program;
 }
@@ -183,6 +186,30 @@ function addImageVerbs(program: Command): void {
     .command('delete <digest>')
     .description('delete an image')
     .action(verb(async (context, _, digest) => (await load()).deleteImage(context, digest)));
+}
+
+function addWasmVerbs(program: Command): void {
+  const wasm = program.command('wasm').description('WebAssembly: run a module here, and say what functions that are modules are given');
+  const each = (text: string, before: readonly string[]) => [...before, text];
+  wasm
+    .command('run <file> [arguments...]')
+    .description('run a WASI command on this machine; its exit code is this one, 134 where it traps. Words behind -- go to it')
+    .option('--dir <host::guest>', 'give it a directory, to read and write; more than once', each, [])
+    .option('--read-dir <host::guest>', 'give it a directory, to read only; more than once', each, [])
+    .option('--env <name=value>', 'give it a variable; more than once', each, [])
+    .option('--memory <MiB>', 'what its memory may grow to', '1024')
+    .action(
+      verb<WasmRunOptions>(async (context, options, file, words) => (await import('./wasm-run.ts')).wasmRun(context, file, options, words)),
+    );
+  wasm
+    .command('grant <name> [grant...]')
+    .description(
+      'show what a module is given beyond its event, or grant it: clock, random, keep, dir:PATH, read:PATH, none; see docs/wasm.md',
+    )
+    .option('--default', 'take the grant back: nothing')
+    .action(
+      verb<WasmGrantOptions>(async (context, options, name, grant) => (await import('./wasm.ts')).wasmGrant(context, name, options, grant)),
+    );
 }
 
 function addKeyVerbs(program: Command): void {

@@ -1,4 +1,4 @@
-import { LIMITS, SUPPORTED_RUNTIMES } from '../kernel/mod.ts';
+import { LIMITS, SUPPORTED_RUNTIMES, runtimeFamily } from '../kernel/mod.ts';
 import { invalid } from './invalid.ts';
 import type { Architecture, FunctionSettings, LoggingSettings } from './records.ts';
 
@@ -13,7 +13,7 @@ export type SettingsInput = {
 };
 
 /** Lambda's other runtimes: existing ones, that are not here yet. */
-const LATER_RUNTIMES = /^(python3\.(9|1\d)|wasm|java\d+(\.al2)?|dotnet\d+|ruby\d\.\d|nodejs18\.x)$/;
+const LATER_RUNTIMES = /^(python3\.(9|1\d)|java\d+(\.al2)?|dotnet\d+|ruby\d\.\d|nodejs18\.x)$/;
 
 /** Names that the platform sets itself. Those that begin with `_` are not allowed by their pattern. */
 const RESERVED_VARIABLES = new Set([
@@ -29,7 +29,8 @@ const RESERVED_VARIABLES = new Set([
  */
 export function applySettings(name: string, before: FunctionSettings | undefined, input: SettingsInput): FunctionSettings {
   const runtime = input.runtime ?? before?.runtime;
-  const handler = input.handler ?? before?.handler;
+  const handler =
+    input.handler ?? before?.handler ?? (runtime !== undefined && runtimeFamily(runtime) === 'wasm' ? 'module.wasm' : undefined);
   const role = input.role ?? before?.role;
   if (!runtime || !handler) throw invalid('Runtime and Handler are mandatory parameters for functions created with deployment packages.');
   if (!role) throw invalid('A function needs a Role. This Hearth only keeps it; any well-formed ARN will do.');

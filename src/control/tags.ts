@@ -1,5 +1,5 @@
 import { LIMITS } from '../kernel/mod.ts';
-import { API_TAG, NETWORK_TAG, parseApiGrant, parseNetwork } from '../protocol/mod.ts';
+import { API_TAG, NETWORK_TAG, parseApiGrant, parseNetwork, parseWasmGrants, WASM_TAG } from '../protocol/mod.ts';
 import type { Functions } from './functions.ts';
 import { invalid } from './invalid.ts';
 
@@ -29,5 +29,6 @@ export function checkTags(tags: Readonly<Record<string, string>>): void {
   }
   // What they say is in force at once: nothing that cannot be understood is kept.
   parseNetwork(tags[NETWORK_TAG]);
+  parseWasmGrants(tags[WASM_TAG]);
   parseApiGrant(tags[API_TAG]);
 }

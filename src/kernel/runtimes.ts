@@ -1,12 +1,13 @@
 /** Which runtimes functions can name, and what of them clients of the Lambda API can tell. */
 
 /** What runs a function: a folder of `runtimes/`. */
-export type RuntimeFamily = 'node' | 'provided';
+export type RuntimeFamily = 'node' | 'provided' | 'wasm';
 
 /** Their names in the Lambda API. All of a family run on the same: the name is kept, because clients compare it. */
 const IDENTIFIERS: Readonly<Record<RuntimeFamily, readonly string[]>> = {
   node: ['nodejs20.x', 'nodejs22.x', 'nodejs24.x', 'nodejs26.x'],
   provided: ['provided.al2023', 'provided.al2', 'provided'],
+  wasm: ['wasm'],
 };
 
 const FAMILIES = new Map(Object.entries(IDENTIFIERS).flatMap(([family, names]) => names.map((name) => [name, family as RuntimeFamily])));

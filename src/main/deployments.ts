@@ -4,15 +4,17 @@ import { LOCKED_ENVIRONMENT, functionArn } from '../control/mod.ts';
 import type { Deployment } from '../engine/mod.ts';
 import { HearthError, LIMITS, runtimeFamily } from '../kernel/mod.ts';
 import type { RuntimeFamily } from '../kernel/mod.ts';
-import { INSIDE_PORT, NETWORK_TAG, parseNetwork } from '../protocol/mod.ts';
+import { INSIDE_PORT, NETWORK_TAG, parseNetwork, parseWasmGrants, WASM_TAG } from '../protocol/mod.ts';
 import type { Network } from '../protocol/mod.ts';
 import { node } from '../../runtimes/node/description.ts';
 import { provided } from '../../runtimes/provided/description.ts';
+import { wasm } from '../../runtimes/wasm/description.ts';
 
 /** What a runtime adds to a function's environment, by its name in the Lambda API. */
 const ENVIRONMENTS: Readonly<Record<RuntimeFamily, (identifier: string) => Readonly<Record<string, string>>>> = {
   node: node.environment,
   provided: provided.environment,
+  wasm: wasm.environment,
 };
 
 /** What a function sees of the platform around it. */
@@ -66,7 +68,7 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
       codeDirectory: code.directory,
       compileCache: compileCachePath(code.directory, deploymentIdOf(entry, record)),
       layerDirectories: code.layers.filter(isLast),
-      environment: environmentOf(entry.name, record, network, context),
+      environment: { ...environmentOf(entry.name, record, network, context), ...wasmSettings(entry, record) },
       memoryMiB: record.settings.memoryMiB,
       tmpMiB: record.settings.tmpMiB,
       initTimeoutMs: LIMITS.initTimeoutMs,
@@ -116,6 +118,13 @@ function environmentOf(name: string, record: VersionRecord, network: Network, co
   };
 }
 
+/** For the loader of modules: a variable that no user can set, and that no module sees. */
+function wasmSettings(entry: FunctionEntry, { settings }: VersionRecord): Readonly<Record<string, string>> {
+  if (runtimeFamily(settings.runtime) !== 'wasm') return {};
+  const grants = parseWasmGrants(entry.record.tags[WASM_TAG]);
+  return { [wasm.settingsVariable]: JSON.stringify({ grants, variables: Object.keys(settings.environment ?? {}) }) };
+}
+
 /** Where clients find the platform, and the proxy, which Node's and Python's use by themselves when these name it. */
 function networkVariables(network: Network, { ownNetwork, hostUrl }: DeploymentContext): Record<string, string> {
   if (!ownNetwork || network.kind === 'host') return { AWS_ENDPOINT_URL: hostUrl };
@@ -152,5 +161,7 @@ function logStreamName(record: VersionRecord): string {
 export function deploymentIdOf(entry: FunctionEntry, { version, deploymentId }: VersionRecord): string {
   const reserved = entry.record.reservedConcurrency;
   const network = entry.record.tags[NETWORK_TAG];
-  return `${entry.name}:${version}:${deploymentId}${reserved === undefined ? '' : `:${reserved}`}${network === undefined ? '' : `@${network}`}`;
+  const wasmGrants = entry.record.tags[WASM_TAG];
+  const granted = `${network === undefined ? '' : `@${network}`}${wasmGrants === undefined ? '' : `^${wasmGrants}`}`;
+  return `${entry.name}:${version}:${deploymentId}${reserved === undefined ? '' : `:${reserved}`}${granted}`;
 }

@@ -28,3 +28,6 @@ export const openLog = async (options: LogOptions): Promise<Log> => (await impor
 export const surveyRuntimes = async (): Promise<Survey> => (await import('./runtimes.ts')).surveyRuntimes();
 
 export const diagnose = async (): Promise<Diagnosis> => (await import('./doctor.ts')).diagnose();
+
+/** The text format of a WebAssembly module, as its binary. Throws HearthError `InvalidParameterValueException`. */
+export const convertWat = async (text: Uint8Array): Promise<Uint8Array> => (await import('../adapters/packages/mod.ts')).convertWat(text);

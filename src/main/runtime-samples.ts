@@ -1,6 +1,7 @@
 /** A smallest function for each runtime, by which its starts are measured, and what the runtime needs of this machine. */
 import { access } from 'node:fs/promises';
 import type { RuntimeFamily } from '../kernel/mod.ts';
+import { ECHO } from '../../runtimes/wasm/echo.ts';
 
 export type Sample = {
   readonly handler: string;
@@ -55,5 +56,10 @@ export const SAMPLES: Readonly<Record<RuntimeFamily, Sample>> = {
       if (there) return { version: `programs for ${process.platform} on ${machine}, measured with bash` };
       return { missing: '/bin/bash, by which it is measured; programs run all the same', remedy: 'Install bash.' };
     },
+  },
+  wasm: {
+    handler: 'module.wasm',
+    files: [{ path: 'module.wasm', content: ECHO }],
+    look: async () => ({ version: `V8 ${process.versions.v8}` }),
   },
 };

@@ -11,3 +11,4 @@ export * from './sigv4-sign.ts';
 export * from './sigv4.ts';
 export * from './event-stream.ts';
 export * from './sealed.ts';
+export * from './wasm-grants.ts';

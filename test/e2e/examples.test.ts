@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import sharp from 'sharp';
+import { missingClang } from '../../runtimes/wasm/clang.testing.ts';
 import { ROOT, pathForm, startPlatform } from './cli-platform.ts';
 import type { Platform } from './cli-platform.ts';
 import { eventually } from './platform.ts';
@@ -107,6 +108,40 @@ test('custom-runtime-c: a C program is a function', { skip: missing('cc') }, asy
   for (const served of [1, 2]) {
     const invoked = await platform.hearth(['invoke', 'custom-runtime-c', '--payload', '{"a":"b"}']);
     assert.deepEqual(JSON.parse(invoked.stdout), { served, event: { a: 'b' } });
+  }
+});
+
+test('wasm-c: a WASI command has its event as standard input', { skip: missingClang() }, async (t) => {
+  const platform = await startPlatform(t);
+  await deployExample(platform, 'wasm-c');
+  for (let i = 0; i < 2; i++) {
+    const invoked = await platform.hearth(['invoke', 'wasm-c', '--payload', '{"text":"two words"}']);
+    assert.deepEqual(JSON.parse(invoked.stdout), { greeting: 'Hello', bytes: 20, words: 3 });
+  }
+  const large = await platform.hearth(['invoke', 'wasm-c', '--tail', '--payload', JSON.stringify('x'.repeat(70_000))]);
+  assert.deepEqual([large.code, JSON.parse(large.stdout).errorType], [4, 'Wasm.Exit']);
+  assert.match(large.stderr, /the event is larger than 65536 bytes/);
+});
+
+test('wasm-assemblyscript: what init has made is there in each invocation', async (t) => {
+  const platform = await startPlatform(t);
+  await deployExample(platform, 'wasm-assemblyscript');
+  for (const [n, prime] of [
+    [999_983, true],
+    [999_981, false],
+    [2_000_000, null],
+  ] as const) {
+    const invoked = await platform.hearth(['invoke', 'wasm-assemblyscript', '--payload', `{"n":${n}}`]);
+    assert.deepEqual(JSON.parse(invoked.stdout), { n, prime });
+  }
+});
+
+test('wasm-wat: a text is a function, and each invocation finds its state as it was loaded', async (t) => {
+  const platform = await startPlatform(t);
+  await deployExample(platform, 'wasm-wat');
+  for (const payload of ['{}', JSON.stringify('x'.repeat(100_000)), '{}']) {
+    const invoked = await platform.hearth(['invoke', 'wasm-wat', '--payload', payload]);
+    assert.deepEqual(JSON.parse(invoked.stdout), { calls: 1 }, invoked.stderr);
   }
 });
 

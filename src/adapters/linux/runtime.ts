@@ -3,7 +3,7 @@ import type { RuntimeFamily } from '../../kernel/mod.ts';
 import type { Loader } from '../../../runtimes/ladder/orders.ts';
 
 /** How the templates of each family come by their functions. */
-const LOADERS: Readonly<Record<RuntimeFamily, Loader>> = { node: 'node', provided: 'program' };
+const LOADERS: Readonly<Record<RuntimeFamily, Loader>> = { node: 'node', provided: 'program', wasm: 'wasm' };
 
 /** For a runtime by its name in the Lambda API. One that is not known there is Node's: sandboxes can be had without a function. */
 export const loaderOf = (identifier: string): Loader => LOADERS[runtimeFamily(identifier) ?? 'node'];

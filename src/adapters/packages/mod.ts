@@ -1,1 +1,2 @@
 export * from './packages.ts';
+export { convertWat } from './wat.ts';

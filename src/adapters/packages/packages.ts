@@ -10,11 +10,12 @@ import { join } from 'node:path';
 import { HearthError } from '../../kernel/mod.ts';
 import type { Blobs } from '../../ports/mod.ts';
 import { measureZip, unpackZip } from './unpack.ts';
+import { convertTexts, measureModule, unpackModule } from './wat.ts';
 
 export interface Packages {
   /**
    * The directory with the files of the zip stored as blob `sha256`; unpacks it if need be. Several calls for one hash share the work.
-   * `zip`: that zip, from a caller that has it; then the blob need not be there yet.
+   * Also of a WebAssembly module without a zip around it: `module.wasm`. `zip`: that zip, from a caller that has it; then the blob need not be there yet.
    * Throws HearthError `InvalidParameterValueException` (a zip that cannot or must not be unpacked), `BlobNotFound`, `BlobDamaged`.
    */
   unpack(sha256: string, zip?: Uint8Array): Promise<{ readonly directory: string }>;
@@ -76,7 +77,10 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
     const zip = given ? bufferOf(given) : await blobs.get(sha256);
     const fresh = await mkdtemp(join(directory, '.new-'));
     try {
-      sizes.set(sha256, (await unpackZip(zip, fresh)).bytes);
+      const module = await unpackModule(zip, fresh);
+      const { bytes } = module ?? (await unpackZip(zip, fresh));
+      if (!module) await convertTexts(fresh);
+      sizes.set(sha256, bytes);
       await chmod(fresh, 0o755);
       await rename(fresh, target);
     } catch (error) {
@@ -101,7 +105,8 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
     async measure(sha256, zip) {
       const known = sizes.get(sha256);
       if (known !== undefined) return known;
-      const { bytes } = await measureZip(zip ? bufferOf(zip) : await blobs.get(sha256));
+      const stored = zip ? bufferOf(zip) : await blobs.get(sha256);
+      const { bytes } = measureModule(stored) ?? (await measureZip(stored));
       sizes.set(sha256, bytes);
       return bytes;
     },

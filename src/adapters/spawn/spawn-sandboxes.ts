@@ -22,7 +22,7 @@ export type SpawnSandboxesOptions = {
 /** An instance that a process belongs to. */
 type Watched = Pick<LinkedInstance, 'oldest' | 'kill'>;
 
-const RUNTIMES: Readonly<Record<RuntimeFamily, PlainRuntime>> = { node: node.plain, provided: provided.plain };
+const RUNTIMES: Readonly<Record<RuntimeFamily, PlainRuntime>> = { node: node.plain, provided: provided.plain, wasm: node.plain };
 
 /** How often the memory of processes that run something is looked at. */
 const MEMORY_CHECK_MS = 200;

@@ -1,0 +1,296 @@
+/** A function that is a module: bytes of the event in, bytes of the answer out. */
+import { readFileSync } from 'node:fs';
+import { randomFillSync } from 'node:crypto';
+import { Descriptors, openPreopen, openStream } from './descriptors.ts';
+import type { Descriptor, Stream } from './descriptors.ts';
+import { engine } from './engine.ts';
+import { describeFailure, LoadError, ModuleError } from './errors.ts';
+import type { Grants } from './grants.ts';
+import { GuestMemory } from './guest-memory.ts';
+import { findModule } from './handler-name.ts';
+import { compile, Instance } from './module.ts';
+import type { Compiled } from './module.ts';
+import { coarseClock, cTexts, preciseClock } from './world.ts';
+import type { World } from './world.ts';
+
+/** Throws ModuleError. `reset` follows each invocation. */
+export type RawHandler = {
+  readonly invoke: (event: Uint8Array) => Uint8Array;
+  readonly reset: () => void;
+};
+
+export type LoadOptions = {
+  readonly taskRoot: string;
+  readonly handler: string;
+  /** The function's own variables. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly grants: Grants;
+  /** What its memory may take. */
+  readonly memoryBytes: number;
+  readonly log: (bytes: Uint8Array) => void;
+};
+
+/** Lambda's limit of 6 MB and the 100 bytes it grants on top. */
+const MAX_RESPONSE_BYTES = 6_291_556;
+const tooLarge = (): ModuleError =>
+  new ModuleError(
+    'Function.ResponseSizeTooLarge',
+    `Response payload size exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`,
+    '',
+  );
+const COMMAND = '_start';
+const REACTOR = 'handle';
+const ALLOCATORS = ['allocate', 'malloc', '__new'];
+const NOTHING = new Uint8Array(0);
+
+/** Compiles the module and runs its init. Throws LoadError and ModuleError. */
+export function loadWasm(options: LoadOptions): RawHandler {
+  const { path, file, entry } = findModule(options.taskRoot, options.handler);
+  return makeFunction(readFileSync(path), { ...options, file, entry });
+}
+
+export type FunctionOptions = Omit<LoadOptions, 'taskRoot' | 'handler'> & { readonly file: string; readonly entry: string | undefined };
+
+/** Of the bytes of a module. Throws LoadError and ModuleError. */
+export function makeFunction(bytes: Uint8Array, options: FunctionOptions): RawHandler {
+  const compiled = compile(bytes, { file: options.file, memoryBytes: options.memoryBytes, ahead: true });
+  return new ModuleFunction(compiled, options).raw();
+}
+
+type Call = (event: Uint8Array) => Uint8Array;
+
+class ModuleFunction {
+  readonly #compiled: Compiled;
+  readonly #options: FunctionOptions;
+  readonly #input = new Input();
+  readonly #output: Output;
+  readonly #world: World;
+  readonly #instance: Instance;
+  readonly #name: string;
+  #failed = false;
+  #refused = new Set<string>();
+
+  constructor(compiled: Compiled, options: FunctionOptions) {
+    this.#compiled = compiled;
+    this.#options = options;
+    this.#output = new Output(options.log);
+    const { grants, environment } = options;
+    this.#world = {
+      memory: new GuestMemory(),
+      descriptors: new Descriptors([]),
+      arguments: cTexts([compiled.file]),
+      environment: cTexts(Object.entries(environment).map(([name, value]) => `${name}=${value}`)),
+      clock: grants.clock ? preciseClock : coarseClock,
+      random: grants.random ? (target) => void randomFillSync(target) : undefined,
+      refused: (what) => this.#refuse(what),
+    };
+    this.#name = entryOf(compiled, options.entry);
+    if (grants.keep && this.#name === COMMAND)
+      throw new LoadError(
+        'InvalidGrant',
+        `${compiled.file} is a command: it begins anew with each invocation, and "keep" is for modules that export ${REACTOR}`,
+      );
+    this.#instance = this.#initialised(() => new Instance(compiled, this.#world, () => this.#begin(NOTHING, false)));
+    this.#end();
+  }
+
+  raw(): RawHandler {
+    const call = this.#call();
+    return {
+      invoke: (event) => {
+        this.#begin(event, true);
+        try {
+          return checked(call(event));
+        } catch (thrown) {
+          const failure = describeFailure(thrown, this.#compiled);
+          if (!failure) return checked(this.#output.take());
+          this.#failed = true;
+          throw failure;
+        }
+      },
+      reset: () => {
+        this.#end();
+        if (this.#options.grants.keep && !this.#failed) return;
+        this.#failed = false;
+        this.#initialised(() => this.#instance.reset());
+        if (this.#compiled.obstacle !== undefined) this.#end();
+      },
+    };
+  }
+
+  /** `init` runs the module's init. */
+  #initialised<T>(init: () => T): T {
+    try {
+      return init();
+    } catch (thrown) {
+      if (thrown instanceof LoadError) throw thrown;
+      throw describeFailure(thrown, this.#compiled) ?? new ModuleError('Wasm.Exit', 'The module ended during its init', '');
+    }
+  }
+
+  #call(): Call {
+    const instance = this.#instance;
+    const name = this.#name;
+    const entry = () => instance.exports[name] as (...args: number[]) => unknown;
+    if (name === COMMAND) {
+      return () => {
+        entry()();
+        return this.#output.take();
+      };
+    }
+    switch (entry().length) {
+      case 0:
+        return () => {
+          const code = entry()();
+          if (code !== undefined && Number(code) !== 0)
+            throw new ModuleError('Wasm.Exit', `${name} answered ${Number(code)}, and not 0`, '');
+          return this.#output.take();
+        };
+      case 2:
+        return (event) => this.#callWithMemory(entry(), event);
+      default:
+        throw new LoadError('InvalidEntry', `${this.#compiled.file} exports ${name} with ${entry().length} parameters. ${SHAPES}`);
+    }
+  }
+
+  #callWithMemory(entry: (...args: number[]) => unknown, event: Uint8Array): Uint8Array {
+    const { memory } = this.#world;
+    const allocator = ALLOCATORS.find((name) => typeof this.#instance.exports[name] === 'function');
+    if (allocator === undefined)
+      throw new ModuleError('Wasm.InvalidEntry', `The module exports none of ${ALLOCATORS.join(', ')}. ${SHAPES}`, '');
+    const allocate = this.#instance.exports[allocator] as (...args: number[]) => unknown;
+    // AssemblyScript's own takes a class as well; 0 is that of plain bytes.
+    const address = Number(allocate.length === 2 ? allocate(event.length, 0) : allocate(event.length)) >>> 0;
+    if (address + event.length > memory.all.length)
+      throw new ModuleError('Wasm.InvalidEntry', `${allocator} answered a place outside of its memory`, '');
+    memory.bytes(address, event.length).set(event);
+    const answer = entry(address, event.length);
+    if (typeof answer !== 'bigint') throw new ModuleError('Wasm.InvalidEntry', `${this.#name} answered no i64. ${SHAPES}`, '');
+    const [from, length] = [Number((answer >> 32n) & 0xffff_ffffn), Number(answer & 0xffff_ffffn)];
+    if (length > MAX_RESPONSE_BYTES) throw tooLarge();
+    if (from + length > memory.all.length)
+      throw new ModuleError('Wasm.InvalidAnswer', `${this.#name} answered a place outside of its memory`, '');
+    return memory.bytes(from, length).slice();
+  }
+
+  /** `serving`: what it writes is the answer; in init it is output like any other. */
+  #begin(event: Uint8Array, serving: boolean): void {
+    this.#input.bytes = event;
+    this.#input.at = 0;
+    this.#output.begin(serving);
+    const { directories } = this.#options.grants;
+    const preopened = directories.map(openGranted);
+    this.#world.descriptors = new Descriptors(
+      [this.#stdin, this.#stdout, this.#stderr].map((open) => ({ ...open })).concat(preopened as never),
+    );
+  }
+
+  readonly #stdin = openStream(this.#input);
+  readonly #stdout = openStream({ write: (bytes) => this.#output.write(bytes) });
+  readonly #stderr = openStream({ write: (bytes) => this.#log(bytes) });
+
+  #log(bytes: Uint8Array): number {
+    this.#options.log(bytes.slice());
+    return bytes.length;
+  }
+
+  /** What it has left open is closed: the next invocation, or another instance, has descriptors of its own. */
+  #end(): void {
+    this.#world.descriptors.closeAll();
+    this.#input.bytes = NOTHING;
+  }
+
+  #refuse(what: string): void {
+    if (this.#refused.has(what)) return;
+    this.#refused.add(what);
+    this.#log(Buffer.from(`hearth: the module asked for ${what} and is granted none; the grant is "${what}", see docs/wasm.md\n`));
+  }
+}
+
+function openGranted(directory: Grants['directories'][number]): Descriptor {
+  try {
+    return openPreopen(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new LoadError('InvalidGrant', `The directory ${directory.host} is granted to the module and can't be opened: ${code}`, {
+      cause: error,
+    });
+  }
+}
+
+const NULL = Buffer.from('null');
+const MOST_SHOWN = 80;
+
+/** An answer is JSON, as that of every function; nothing is null. */
+function checked(answer: Uint8Array): Uint8Array {
+  if (answer.length === 0) return NULL;
+  const text = Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength).toString('utf8');
+  try {
+    JSON.parse(text);
+    return answer;
+  } catch (error) {
+    const shown = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}...` : text;
+    throw new ModuleError('Wasm.InvalidAnswer', `The module's answer is no JSON: ${JSON.stringify(shown)}`, '', { cause: error });
+  }
+}
+
+const SHAPES = `An entry is ${COMMAND}, or ${REACTOR}() with the event on standard input and the answer on standard output, or ${REACTOR}(address: i32, length: i32) -> i64 (address << 32 | length of the answer) beside allocate(length: i32) -> i32`;
+
+function entryOf({ module, file }: Compiled, asked: string | undefined): string {
+  const functions = engine.Module.exports(module).flatMap(({ name, kind }) => (kind === 'function' ? [name] : []));
+  const name = asked ?? [REACTOR, COMMAND].find((candidate) => functions.includes(candidate));
+  if (name !== undefined && functions.includes(name)) return name;
+  const own = functions.filter((candidate) => !candidate.startsWith('hearth:')).slice(0, 10);
+  const what = asked === undefined ? `neither ${REACTOR} nor ${COMMAND}` : `no function ${asked}`;
+  throw new LoadError('HandlerNotFound', `${file} exports ${what}; it exports ${own.join(', ') || 'no functions'}. ${SHAPES}`);
+}
+
+/** Standard input: the event. */
+class Input implements Stream {
+  bytes: Uint8Array = NOTHING;
+  at = 0;
+
+  read(target: Uint8Array): number {
+    const part = this.bytes.subarray(this.at, this.at + target.length);
+    target.set(part);
+    this.at += part.length;
+    return part.length;
+  }
+
+  readonly available = (): number => this.bytes.length - this.at;
+}
+
+/** Standard output: the answer. */
+class Output {
+  readonly #log: (bytes: Uint8Array) => void;
+  #parts: Uint8Array[] = [];
+  #length = 0;
+  #serving = false;
+
+  constructor(log: (bytes: Uint8Array) => void) {
+    this.#log = log;
+  }
+
+  begin(serving: boolean): void {
+    this.#parts = [];
+    this.#length = 0;
+    this.#serving = serving;
+  }
+
+  write(bytes: Uint8Array): number {
+    const part = bytes.slice();
+    if (!this.#serving) this.#log(part);
+    else {
+      this.#length += part.length;
+      if (this.#length > MAX_RESPONSE_BYTES) throw tooLarge();
+      this.#parts.push(part);
+    }
+    return part.length;
+  }
+
+  take(): Uint8Array {
+    const parts = this.#parts;
+    this.#parts = [];
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
+}
