@@ -235,7 +235,6 @@ class Server implements Answering {
 
   #callWithBytes(invocation: Invocation, event: Uint8Array, after: () => void): void {
     try {
-      // No larger than an answer may be: the loader sees to that.
       this.#send(invocation, KIND.response, this.#loaded.handler(event) as Uint8Array);
     } catch (error) {
       this.fail(invocation, error);

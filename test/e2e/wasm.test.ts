@@ -71,7 +71,7 @@ test('grants are a tag: shown, checked, and true from the next invocation on', a
       (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
       (call $digit (i32.add (i32.mul (i32.const 4) (i32.eqz (call $random (i32.const 16) (i32.const 4)))) (global.get $calls))))`;
   await deploy(t, platform, 'given', { wat: `${wat})` });
-  assert.equal(((await platform.json(['get', 'given'])) as { Wasm: unknown }).Wasm, null);
+  assert.equal((await platform.json<{ Wasm: unknown }>(['get', 'given'])).Wasm, null);
   assert.match((await platform.hearth(['get', 'given'])).stdout, /wasm +given nothing: no files/);
   assert.deepEqual([await invoke(platform, 'given'), await invoke(platform, 'given')], [1, 1]);
   assert.match((await platform.hearth(['logs', 'given'])).stdout, /asked for random and is granted none/);
