@@ -30,6 +30,8 @@ export function fdFunctions(world: World): Record<string, (...args: never[]) => 
     if (descriptor.kind === 'stream') throw new WasiError(right === RIGHT.fdSeek || right === RIGHT.fdTell ? ERRNO.SPIPE : ERRNO.INVAL);
     return open(fd, right) as OpenFile;
   };
+  /** Who may seek may also be told where it is. */
+  const told = (fd: number): OpenFile => file(fd, (world.descriptors.get(fd).rights & RIGHT.fdSeek) !== 0 ? RIGHT.fdSeek : RIGHT.fdTell);
   /** Reads or writes the pieces of memory one after the other, until one is not filled. */
   const transfer = (vectors: number, count: number, done: number, move: (piece: Uint8Array) => number): Errno => {
     if (count >>> 0 > MOST_VECTORS) return ERRNO.INVAL;
@@ -198,7 +200,7 @@ export function fdFunctions(world: World): Record<string, (...args: never[]) => 
     },
 
     fd_seek(fd: number, offset: bigint, whence: number, result: number) {
-      const target = file(fd, whence === WHENCE.cur && offset === 0n ? RIGHT.fdTell : RIGHT.fdSeek);
+      const target = whence === WHENCE.cur && offset === 0n ? told(fd) : file(fd, RIGHT.fdSeek);
       let from: number;
       if (whence === WHENCE.set) from = 0;
       else if (whence === WHENCE.cur) from = target.position;
@@ -213,7 +215,7 @@ export function fdFunctions(world: World): Record<string, (...args: never[]) => 
     },
 
     fd_tell(fd: number, result: number) {
-      memory.setU64(result, BigInt(file(fd, RIGHT.fdTell).position));
+      memory.setU64(result, BigInt(told(fd).position));
       return SUCCESS;
     },
   };
