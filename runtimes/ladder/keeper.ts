@@ -2,21 +2,24 @@
  * The keeper: pid 1 of a sandbox. It never runs user code. It shows the function's code, prepares a mount namespace with a private /tmp for the
  * next instance, passes commands to the template, and ends what it is told to end. When it dies the kernel ends the whole sandbox.
  */
-import { cpSync, lstatSync, openSync, readSync, readdirSync, writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { SystemCallError, check, libc, pinned } from './libc.ts';
 import { collectGarbage } from './garbage.ts';
 import { NEVER_BEGAN, RECORD, SERVES } from './orders.ts';
 import type { FunctionMessage, KeeperMessage, TemplateMessage } from './orders.ts';
-import { listenFor } from './loopback.ts';
+import { KeptExtensions } from './kept-extensions.ts';
+import { connectTo, listenFor } from './loopback.ts';
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
-import { becomeUser, enter, enterUserNamespace, moveMount, mountTmp, newMountNamespace, showFunction, undumpable } from './isolate.ts';
+import { becomeUser, enterUserNamespace, showFunction, undumpable } from './isolate.ts';
 import type { User } from './isolate.ts';
+import { spareMaker } from './spares.ts';
+import type { Spare, SpareMaker } from './spares.ts';
 import { endStrays, ownTmpDevice } from './strays.ts';
 
 export type KeeperOptions = {
   readonly control: number;
-  /** The host's way to get what listens inside, until the function is there; -1 without a network of its own. */
-  readonly doorway: number;
+  /** The host's way to get sockets of this network: until the function is there, or for as long as it is reached; -1 without a network of its own. */
+  doorway: number;
   /** The keeper's end of the connection to the template and, through it, its instances' hellos; -1 once that is closed. */
   template: number;
   readonly templatePid: number;
@@ -26,9 +29,6 @@ export type KeeperOptions = {
   readonly everybody: number;
   readonly user: User;
 };
-
-/** `tmp`: the device of the /tmp in it. */
-type Spare = { readonly user: number; readonly mounts: number; readonly tmp: string };
 
 const SIGKILL = 9;
 const SIGCONT = 18;
@@ -76,6 +76,7 @@ function loop(options: KeeperOptions): never {
     initTmp: '',
     spares: undefined,
     spare: undefined,
+    extensions: new KeptExtensions(options.control),
   };
   for (;;) {
     if (state.ending.length >= ENDED_AT_ONCE || (state.ending.length > 0 && !hasInput(options.control))) collect(options, state);
@@ -122,6 +123,7 @@ type State = {
   initTmp: string;
   spares: SpareMaker | undefined;
   spare: Spare | undefined;
+  readonly extensions: KeptExtensions;
 };
 
 function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds: readonly number[]): void {
@@ -130,6 +132,7 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       // The template goes on as far as it can without the code.
       tell(options, message, fds);
       listen(options, message);
+      state.extensions.expect(message.extensions.length);
       showFunction({ ...message, ...options.user });
       becomeUser(options.user);
       enterUserNamespace(options.user);
@@ -156,6 +159,16 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       libc.close(spare.mounts);
       break;
     }
+    case 'start':
+      state.extensions.early = false;
+      tell(options, message, []);
+      break;
+    case 'signal':
+      if (!state.templateEnded) libc.kill(options.templatePid, message.signal);
+      break;
+    case 'connect':
+      connect(options, message.id, message.port);
+      break;
     case 'freeze':
       libc.kill(EVERYBODY, message.frozen ? SIGSTOP : SIGCONT);
       break;
@@ -175,14 +188,31 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
 }
 
 /** As long as the root can be written to, and no port is out of reach. */
-function listen({ doorway, control }: KeeperOptions, { listeners }: FunctionMessage): void {
+function listen(options: KeeperOptions, { listeners, reached }: FunctionMessage): void {
+  const { doorway, control } = options;
   if (listeners.length > 0) {
     const sockets = listenFor(listeners);
     sendMessage(doorway, {}, sockets);
     sendRecord(control, RECORD.listening);
     for (const fd of sockets) libc.close(fd);
   }
+  if (reached) return;
   libc.close(doorway);
+  options.doorway = -1;
+}
+
+/** The host hears how it went in any case. */
+function connect({ doorway, control }: KeeperOptions, id: number, port: number): void {
+  let socket: number;
+  try {
+    socket = connectTo(port);
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    return void sendRecord(control, RECORD.connected, id, error.errno);
+  }
+  sendMessage(doorway, { id }, [socket]);
+  sendRecord(control, RECORD.connected, id, 0);
+  libc.close(socket);
 }
 
 function tell(options: KeeperOptions, message: TemplateMessage, fds: readonly number[]): void {
@@ -264,7 +294,7 @@ function hear(options: KeeperOptions, state: State): void {
   } else if (record.kind === RECORD.reaped && record.pid === options.templatePid) {
     const [id, living] = instanceOf(state, record.a) ?? [];
     if (living?.doomed) conclude(options, state, id!, record.b);
-  }
+  } else state.extensions.hear(record);
 }
 
 const signalled = pinned(128).buffer;
@@ -282,50 +312,15 @@ function collectOrphans(options: KeeperOptions, state: State): boolean {
       state.templateEnded = true;
       sendRecord(options.control, RECORD.templateEnded, status.buffer.readInt32LE(0));
     }
+    const ended = status.buffer.readInt32LE(0);
+    while (state.extensions.early && hasInput(options.template)) hear(options, state);
+    state.extensions.collected(pid, ended);
     const [id, living] = instanceOf(state, pid) ?? [];
     if (!living) continue;
-    living.status = status.buffer.readInt32LE(0);
+    living.status = ended;
     if (living.doomed && !state.ending.includes(pid)) conclude(options, state, id!, living.status);
   }
   return true;
-}
-
-type SpareMaker = () => Spare;
-
-/**
- * Makes mount namespaces that differ in their /tmp. They belong to a user namespace owned by the sandbox's user: that is why a forked instance,
- * the same user one namespace above, may enter them and has no right to anything else. A fresh /tmp begins as init left the template's.
- */
-function spareMaker(message: FunctionMessage, user: { readonly uid: number; readonly gid: number }): SpareMaker {
-  const userNamespace = openSync('/proc/self/ns/user', 'r');
-  const base = openSync('/proc/self/ns/mnt', 'r');
-  return () => {
-    enter(base);
-    newMountNamespace();
-    if (readdirSync('/tmp').length === 0) mountTmp('/tmp', { ...message, ...user });
-    else {
-      mountTmp('/.tmp', { ...message, ...user });
-      copyTmp();
-      moveMount('/.tmp', '/tmp');
-    }
-    return { user: userNamespace, mounts: openSync('/proc/self/ns/mnt', 'r'), tmp: ownTmpDevice() };
-  };
-}
-
-/** As far as it goes: what init has written with holes may have no room when they are filled. */
-function copyTmp(): void {
-  try {
-    cpSync('/tmp', '/.tmp', { recursive: true, preserveTimestamps: true, verbatimSymlinks: true, filter: canBeCopied });
-  } catch (error) {
-    // The function's log has it: its instances lack files that its init has seen.
-    writeSync(2, `not all that init left in /tmp is there in an instance: ${error instanceof Error ? error.message : String(error)}\n`);
-  }
-}
-
-/** A pipe or a socket without the process that made it is of no use. */
-function canBeCopied(path: string): boolean {
-  const status = lstatSync(path);
-  return status.isFile() || status.isDirectory() || status.isSymbolicLink();
 }
 
 /** Whatever the function has brought this process to wait for: when the zygote goes, and it goes with the host, so does the sandbox. */

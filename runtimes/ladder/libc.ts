@@ -28,6 +28,7 @@ const { functions } = ffi.dlopen('libc.so.6', {
   socket: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
   bind: { return: 'i32', arguments: ['i32', 'pointer', 'u32'] },
   listen: { return: 'i32', arguments: ['i32', 'i32'] },
+  connect: { return: 'i32', arguments: ['i32', 'pointer', 'u32'] },
   socketpair: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'u64'] },
   pipe2: { return: 'i32', arguments: ['u64', 'i32'] },
   getsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'u64'] },

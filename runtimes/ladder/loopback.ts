@@ -3,7 +3,7 @@
  * is connected to inside, and nothing else leads out. netdevice(7), ip(7), hosts(5).
  */
 import { writeFileSync } from 'node:fs';
-import { check, libc } from './libc.ts';
+import { SystemCallError, check, lastErrno, libc } from './libc.ts';
 import { LOOPBACK_HOSTS } from './isolate.ts';
 import type { Listener } from './orders.ts';
 
@@ -11,6 +11,8 @@ const AF_INET = 2;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
+const EINPROGRESS = 115;
 const SIOCSIFFLAGS = 0x8914n;
 const SIOCSIFADDR = 0x8916n;
 const IFF_UP = 1;
@@ -34,7 +36,20 @@ export function listenAt(address: string, port: number): number {
   return fd;
 }
 
-/** The same for all that a function was granted, and their names in /etc/hosts. */
+/**
+ * A socket that is connected to a port of this namespace's 127.0.0.1, or about to be: it does not block, and nobody is waited for. Throws
+ * SystemCallError when nobody listens there.
+ */
+export function connectTo(port: number): number {
+  const fd = check(libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), 'socket');
+  if (libc.connect(fd, socketAddress('127.0.0.1', port), ADDRESS_BYTES) === 0) return fd;
+  const errno = lastErrno();
+  if (errno === EINPROGRESS) return fd;
+  libc.close(fd);
+  throw new SystemCallError(`connect to port ${port}`, errno);
+}
+
+/** Listens for all that a function was granted, and their names in /etc/hosts. */
 export function listenFor(listeners: readonly Listener[]): number[] {
   const own = [...new Set(listeners.map(({ address }) => address))].filter((address) => !address.startsWith('127.'));
   for (const [i, address] of own.entries()) addAddress(`lo:${i + 1}`, address);

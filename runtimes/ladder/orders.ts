@@ -17,18 +17,27 @@ export type BlankMessage = {
 
 /** What the keeper passes on to the template; it adds [user namespace, mount namespace] to the descriptors of `fork` and `serve`. */
 type TemplateOrder =
-  /** With [boot channel, ...doors], so many doors, and perhaps V8's compile cache of this version: this is the function. A door is the way into a control group. */
+  /**
+   * With [boot channel, ...doors], so many doors, and perhaps V8's compile cache of this version: this is the function. A door is the way into a
+   * control group. Where there are extensions what they write to comes second.
+   */
   | ({ readonly do: 'init'; readonly doors: number } & FunctionMessage)
   /** With [instance channel, perhaps a way for events, ...doors], so many doors: fork instance `id`. */
   | { readonly do: 'fork'; readonly id: number; readonly doors: number }
-  /** With [instance channel]: the template itself becomes an instance. */
-  | { readonly do: 'serve'; readonly id: typeof SERVES };
+  /** With [instance channel]: the template itself becomes an instance. `evented`: its event loop runs between invocations too. */
+  | { readonly do: 'serve'; readonly id: typeof SERVES; readonly evented: boolean };
 
 /** Host -> keeper, over the control socket. */
 export type KeeperMessage =
   | TemplateOrder
   /** Stop all processes of the sandbox but the keeper (true), or let them go on. */
   | { readonly do: 'freeze'; readonly frozen: boolean }
+  /** All extensions have registered: the template goes on. */
+  | { readonly do: 'start' }
+  /** A signal for the template, which serves. */
+  | { readonly do: 'signal'; readonly signal: number }
+  /** Connect to a port of the sandbox's own 127.0.0.1; `connected` follows. */
+  | { readonly do: 'connect'; readonly id: number; readonly port: number }
   /** End instance `id` and its process group, or collect it where it has ended by itself; `instanceEnded`, or `templateEnded`, follows. */
   | { readonly do: 'end'; readonly id: number };
 
@@ -37,6 +46,8 @@ export type TemplateMessage =
   | TemplateOrder
   /** The code that `init` named is there. */
   | { readonly do: 'shown' }
+  /** Where there are extensions: they are ready for the runtime. */
+  | { readonly do: 'start' }
   /** `pid` is dying: wait for it. */
   | { readonly do: 'reap'; readonly pid: number };
 
@@ -57,6 +68,10 @@ export type FunctionMessage = {
   readonly compileCache: boolean;
   /** Listened at inside for the host, which gets their sockets in this order. */
   readonly listeners: readonly Listener[];
+  /** Files in /opt/extensions: processes of their own, which begin before the function does. */
+  readonly extensions: readonly string[];
+  /** Whether the host may ask for connections to what listens inside. */
+  readonly reached: boolean;
   /** Processes and threads of all instances together; absent where control groups count them for each. */
   readonly processes?: number;
   /** What a process may have reserved beyond the memory: control groups count what is in use. */
@@ -86,6 +101,14 @@ export const RECORD = {
   ready: 6,
   /** Template -> keeper: a = the id of an instance for which the kernel had no room. */
   notForked: 9,
+  /** Extension -> keeper, before it begins: a = its place in the list. The kernel adds its pid. */
+  extension: 11,
+  /** The same process, or the template in its place -> keeper: it could not begin. */
+  extensionNotBegun: 12,
+  /** Keeper -> host: a = place, b = status, or NEVER_BEGAN. */
+  extensionEnded: 13,
+  /** Keeper -> host: a = id, b = 0: the socket is in the doorway, else why not (errno). */
+  connected: 14,
 } as const;
 
 /** The id of a template that serves. */

@@ -9,6 +9,7 @@ import { readUint32 } from '../ladder/uint32.ts';
 import { machineMs } from '../ladder/steps.ts';
 import { uncurry } from '../ladder/uncurry.ts';
 import { Background } from './background.ts';
+import type { Begin, Birth } from './birth.ts';
 import type { Channel } from './channel.ts';
 import { HEAD_BYTES, KIND, MAX_PAYLOAD_BYTES } from './channel.ts';
 import type { LogScope } from './console.ts';
@@ -22,6 +23,7 @@ import type { FunctionError } from './errors.ts';
 import { Forms } from './forms.ts';
 import { Invocation } from './invocation.ts';
 import type { Answering } from './invocation.ts';
+import { leave } from './leave.ts';
 import { Leftovers } from './leftovers.ts';
 import type { Handler } from './load.ts';
 import { isThenable, neverSettled } from './settling.ts';
@@ -49,30 +51,21 @@ export type ServeOptions = {
   readonly exit: (code: number) => void;
 };
 
-/** When an instance came to be, as `machineMs` says; 0: it did not happen. */
-export type Birth = {
-  /** The template read the order; it had forked; the instance was ready for its first invocation, and had read it. */
-  readonly begunMs: number;
-  readonly forkedMs: number;
-  readonly readyMs: number;
-  eventMs: number;
-};
-
 /**
  * Prepares to serve, and returns how to begin: a template prepares once for all its children. One at a time: waits for the first invocation,
  * begins it and returns; the event loop, or the blocking wait in it, then keeps the process going until the host closes the channel. `birth`
  * is told with the first answer.
  */
-export function prepareServing(loaded: Loaded, channel: Channel, { concurrency, exit }: ServeOptions): (birth: Birth) => void {
+export function prepareServing(loaded: Loaded, channel: Channel, { concurrency, exit }: ServeOptions): Begin {
   const server = new Server(loaded, channel);
   const fault = (error: FunctionError) => server.fault(error);
   const idle = () => server.idle();
-  return (birth) => {
+  return (birth, evented = false) => {
     ending.exit = exit;
     ending.fault = fault;
     ending.idle = idle;
     server.birth = birth;
-    if (concurrency > 1) void server.listen();
+    if (concurrency > 1 || evented) void server.listen();
     else server.begin();
   };
 }
@@ -138,7 +131,7 @@ class Server implements Answering {
   /** Whether there was an invocation; false: the host has closed. */
   #serveOne(drained: boolean): boolean {
     if (!this.#channel.read()) {
-      ending.exit(0);
+      leave();
       return false;
     }
     if (!drained && this.birth) this.birth.eventMs = machineMs();
@@ -179,8 +172,8 @@ class Server implements Answering {
       this.#channel.feed(bytes);
       beginAll();
     });
-    socket.on('error', () => ending.exit(0));
-    socket.on('close', () => ending.exit(0));
+    socket.on('error', leave);
+    socket.on('close', leave);
     // What was read before the hooks ran.
     beginAll();
   }

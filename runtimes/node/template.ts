@@ -32,10 +32,11 @@ import { hasAfterRestore } from './hooks.ts';
 import { restore } from './restore.ts';
 import { prepareServing } from './serve.ts';
 import { forgetSessions } from './sessions.ts';
-import type { Birth } from './serve.ts';
+import type { Birth } from './birth.ts';
 import { findProgram } from '../provided/find.ts';
 import type { ProgramError } from '../provided/find.ts';
 import { becomeProgram } from '../provided/program.ts';
+import { launchExtensions } from '../provided/extensions.ts';
 
 const MiB = 1024 * 1024;
 /** Many runtimes map much more than they ever use. Where control groups count what is in use they may; elsewhere they may map so much at least. */
@@ -79,14 +80,19 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   if (!first) libc._exit(0);
   const spec = first!.message as { readonly do: 'init'; readonly doors: number } & FunctionMessage;
   const boot = first!.fds[0]!;
-  const stored = first!.fds[1 + spec.doors];
-  enterGroups(first!.fds, 1, spec.doors);
+  // With extensions what they write to comes next.
+  const doorsAt = spec.extensions.length === 0 ? 1 : 2;
+  const stored = first!.fds[doorsAt + spec.doors];
+  enterGroups(first!.fds, doorsAt, spec.doors);
   const limits = { dataBytes: (spec.memoryMiB + spec.reservedMiB) * MiB, processes: spec.processes, files: FILES };
   channel.swap(boot);
+  const extend = (limit: () => void) => beginExtensions(options.keeper, spec, first!.fds[1]!, limit);
   const exit = (code: number) => libc._exit(code);
   if (spec.loader === 'program') {
     if (!receiveMessage(options.keeper)) libc._exit(0);
-    const error = startProgram(spec, () => limitResources({ ...limits, dataBytes: max(limits.dataBytes, PROGRAM_DATA_BYTES) }));
+    const limit = () => limitResources({ ...limits, dataBytes: max(limits.dataBytes, PROGRAM_DATA_BYTES) });
+    extend(limit);
+    const error = startProgram(spec, limit);
     channel.sendText(KIND.initError, 0, 0, 0, stringify(error));
     return exit(1);
   }
@@ -102,6 +108,8 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     prepared: { ...prepared, descriptors: new Map(prepared.descriptors).set(String(boot), 'the boot channel') },
     awaitCode() {
       if (!receiveMessage(options.keeper)) libc._exit(0);
+      // They have the limits of this process, which has mapped more than most programs.
+      extend(() => {});
       chdir(TASK_ROOT);
       if (spec.compileCache) cache = openCompileCache({ taskRoot: TASK_ROOT, handler: spec.handler, stored, directory: '/tmp' });
       if (stored !== undefined) libc.close(stored);
@@ -123,8 +131,16 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     libc.close(boot);
     channel.swap(instance.channel, instance.events);
     if (hasAfterRestore()) await restore(channel, exit);
-    begin(birth);
+    begin(birth, instance.evented);
   }
+}
+
+/** What runs beside the function is there before it; the host says when the function may begin. `limit`: what each of them may take. */
+function beginExtensions(keeper: number, { extensions, environment }: FunctionMessage, output: number, limit: () => void): void {
+  if (extensions.length === 0) return;
+  launchExtensions({ names: extensions, environment, output, keeper, fork: tryFork, lastly: limit });
+  libc.close(output);
+  if (!receiveMessage(keeper)) libc._exit(0);
 }
 
 /** Returns when that could not be. `lastly`: what it does when nothing else is left to do. */
@@ -171,6 +187,8 @@ type InstanceOrder = {
   readonly userNamespace: number;
   readonly mounts: number;
   readonly forked: boolean;
+  /** Its event loop runs between invocations too. */
+  readonly evented: boolean;
   /** When the template read it. */
   readonly readMs: number;
 };
@@ -192,7 +210,9 @@ function forkOnCommand(keeper: number): InstanceOrder {
       const events = given.length - doors === WITH_EVENTS ? given[1]! : channel;
       const userNamespace = given[given.length - 2]!;
       const mounts = given[given.length - 1]!;
-      const instance = { id: order.id, channel, events, given, doors, userNamespace, mounts, forked: order.do === 'fork', readMs };
+      const forked = order.do === 'fork';
+      const evented = order.do === 'serve' && order.evented;
+      const instance = { id: order.id, channel, events, given, doors, userNamespace, mounts, forked, evented, readMs };
       const pid = order.do === 'serve' ? 0 : tryFork();
       if (pid === 0) return instance;
       if (pid === -1) sendRecord(keeper, RECORD.notForked, order.id);

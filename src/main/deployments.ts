@@ -74,6 +74,7 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
       initTimeoutMs: LIMITS.initTimeoutMs,
       concurrency: 1,
       network,
+      accountId: context.realm.accountId,
       ...(snapshot !== undefined && { snapshot }),
     },
     timeoutMs: record.settings.timeoutSeconds * 1_000,

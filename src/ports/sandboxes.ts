@@ -23,6 +23,8 @@ export type SandboxSpec = {
   readonly concurrency: number;
   /** What it reaches beyond its loopback; absent: nothing. SpawnSandboxes isolate nothing, and so its functions reach what the host reaches. */
   readonly network?: Network;
+  /** Whose function it is, for extensions that ask for it. */
+  readonly accountId?: string;
   /** Whether instances are forked from one init. Absent: when nothing of it keeps a fork from working; `always`: whatever does. */
   readonly snapshot?: 'always' | 'never';
 };

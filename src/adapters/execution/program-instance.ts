@@ -21,8 +21,10 @@ export type ProgramInstanceOptions = {
   readonly idle?: (idle: boolean) => void;
 };
 
+export type Initialised = { readonly kind: 'ready' };
+
 /** What init came to. */
-export type ProgramInit = { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly error: FunctionError };
+export type ProgramInit = Initialised | { readonly kind: 'failed'; readonly error: FunctionError };
 
 /** How long the driver's report is awaited after the processes were to end. */
 const LAST_WORD_MS = 1_000;

@@ -1,10 +1,14 @@
 import type { Clock } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, Exit, InitFailure, Instance, Step, Template } from '../../ports/mod.ts';
-import type { LogLevel } from '../../protocol/mod.ts';
-import type { ProgramInstance } from './program-instance.ts';
+import type { FunctionError, LogLevel } from '../../protocol/mod.ts';
+import type { Environment } from './environment.ts';
+import type { ExtendedInstance } from './extended-instance.ts';
 
 /** A program on its way to its first event. `heard`: what its init comes to. */
-export type StartedProgram = { readonly instance: ProgramInstance; readonly heard: Promise<InitFailure | 'ready'> };
+export type StartedProgram = { readonly instance: ExtendedInstance; readonly heard: Promise<InitFailure | Heard> };
+
+/** `payload`: a module has more to say of itself. */
+type Heard = { readonly kind: 'ready'; readonly payload?: Pick<Template, 'streaming' | 'blockers'> };
 
 export type StartProgram = (log?: (text: string, level: LogLevel) => void) => StartedProgram;
 
@@ -13,48 +17,70 @@ export async function bootProgram(clock: Clock, start: StartProgram, listener: B
   const startedMs = clock.monotonicMs();
   const { instance, heard } = start((text, level) => listener.log(text, level));
   const outcome = await heard;
-  if (outcome === 'ready') {
-    return { ok: true, template: new ProgramTemplate(clock.monotonicMs() - startedMs, instance, () => start().instance) };
+  if (outcome.kind === 'ready') {
+    return { ok: true, template: new ProgramTemplate(clock.monotonicMs() - startedMs, outcome, instance, () => startAgain(start)) };
   }
   instance.kill();
   return { ok: false, failure: outcome };
 }
 
-export type HearOptions = {
+/** What it is given meanwhile ends with it when its init fails. */
+function startAgain(start: StartProgram): Instance {
+  const { instance, heard } = start();
+  heard.then(
+    (outcome) => {
+      if (outcome.kind !== 'ready') instance.abort(outcome.kind === 'exited' ? outcome.exit : { kind: 'exited', code: 1 });
+    },
+    // The driver has told why.
+    () => instance.abort({ kind: 'ended' }),
+  );
+  return instance;
+}
+
+export type HearOptions<T> = {
   readonly clock: Clock;
   readonly initTimeoutMs: number;
-  readonly instance: ProgramInstance;
-  /** How it came to nothing, as the driver has seen it. */
+  readonly environment: Environment;
+  /** What the runtime's own init comes to, as far as it says so or as the driver has seen it end. */
+  readonly runtime: Promise<T | InitFailure | { readonly kind: 'failed'; readonly error: FunctionError }>;
+  /** How it came to nothing later, while extensions were still awaited. */
   readonly ended: Promise<InitFailure>;
 };
 
-/** What comes first: the program asks for an event, says that it cannot, ends, or time is up. */
-export async function hearInit({ clock, initTimeoutMs, instance, ended }: HearOptions): Promise<InitFailure | 'ready'> {
+/** What comes first: the runtime and all extensions ask for an event, one of them says that it cannot, or ends, or time is up. */
+export async function hearInit<T extends { readonly kind: 'ready' }>(options: HearOptions<T>): Promise<T | InitFailure> {
+  const { clock, initTimeoutMs, environment, runtime, ended } = options;
   const startedMs = clock.monotonicMs();
   const initMs = () => clock.monotonicMs() - startedMs;
   const timedOut = Promise.withResolvers<InitFailure>();
   const timer = clock.after(initTimeoutMs, () => timedOut.resolve({ kind: 'timedOut', initMs: initMs() }));
-  const first = await Promise.race([ended, instance.initialised, timedOut.promise]);
+  const broken = environment.failure.then((error): InitFailure => ({ kind: 'failed', error, initMs: initMs() }));
+  const first = await Promise.race([runtime, timedOut.promise, broken]);
+  const last = first.kind === 'ready' ? await Promise.race([ended, timedOut.promise, broken, environment.initialised]) : first;
   timer.cancel();
-  if (first.kind === 'ready') return 'ready';
-  return 'initMs' in first ? first : { ...first, initMs: initMs() };
+  if (last === undefined) return first as T;
+  if (last.kind === 'timedOut') environment.runtimeFailed('timeout');
+  else environment.runtimeFailed('error', last.kind === 'failed' ? last.error.errorType : 'Runtime.ExitError');
+  return 'initMs' in last ? last : { ...last, initMs: initMs() };
 }
 
 class ProgramTemplate implements Template {
   readonly initMs: number;
-  readonly streaming = false;
+  readonly streaming: boolean;
   readonly forks = false;
-  readonly blockers = [];
+  readonly blockers: Template['blockers'];
   readonly steps: readonly Step[];
   readonly closed: Promise<Exit>;
   readonly #settle: (exit: Exit) => void;
   readonly #start: () => Instance;
   /** The one that has shown that init succeeds, until it is given away. */
-  #first: ProgramInstance | undefined;
+  #first: Instance | undefined;
   #open = true;
 
-  constructor(initMs: number, first: ProgramInstance, start: () => Instance) {
+  constructor(initMs: number, { payload }: Heard, first: Instance, start: () => Instance) {
     this.initMs = initMs;
+    this.streaming = payload?.streaming ?? false;
+    this.blockers = payload?.blockers ?? [];
     this.steps = first.takeSteps();
     this.#first = first;
     this.#start = start;

@@ -22,11 +22,19 @@ export function refuse(response: ServerResponse, { status, errorType, errorMessa
   reply(response, status, { errorMessage, errorType });
 }
 
+/** Nobody here knows what was asked for. */
+export const refuseUnknown = (response: ServerResponse): void => refuse(response, NOT_FOUND);
+
 export function accept(response: ServerResponse): void {
   reply(response, 202, { status: 'OK' });
 }
 
-export function reply(response: ServerResponse, status: number, body: object, headers: Readonly<Record<string, string>> = {}): void {
+export function reply(
+  response: ServerResponse,
+  status: number,
+  body: object | string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   if (response.headersSent || response.destroyed) return;
   const text = JSON.stringify(body);
   response.writeHead(status, { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });

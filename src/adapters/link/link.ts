@@ -23,6 +23,8 @@ export interface Link {
   write(bytes: Buffer, length: number): void;
   pause(): void;
   resume(): void;
+  /** Nothing more will be written: the other end reads the end. What it writes is still heard. */
+  finish(): void;
   /** Closes because the other end broke the protocol. */
   violate(message: string): void;
   /** Closes at once; what was not read is lost. The listener hears of it. */
@@ -56,7 +58,7 @@ export function linkSocket(socket: Socket): Link {
 
 /** The link of a process that could not be started. */
 export function closedLink(): Link {
-  return { listener: silent, open: false, events: undefined, write() {}, pause() {}, resume() {}, destroy() {}, violate() {} };
+  return { listener: silent, open: false, events: undefined, write() {}, pause() {}, resume() {}, finish() {}, destroy() {}, violate() {} };
 }
 
 const silent: LinkListener = { onFrame() {}, onClosed() {} };
@@ -121,6 +123,10 @@ class SocketLink implements Link {
 
   resume(): void {
     this.#socket.resume();
+  }
+
+  finish(): void {
+    if (this.#open) this.#socket.end();
   }
 
   violate(message: string): void {

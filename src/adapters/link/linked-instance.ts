@@ -18,6 +18,8 @@ export type LinkedInstanceOptions = {
   readonly end: (wanted: boolean) => void;
   /** Whether the driver calls `reportExit`. If not, the closing of the link is all that is known. */
   readonly reportsExit: boolean;
+  /** One that is killed is given time to end by itself, and is heard meanwhile: called instead of closing the link, as far as `end` sees to the rest. */
+  readonly linger?: (link: Link) => void;
   /** The process runs init first: a ready frame comes before any answer. */
   readonly booting?: boolean;
 };
@@ -157,7 +159,11 @@ export class LinkedInstance implements Instance, LinkListener {
     this.#giveBack();
     this.#endOnce(true);
     // Later, so that nobody hears of an end from within their own call.
-    queueMicrotask(() => this.#link.destroy());
+    queueMicrotask(() => {
+      if (!this.#options.linger) return this.#link.destroy();
+      this.#options.linger(this.#link);
+      this.#conclude({ kind: 'ended' });
+    });
   }
 
   /** The driver has seen the process end. */

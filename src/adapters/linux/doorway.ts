@@ -30,6 +30,8 @@ export class Doorway {
   #near: number;
   #listening: number | undefined;
   #ports: Ports | undefined;
+  /** More sockets come when they are asked for. */
+  #reached = false;
   #closed = false;
 
   constructor() {
@@ -43,9 +45,10 @@ export class Doorway {
     if (this.#ports) this.#open(this.#ports);
   }
 
-  /** The function is known. */
-  open(ports: Ports): void {
+  /** The function is known. `reached`: the host will connect to what listens inside. */
+  open(ports: Ports, reached: boolean): void {
     this.#ports = ports;
+    this.#reached = reached;
     if (this.#listening !== undefined) this.#open(ports);
   }
 
@@ -53,7 +56,12 @@ export class Doorway {
   listening(): void {
     if (this.#closed) return;
     for (const [i, fd] of (receiveMessage(this.#near)?.fds ?? []).entries()) this.#adopt(fd, this.#ports?.others[i]);
-    this.#leaveNear();
+    if (!this.#reached) this.#leaveNear();
+  }
+
+  /** The next socket that was asked for, which has been sent. Undefined: it is closed. */
+  take(): number | undefined {
+    return this.#closed ? undefined : receiveMessage(this.#near)?.fds[0];
   }
 
   close(): void {
@@ -74,7 +82,7 @@ export class Doorway {
   #open({ platform, others }: Ports): void {
     this.#adopt(this.#listening!, platform);
     this.#listening = undefined;
-    if (others.length === 0) this.#leaveNear();
+    if (others.length === 0 && !this.#reached) this.#leaveNear();
   }
 
   #adopt(fd: number, accept: Accept | undefined): void {

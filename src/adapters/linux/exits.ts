@@ -16,3 +16,13 @@ export function exitOf(status: number): Exit {
   if (signal === 0) return { kind: 'exited', code: (status >> 8) & 0xff };
   return { kind: 'signalled', signal: NAMES.get(signal) ?? `SIG${signal}` };
 }
+
+/** Ends a process that may have ended a moment ago. */
+export function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It has: what was wanted.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

@@ -1,24 +1,21 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Clock, Log } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, InitFailure, SandboxSpec } from '../../ports/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
-import { ProgramInstance, bootProgram, hearInit, listenForProcesses, serveConnection } from '../execution/mod.ts';
-import type { StartedProgram } from '../execution/mod.ts';
+import { ExtendedInstance, ProgramInstance, bootProgram, externalExtensions, hearInit } from '../execution/mod.ts';
+import type { Initialised, StartedProgram } from '../execution/mod.ts';
 import { Lines, awaitReady } from '../link/mod.ts';
 import type { Link, Ready, Steps } from '../link/mod.ts';
-import { RUNTIME_API } from './doorway.ts';
-import type { InitOptions, Sandbox } from './sandbox.ts';
+import type { Environments, Opened } from './environments.ts';
+import type { InitOptions } from './init-options.ts';
+import type { Sandbox } from './sandbox.ts';
 
 export type ProgramsOptions = {
   readonly clock: Clock;
   readonly log: Log;
+  readonly environments: Environments;
   readonly take: (spec: SandboxSpec, steps: Steps) => Sandbox;
-  readonly init: (sandbox: Sandbox, spec: SandboxSpec, more: Pick<InitOptions, 'api' | 'serves'>) => Link;
+  readonly init: (sandbox: Sandbox, spec: SandboxSpec, more: Pick<InitOptions, 'api' | 'serves' | 'beside'>) => Link;
 };
-
-/** Between two invocations so close to each other nothing is stopped. */
-const FREEZE_AFTER_MS = 5;
 
 /**
  * Functions that are executables of their own. Each instance is a sandbox: its template becomes the program, and what it finds at the address
@@ -32,58 +29,53 @@ export class Programs {
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
-    return await bootProgram(this.#options.clock, (log) => this.#start(spec, log), listener);
+    const { clock, environments } = this.#options;
+    const external = await externalExtensions(spec);
+    return await bootProgram(clock, (log) => this.#start(spec.label, environments.open(spec, external), log), listener);
   }
 
-  #start(spec: SandboxSpec, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
+  #start(label: string, opened: Opened, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
     const { clock } = this.#options;
+    const { environment } = opened;
     let sandbox: Sandbox | undefined;
-    const freezer = new Freezer(clock, (frozen) => sandbox?.freeze(frozen));
-    let closeApi = () => {};
-    const lines = new Lines((line) => instance.onLog?.(line, 'INFO'));
+    const lines = new Lines((line) => environment.functionLine(line, 'INFO'));
     const flush = () => {
       sandbox?.flushOutput();
       lines.end();
     };
-    const instance = new ProgramInstance({
+    const program = new ProgramInstance({
       start: 'boot',
       clock,
       memoryKiB: () => sandbox?.memoryKiB() ?? 0,
       flush,
-      idle: (idle) => freezer.idle(idle),
-      end: () => {
-        freezer.stop();
-        closeApi();
-        sandbox?.end();
-      },
+      idle: (idle) => environment.runtimeWaits(idle),
+      end: (wanted) => opened.end(wanted),
     });
+    opened.serve = (request, response) => program.handle(request, response);
+    const instance = new ExtendedInstance({ inner: program, environment, clock, asks: true });
     instance.onLog = log;
-    const begin = async (): Promise<InitFailure | 'ready'> => {
-      const handler = (request: IncomingMessage, response: ServerResponse) => instance.handle(request, response);
-      const listening = spec.network?.kind === 'host' ? await listenForProcesses(handler) : undefined;
-      closeApi = () => listening?.close();
-      const address = listening?.address ?? `${RUNTIME_API.address}:${RUNTIME_API.port}`;
-      sandbox = this.#options.take(spec, instance.steps);
+    const begin = async (): Promise<Initialised | InitFailure> => {
+      const spec = await opened.spec;
+      sandbox = this.#options.take(spec, program.steps);
       sandbox.onChunk = (chunk) => lines.push(chunk);
-      const environment = { ...spec.environment, AWS_LAMBDA_RUNTIME_API: address };
-      const api = (connection: Socket) => serveConnection(connection, handler);
-      instance.steps.add('function given');
-      const link = this.#options.init(sandbox, { ...spec, environment }, { api, serves: instance });
+      opened.attach(sandbox);
+      program.steps.add('function given');
+      const link = this.#options.init(sandbox, spec, { api: opened.api, beside: opened.beside, serves: program });
       if (!instance.alive) sandbox.end();
       const { templateEnded } = sandbox;
-      void templateEnded.then((exit) => instance.reportExit(exit));
+      void templateEnded.then((exit) => program.reportExit(exit));
       // The link closes as soon as the program has taken the template's place, or tells why that could not be.
       const listener = { log: (text: string, level: LogLevel) => instance.onLog?.(text, level) };
       const { initTimeoutMs } = spec;
-      const ended = awaitReady({ link, initTimeoutMs, clock, listener, exited: () => templateEnded });
-      const heard = await hearInit({ clock, initTimeoutMs, instance, ended: ended.then(neverReady) });
+      const ended = awaitReady({ link, initTimeoutMs, clock, listener, exited: () => templateEnded }).then(neverReady);
+      const runtime = Promise.race([ended, program.initialised]);
+      const heard = await hearInit({ clock, initTimeoutMs, environment, runtime, ended });
       flush();
       return heard;
     };
     const heard = begin();
     heard.catch((error: unknown) => {
-      this.#options.log.error({ error, label: spec.label }, 'a program could not be started');
-      closeApi();
+      this.#options.log.error({ error, label }, 'a program could not be started');
       instance.kill();
     });
     return { instance, heard };
@@ -95,34 +87,4 @@ function neverReady(heard: Ready | InitFailure): InitFailure {
   return heard.kind === 'ready'
     ? { kind: 'exited', exit: { kind: 'violated', message: 'a program was ready as a module is' }, initMs: 0 }
     : heard;
-}
-
-/** Stops an instance that has nothing to do, after a moment in which that may change. */
-class Freezer {
-  readonly #clock: Clock;
-  readonly #freeze: (frozen: boolean) => void;
-  #timer: ReturnType<Clock['after']> | undefined;
-  #frozen = false;
-
-  constructor(clock: Clock, freeze: (frozen: boolean) => void) {
-    this.#clock = clock;
-    this.#freeze = freeze;
-  }
-
-  idle(idle: boolean): void {
-    this.stop();
-    if (idle) {
-      this.#timer = this.#clock.after(FREEZE_AFTER_MS, () => {
-        this.#frozen = true;
-        this.#freeze(true);
-      });
-    } else if (this.#frozen) {
-      this.#frozen = false;
-      this.#freeze(false);
-    }
-  }
-
-  stop(): void {
-    this.#timer?.cancel();
-  }
 }

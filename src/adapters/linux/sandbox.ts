@@ -12,11 +12,12 @@ import type { Link } from '../link/mod.ts';
 import { openCompileCache } from './compile-caches.ts';
 import { Control } from './control.ts';
 import { Doorway, RUNTIME_API, listenersOf, portsOf } from './doorway.ts';
-import type { Accept, Connected } from './doorway.ts';
 import { boundsOf } from './bounds.ts';
 import type { Bounds } from './bounds.ts';
 import { openEnds } from './ends.ts';
-import { exitOf } from './exits.ts';
+import { exitOf, killProcess } from './exits.ts';
+import { Inside } from './inside.ts';
+import type { InitOptions, Served } from './init-options.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { CpuWatch } from './cpu-watch.ts';
 import type { MemoryWatch } from './memory-watch.ts';
@@ -28,12 +29,6 @@ import { SandboxGroups } from './sandbox-groups.ts';
 import { Spare } from './spare.ts';
 import { Uncounted } from './uncounted.ts';
 import type { Zygote } from './zygote.ts';
-
-/** What the template becomes: an instance that is not forked. */
-export interface Served {
-  readonly oldest: number | undefined;
-  reportExit(exit: Exit): void;
-}
 
 export type SandboxOptions = {
   readonly zygote: Zygote;
@@ -77,6 +72,7 @@ export class Sandbox {
   onUnused: (steps: readonly Step[]) => void = () => {};
   /** Called when the last instance has gone. */
   onEmpty: () => void = () => {};
+  readonly inside: Inside;
   /** Monotonic time at which it was ordered. */
   readonly orderedMs: number;
   /** And at which it was given away. */
@@ -146,12 +142,14 @@ export class Sandbox {
       libc.close(writing);
       throw error;
     }
+    this.inside = new Inside({ clock, doorway: this.#doorway, send: (message) => this.#send(message) });
     const { root, packages, uid } = options;
     const network = this.#doorway ? { insidePort: INSIDE_PORT } : 'host';
     options.zygote.order({ root, packages, uid, network }, this.#control.far, writing, ...(this.#doorway ? [this.#doorway.far] : []));
   }
 
   #gone(): void {
+    this.inside.close();
     this.#doorway?.close();
     this.#output.close();
     this.#spare.stop();
@@ -181,7 +179,7 @@ export class Sandbox {
   }
 
   /** Gives the function to a blank sandbox; the link carries the init handshake. */
-  init(spec: SandboxSpec, { code, layers, connected, api, serves }: InitOptions): Link {
+  init(spec: SandboxSpec, { code, layers, connected, api, serves, beside }: InitOptions): Link {
     const { compileCache } = spec;
     const { handler, environment, memoryMiB, tmpMiB, concurrency, network = { kind: 'none' } } = spec;
     this.#sequential = concurrency === 1;
@@ -194,8 +192,9 @@ export class Sandbox {
         keeperPid: () => this.#keeperPid,
       });
     }
-    this.#doorway?.open(portsOf(network, connected, api));
-    const listeners = [...(api && this.#doorway ? [RUNTIME_API] : []), ...listenersOf(network)];
+    const reached = api !== undefined && this.#doorway !== undefined;
+    this.#doorway?.open(portsOf(network, connected, api), reached);
+    const listeners = [...(reached ? [RUNTIME_API] : []), ...listenersOf(network)];
     const message: FunctionMessage = {
       loader: loaderOf(spec.runtime),
       code,
@@ -207,12 +206,15 @@ export class Sandbox {
       concurrency,
       ...this.#bounds,
       listeners,
+      extensions: beside?.names ?? [],
+      reached,
       compileCache: compileCache !== undefined,
     };
     const [near, far] = socketPair();
     const doors = this.#groups.begin(spec);
     const stored = compileCache === undefined ? undefined : openCompileCache(compileCache);
-    this.#send({ do: 'init', doors: doors.length, ...message }, far, ...doors, ...(stored === undefined ? [] : [stored]));
+    const output = this.inside.begin(beside);
+    this.#send({ do: 'init', doors: doors.length, ...message }, far, ...output, ...doors, ...(stored === undefined ? [] : [stored]));
     return linkFd(near);
   }
 
@@ -256,11 +258,6 @@ export class Sandbox {
     }
   }
 
-  /** Stops all that runs in it (true), or lets it go on. */
-  freeze(frozen: boolean): void {
-    if (!this.#control.closed) this.#send({ do: 'freeze', frozen });
-  }
-
   /** Hands on what was written until now. */
   flushOutput(): void {
     this.#output.flush();
@@ -271,17 +268,22 @@ export class Sandbox {
     return this.#keeperPid === undefined ? 0 : peakOf(this.#groups.processes ?? childrenOf(this.#keeperPid));
   }
 
-  /** The template itself becomes an instance, at the other end of `far`. */
-  serve(instance: LinkedInstance, far: number): void {
+  /** The template itself becomes an instance, at the other end of `far`. `evented`: something in it is at work between invocations. */
+  serve(instance: LinkedInstance, far: number, evented = false): void {
     this.#served = instance;
     instance.steps.add('template taken');
-    this.#send({ do: 'serve', id: SERVES }, far);
+    this.#send({ do: 'serve', id: SERVES, evented }, far);
   }
 
   /** Ends the template that serves, and the sandbox as soon as it is known how that has ended: perhaps by itself, a moment ago. */
   endTemplate(): void {
-    if (this.#control.closed) return;
     void this.templateEnded.then(() => this.end());
+    this.killTemplate();
+  }
+
+  /** Ends the template that serves: how it has ended is told. */
+  killTemplate(): void {
+    if (this.#control.closed) return;
     this.#send({ do: 'end', id: SERVES });
     this.#limits.set(
       SERVES,
@@ -297,7 +299,7 @@ export class Sandbox {
   /** Ends every process of the sandbox. */
   end(): void {
     if (this.#control.closed) return;
-    if (this.#keeperPid !== undefined) kill(this.#keeperPid);
+    if (this.#keeperPid !== undefined) killProcess(this.#keeperPid);
     this.#control.close();
   }
 
@@ -331,6 +333,9 @@ export class Sandbox {
         return;
       case RECORD.listening:
         return this.#doorway?.listening();
+      case RECORD.connected:
+      case RECORD.extensionEnded:
+        return this.inside.hear(record);
       case RECORD.instanceEnded:
         this.#instanceEnded(record.a, this.#exit(record.b, record.a));
         return;
@@ -373,25 +378,5 @@ export class Sandbox {
   #explain(exit: Exit, tell: (exit: Exit) => void): void {
     if (exit.kind !== 'signalled' || exit.signal === 'SIGKILL') return tell(exit);
     setImmediate(() => tell(this.#runtime.saysOutOfMemory(this.#output.lastWords) ? { kind: 'outOfMemory' } : exit));
-  }
-}
-
-export type InitOptions = {
-  /** Below the directory of packages. */
-  readonly code: string;
-  readonly layers: readonly string[];
-  readonly connected: Connected;
-  /** Where connections to the Runtime API go; absent: it has none. */
-  readonly api?: Accept;
-  /** What the template is from the beginning, where it is no template. */
-  readonly serves?: Served;
-};
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    // It ended a moment ago: what was wanted.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }

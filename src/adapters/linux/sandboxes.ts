@@ -1,25 +1,29 @@
 import { mkdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join, relative } from 'node:path';
-import { HearthError, LIMITS, silentLog, systemClock } from '../../kernel/mod.ts';
+import { HearthError, LIMITS, silentLog, systemClock, systemRandom } from '../../kernel/mod.ts';
 import type { Clock, Log } from '../../kernel/mod.ts';
 import { isForked } from '../../ports/mod.ts';
-import type { BootListener, BootResult, Exit, Instance, Sandboxes, SandboxSpec, Step, Template } from '../../ports/mod.ts';
+import type { BootListener, BootResult, Exit, InitFailure, Instance, Sandboxes, SandboxSpec, Step, Template } from '../../ports/mod.ts';
 import type { Endpoint, LogLevel, ReadyPayload } from '../../protocol/mod.ts';
 import { node } from '../../../runtimes/node/description.ts';
-import { libc } from '../../../runtimes/ladder/libc.ts';
-import { socketPair } from '../../../runtimes/ladder/messages.ts';
-import { LinkedInstance, awaitReady, linkFd, materialiseRuntime, FUNCTION_STEPS, SANDBOX_STEPS, Steps } from '../link/mod.ts';
+import { awaitReady, materialiseRuntime, FUNCTION_STEPS, SANDBOX_STEPS, Steps } from '../link/mod.ts';
+import type { Ready } from '../link/mod.ts';
+import { externalExtensions } from '../execution/mod.ts';
+import type { Extension } from '../execution/mod.ts';
 import type { Ahead } from './ahead.ts';
+import { bootAlone, hearExtended } from './alone.ts';
 import type { Hierarchy } from './cgroup-tree.ts';
 import { Cgroups, ownHierarchies } from './cgroups.ts';
 import { storeCompileCache } from './compile-caches.ts';
+import { Environments } from './environments.ts';
+import type { Opened } from './environments.ts';
 import { MemoryClasses } from './memory-classes.ts';
 import { CpuWatch } from './cpu-watch.ts';
 import type { Connected } from './doorway.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { Programs } from './programs.ts';
-import { loaderOf } from './runtime.ts';
+import { hasExtensions, loaderOf } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
 import { Users } from './users.ts';
@@ -66,6 +70,7 @@ export class LinuxSandboxes implements Sandboxes {
   readonly #watch: MemoryWatch;
   readonly #cpuWatch: CpuWatch;
   readonly #programs: Programs;
+  readonly #environments: Environments;
   #closed = false;
 
   /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
@@ -94,9 +99,11 @@ export class LinuxSandboxes implements Sandboxes {
     this.#cgroups = cgroups;
     this.#watch = new MemoryWatch(clock);
     this.#cpuWatch = new CpuWatch({ clock, yieldAll: (yields) => cgroups.yield(yields) });
+    this.#environments = new Environments({ clock, random: systemRandom });
     this.#programs = new Programs({
       clock,
       log,
+      environments: this.#environments,
       take: (spec, steps) => this.#takeBlank(spec, steps),
       init: (sandbox, spec, more) => sandbox.init(spec, { ...this.#pathsOf(spec), connected: this.#connectedTo(spec), ...more }),
     });
@@ -105,47 +112,43 @@ export class LinuxSandboxes implements Sandboxes {
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
     if (loaderOf(spec.runtime) === 'program') return await this.#programs.boot(spec, listener);
     const steps = new Steps(this.#options.clock);
+    const external = hasExtensions(spec.runtime) ? await externalExtensions(spec) : [];
+    const opened = this.openEnvironment(spec, external);
     const sandbox = this.#takeBlank(spec, steps);
-    sandbox.onOutput = (text, level) => listener.log(text, level);
+    const log = opened ? (text: string, level: LogLevel) => opened.environment.functionLine(text, level) : listener.log.bind(listener);
+    if (opened) opened.environment.onLog = (text, level) => listener.log(text, level);
+    sandbox.onOutput = log;
     sandbox.onUnused = (unused) => listener.unused?.(unused);
-    const heard = await this.#init(sandbox, spec, listener, steps);
-    if (heard.kind === 'ready') return { ok: true, template: new LinuxTemplate(this, sandbox, spec, heard.payload, steps.take()) };
-    sandbox.end();
+    const heard = await this.#init(sandbox, { spec, opened, listener: { log }, steps });
+    if (heard.kind === 'ready') {
+      const again = () => this.openEnvironment(spec, external);
+      return { ok: true, template: new LinuxTemplate(this, { sandbox, opened, again }, spec, heard.payload, steps.take()) };
+    }
+    end({ sandbox, opened });
     return { ok: false, failure: heard };
   }
 
   /** An instance in a sandbox of its own, whose template it is: for functions whose init cannot be shared. `booted`: one whose init has run. */
-  bootAlone(spec: SandboxSpec, booted?: Sandbox): Instance {
-    const [near, far] = socketPair();
-    let sandbox = booted;
-    const instance = new LinkedInstance({
-      link: linkFd(near),
-      start: 'boot',
+  bootAlone(spec: SandboxSpec, opened: Opened | undefined, booted?: Sandbox): Instance {
+    return bootAlone({
       clock: this.#options.clock,
-      reportsExit: true,
-      end: (wanted) => (wanted ? sandbox?.end() : sandbox?.endTemplate()),
+      opened,
+      booted,
+      take: (steps) => this.#takeBlank(spec, steps),
+      init: (sandbox, steps, log) => this.#init(sandbox, { spec, opened, listener: { log }, steps }),
+      failed: (error) => this.#options.log.error({ error, label: spec.label }, 'an instance could not be booted'),
     });
-    const log = (text: string, level: LogLevel) => instance.onLog?.(text, level);
-    const boot = async (): Promise<void> => {
-      sandbox ??= this.#takeBlank(spec, instance.steps);
-      sandbox.onOutput = log;
-      const heard = booted ? undefined : await this.#init(sandbox, spec, { log }, instance.steps);
-      if (instance.alive && (heard === undefined || heard.kind === 'ready')) return sandbox.serve(instance, far);
-      libc.close(far);
-      sandbox.end();
-      instance.reportExit(heard?.kind === 'exited' ? heard.exit : { kind: 'exited', code: 1 });
-    };
-    boot().catch((error: unknown) => {
-      this.#options.log.error({ error, label: spec.label }, 'an instance could not be booted');
-      libc.close(far);
-      instance.kill();
-    });
-    return instance;
+  }
+
+  /** What else than its sandboxes there is to an instance of a function with layers: they may have extensions. */
+  openEnvironment(spec: SandboxSpec, external: readonly string[]): Opened | undefined {
+    return spec.layerDirectories.length === 0 ? undefined : this.#environments.open(spec, external);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#classes.rest();
+    await this.#environments.close();
     const ended = [...this.#sandboxes].map((sandbox) => sandbox.ended);
     for (const sandbox of this.#sandboxes) sandbox.end();
     await Promise.all(ended);
@@ -154,13 +157,18 @@ export class LinuxSandboxes implements Sandboxes {
     this.#users.close();
   }
 
-  async #init(sandbox: Sandbox, spec: SandboxSpec, listener: BootListener, steps: Steps) {
+  async #init(sandbox: Sandbox, { spec, opened, listener, steps }: InitRun): Promise<Ready | InitFailure> {
+    opened?.attach(sandbox);
+    const given = opened ? await opened.spec : spec;
     const givenMs = steps.add('function given');
-    const link = sandbox.init(spec, { ...this.#pathsOf(spec), connected: this.#connectedTo(spec) });
+    const more = opened && { api: opened.api, beside: opened.beside };
+    const link = sandbox.init(given, { ...this.#pathsOf(spec), connected: this.#connectedTo(spec), ...more });
     const { clock, log } = this.#options;
     const { compileCache, initTimeoutMs } = spec;
     const onCompileCache = (bytes: Buffer) => void (compileCache !== undefined && storeCompileCache(compileCache, bytes, log));
-    const heard = await awaitReady({ link, initTimeoutMs, clock, listener, onCompileCache, exited: () => sandbox.templateEnded });
+    const exited = () => sandbox.templateEnded;
+    const ready = awaitReady({ link, initTimeoutMs, clock, listener, onCompileCache, exited });
+    const heard = await (opened ? hearExtended(opened.environment, { clock, initTimeoutMs, ready, exited }) : ready);
     // After init the link says nothing more: the template's end is seen by its keeper.
     link.listener = { onFrame() {}, onClosed() {} };
     if (heard.kind === 'ready') {
@@ -231,7 +239,29 @@ export class LinuxSandboxes implements Sandboxes {
   }
 }
 
+type InitRun = {
+  readonly spec: SandboxSpec;
+  readonly opened: Opened | undefined;
+  readonly listener: BootListener;
+  readonly steps: Steps;
+};
+
 const hangUp = (connection: Socket): void => void connection.destroy();
+
+/** A sandbox whose init has run, what is around it, and how that is made once more. */
+type Made = { readonly sandbox: Sandbox; readonly opened: Opened | undefined; readonly again: () => Opened | undefined };
+
+function end({ sandbox, opened }: Pick<Made, 'sandbox' | 'opened'>): void {
+  if (opened) opened.end(true);
+  else sandbox.end();
+}
+
+/** Extensions among what init leaves open. A process that no place in the code is known for is theirs: init has seen it begin from outside. */
+function blockersWith(extensions: readonly Extension[], blockers: Template['blockers']): Template['blockers'] {
+  const external = extensions.some(({ kind }) => kind === 'external');
+  const own = blockers.filter(({ kind, place }) => !external || kind !== 'child process' || place !== undefined);
+  return [...own, ...extensions.map(({ kind, name }) => ({ kind: `${kind} extension`, detail: name }))];
+}
 
 class LinuxTemplate implements Template {
   readonly initMs: number;
@@ -245,20 +275,28 @@ class LinuxTemplate implements Template {
   readonly #spec: SandboxSpec;
   /** Undefined once it has become an instance itself. */
   #sandbox: Sandbox | undefined;
+  readonly #opened: Opened | undefined;
+  readonly #again: Made['again'];
   #closing = false;
 
-  constructor(sandboxes: LinuxSandboxes, sandbox: Sandbox, spec: SandboxSpec, ready: ReadyPayload, steps: readonly Step[]) {
+  constructor(sandboxes: LinuxSandboxes, { sandbox, opened, again }: Made, spec: SandboxSpec, ready: ReadyPayload, steps: readonly Step[]) {
     this.#sandboxes = sandboxes;
     this.#sandbox = sandbox;
     this.#spec = spec;
-    this.initMs = ready.initMs;
     this.streaming = ready.streaming;
-    this.blockers = ready.blockers;
+    this.#opened = opened;
+    this.#again = again;
+    const extensions = opened?.environment.extensions ?? [];
+    // Theirs is a part of it.
+    this.initMs = (extensions.length > 0 ? opened?.environment.initMs : undefined) ?? ready.initMs;
+    this.blockers = blockersWith(extensions, ready.blockers);
     this.steps = steps;
-    this.forks = isForked(spec, ready.blockers);
+    // An extension is told of each invocation of the one environment that it is in.
+    this.forks = extensions.length === 0 && isForked(spec, ready.blockers);
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.closed = promise;
     this.#settleClosed = resolve;
+    if (this.forks) opened?.environment.close();
     // Who deploys a function calls it soon.
     if (this.forks) sandbox.forkAhead();
     sandbox.onEmpty = () => this.#closing && sandbox.end();
@@ -274,12 +312,12 @@ class LinuxTemplate implements Template {
     const sandbox = this.#sandbox;
     if (this.forks && sandbox) return sandbox.fork();
     this.#sandbox = undefined;
-    return this.#sandboxes.bootAlone(this.#spec, sandbox);
+    return this.#sandboxes.bootAlone(this.#spec, sandbox ? this.#opened : this.#again(), sandbox);
   }
 
   close(): void {
     this.#closing = true;
-    if (this.#sandbox?.instances === 0) this.#sandbox.end();
+    if (this.#sandbox?.instances === 0) end({ sandbox: this.#sandbox, opened: this.#opened });
     else this.#sandbox?.retire();
     if (!this.#sandbox) this.#settleClosed({ kind: 'ended' });
   }

@@ -69,6 +69,11 @@ export class FunctionProcess {
     }
   }
 
+  /** To the process alone. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Ends the process when it uses more than its memory, as far as this can be seen from outside: only on Linux. */
   async checkMemory(): Promise<void> {
     const status = await readFile(`/proc/${this.#child.pid}/status`, 'latin1').catch(() => '');

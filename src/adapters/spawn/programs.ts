@@ -1,15 +1,16 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, InitFailure, SandboxSpec } from '../../ports/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
-import { ProgramInstance, bootProgram, hearInit, listenForProcesses } from '../execution/mod.ts';
-import type { StartedProgram } from '../execution/mod.ts';
+import { ExtendedInstance, ProgramInstance, bootProgram, externalExtensions, hearInit } from '../execution/mod.ts';
+import type { Initialised, ProgramInit, StartedProgram } from '../execution/mod.ts';
+import type { Environments, Opened } from './environments.ts';
 import type { FunctionProcess } from './function-process.ts';
 import type { PlainError } from './plain-runtime.ts';
 
 export type ProgramsOptions = {
   readonly clock: Clock;
+  readonly environments: Environments;
   /** Starts the process, or says what is wrong with what the function brought. Throws when the operating system refuses. */
   readonly launch: (spec: SandboxSpec) => FunctionProcess | PlainError;
   /** It belongs to this instance from now on. */
@@ -25,49 +26,46 @@ export class Programs {
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
-    return await bootProgram(this.#options.clock, (log) => this.#start(spec, log), listener);
+    const { clock, environments } = this.#options;
+    const external = await externalExtensions(spec);
+    return await bootProgram(clock, (log) => this.#start(spec, environments.open(spec, external), log), listener);
   }
 
-  #start(spec: SandboxSpec, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
+  #start({ initTimeoutMs }: SandboxSpec, opened: Opened, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
     const { clock, launch, watch } = this.#options;
+    const { environment } = opened;
     let process: FunctionProcess | undefined;
-    let closeApi = () => {};
     const memory = new Peak();
-    const instance = new ProgramInstance({
+    const program = new ProgramInstance({
       start: 'spawn',
       clock,
       memoryKiB: () => memory.look(process?.pid),
       flush: () => {},
-      end: () => {
-        closeApi();
-        process?.kill();
-      },
+      idle: (idle) => environment.runtimeWaits(idle),
+      end: (wanted) => opened.end(wanted),
     });
+    opened.serve = (request, response) => program.handle(request, response);
+    const instance = new ExtendedInstance({ inner: program, environment, clock, asks: true });
     instance.onLog = log;
-    const begin = async (): Promise<InitFailure | 'ready'> => {
-      instance.steps.add('process ordered');
-      const handler = (request: IncomingMessage, response: ServerResponse) => instance.handle(request, response);
-      const listening = await listenForProcesses(handler);
-      closeApi = () => listening.close();
-      const launched = launch({ ...spec, environment: { ...spec.environment, AWS_LAMBDA_RUNTIME_API: listening.address } });
-      if ('errorType' in launched) return { kind: 'failed', error: launched, initMs: 0 };
+    const gone = Promise.withResolvers<InitFailure>();
+    const run = async (): Promise<ProgramInit | InitFailure> => {
+      program.steps.add('process ordered');
+      const spec = await opened.spec;
+      if (environment.failed) return { kind: 'failed', error: environment.failed };
+      const launched = launch(spec);
+      if ('errorType' in launched) return { kind: 'failed', error: launched };
       process = launched;
-      const { exited } = process;
-      process.onOutput = (text, level) => instance.onLog?.(text, level);
-      watch(process, instance);
-      void exited.then((exit) => instance.reportExit(exit));
+      process.onOutput = (text, level) => environment.functionLine(text, level);
+      opened.attach(process);
+      watch(process, program);
       if (!instance.alive) process.kill();
-      const ended = exited.then((exit): InitFailure => ({ kind: 'exited', exit, initMs: 0 }));
-      return await hearInit({ clock, initTimeoutMs: spec.initTimeoutMs, instance, ended });
+      void process.exited.then((exit) => {
+        program.reportExit(exit);
+        gone.resolve({ kind: 'exited', exit, initMs: 0 });
+      });
+      return await Promise.race([gone.promise, program.initialised]);
     };
-    const heard = begin();
-    // A first one's failure is what init comes to; that of a further one ends what it was given.
-    heard.then(
-      (outcome) => {
-        if (outcome !== 'ready') instance.kill();
-      },
-      () => instance.kill(),
-    );
+    const heard = hearInit<Initialised>({ clock, initTimeoutMs, environment, runtime: run(), ended: gone.promise });
     return { instance, heard };
   }
 }

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HearthError, SUPPORTED_RUNTIMES, runtimeFamily } from '../../kernel/mod.ts';
+import { HearthError, SUPPORTED_RUNTIMES, runtimeFamily, systemRandom } from '../../kernel/mod.ts';
 import type { Clock, Log, RuntimeFamily, Timer } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, Exit, Instance, SandboxSpec, Sandboxes, Step, Template } from '../../ports/mod.ts';
 import type { ReadyPayload } from '../../protocol/mod.ts';
@@ -8,6 +8,9 @@ import { node } from '../../../runtimes/node/description.ts';
 import { provided } from '../../../runtimes/provided/description.ts';
 import { LinkedInstance, PROCESS_STEPS, Steps, awaitReady, closedLink, materialiseRuntime, processTimes } from '../link/mod.ts';
 import { FunctionProcess } from './function-process.ts';
+import { externalExtensions } from '../execution/mod.ts';
+import { Environments } from './environments.ts';
+import { bootExtended } from './extended.ts';
 import { Programs } from './programs.ts';
 import type { PlainError, PlainRuntime } from './plain-runtime.ts';
 import { Watchdog } from './watchdog.ts';
@@ -40,6 +43,7 @@ export class SpawnSandboxes implements Sandboxes {
   readonly #watchdog = new Watchdog();
   readonly #processes = new Map<FunctionProcess, Watched | undefined>();
   readonly #programs: Programs;
+  readonly #environments: Environments;
   readonly #templates = new Set<SpawnTemplate>();
   #memoryCheck: Timer | undefined;
   #closed = false;
@@ -56,8 +60,10 @@ export class SpawnSandboxes implements Sandboxes {
     this.#options = options;
     this.#files = files;
     this.#temporary = temporary;
+    this.#environments = new Environments({ clock: options.clock, random: systemRandom, temporary, watchdog: this.#watchdog });
     this.#programs = new Programs({
       clock: options.clock,
+      environments: this.#environments,
       launch: (spec) => this.#tryLaunch(spec),
       watch: (process, instance) => this.#watch(process, instance),
     });
@@ -66,6 +72,8 @@ export class SpawnSandboxes implements Sandboxes {
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
     this.#refuse(spec);
     if (runtimeFamily(spec.runtime) === 'provided') return await this.#programs.boot(spec, listener);
+    const external = await externalExtensions(spec);
+    if (external.length > 0) return await this.#bootExtended(spec, external, listener);
     const steps = new Steps(this.#options.clock);
     const orderedMs = steps.add('process ordered');
     const process = this.#launchOrThrow(spec);
@@ -94,10 +102,17 @@ export class SpawnSandboxes implements Sandboxes {
     return { ok: true, template };
   }
 
+  #bootExtended(spec: SandboxSpec, external: readonly string[], listener: BootListener): Promise<BootResult> {
+    const launch = (given: SandboxSpec) => this.#launchOrThrow(given);
+    const watch = (process: FunctionProcess, instance: LinkedInstance) => this.#watch(process, instance);
+    return bootExtended({ clock: this.#options.clock, environments: this.#environments, launch, watch }, spec, external, listener);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#memoryCheck?.cancel();
     for (const template of this.#templates) template.close();
+    await this.#environments.close();
     for (const [process, instance] of this.#processes) {
       if (instance) instance.kill();
       else process.kill();
