@@ -102,6 +102,29 @@ test('custom-runtime-sh: a shell script is a function', { skip: missing('curl') 
   assert.deepEqual(JSON.parse(invoked.stdout), { greeting: 'Hello from Linux', event: { a: 'b' } });
 });
 
+test(
+  'extension: a process beside a function says at its end what happened',
+  { skip: process.platform === 'linux' ? false : 'extensions of Node stand still on Linux only' },
+  async (t) => {
+    const platform = await startPlatform(t);
+    await platform.json(['layers', 'publish', 'invocation-summary', join('examples', 'extension', 'layer')]);
+    await deployExample(platform, 'extension');
+    for (const payload of ['{"name":"Ada"}', '{"name":"Bob"}']) {
+      const invoked = await platform.hearth(['invoke', 'extension', '--payload', payload]);
+      assert.match(invoked.stdout, /Hello, (Ada|Bob)!/, invoked.stderr);
+    }
+    await platform.hearth(['invoke', 'extension', '--payload', '{"fail":true}']);
+    // What has changed has new instances: the old one comes to its end.
+    const changed = { method: 'PUT', body: JSON.stringify({ MemorySize: 257 }), headers: { 'content-type': 'application/json' } };
+    assert.equal((await fetch(`${platform.url}/2015-03-31/functions/extension/configuration`, changed)).status, 200);
+    const said = 'summary: 3 invocations, 1 errors';
+    let log = '';
+    for (let looks = 0; looks < 30 && !log.includes(said); looks++) log = (await platform.hearth(['logs', 'extension'])).stdout;
+    assert.ok(log.includes(said) && log.includes('ended by spindown'), log);
+    assert.ok(log.includes('EXTENSION Name: invocation-summary State: Ready Events: [SHUTDOWN]'), log);
+  },
+);
+
 test('custom-runtime-c: a C program is a function', { skip: missing('cc') }, async (t) => {
   const platform = await startPlatform(t);
   await deployExample(platform, 'custom-runtime-c');
