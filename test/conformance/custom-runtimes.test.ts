@@ -251,7 +251,7 @@ test(
   { skip },
   async (t) => {
     const { boot } = await open(t, 'linux');
-    const about = `echo "descriptors: $(ls /proc/$$/fd | tr '\\n' ' ')"; grep -E '^Sig(Blk|Ign)' /proc/$$/status; env | cut -d= -f1 | sort | tr '\\n' ' '`;
+    const about = `echo "descriptors: $(ls /proc/$$/fd | tr '\\n' ' ')"; grep -E '^Sig(Blk|Ign)' /proc/self/status; env | cut -d= -f1 | sort | tr '\\n' ' '`;
     const template = templateOf(await boot({ bootstrap: shell(`${about}; curl -sS -o /dev/null -d 1 "$answer/response"`) }));
     const { log } = await invoke(template.fork());
     // 10: where dash has the script that it reads.
