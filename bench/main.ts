@@ -14,6 +14,7 @@ import { customFirstAnswer, customFurtherInstance } from './rows/custom.ts';
 import { afterLargeInit, afterLongInit } from './rows/heavy.ts';
 import { memoryPerFunction, memoryPerInstance, tenThousandIdle } from './rows/memory.ts';
 import { neighbours } from './rows/neighbour.ts';
+import { pythonFirst, pythonFurther, pythonMemory, pythonWarm } from './rows/python.ts';
 import { readyAfterStart } from './rows/ready.ts';
 import { firstAnswer, furtherInstance } from './rows/starts.ts';
 import { warmLatency, warmThroughput } from './rows/warm.ts';
@@ -36,6 +37,10 @@ const ROWS: readonly Row[] = [
   readyAfterStart,
   wasmThroughput,
   wasmFurther,
+  pythonWarm,
+  pythonFirst,
+  pythonFurther,
+  pythonMemory,
   ...neighbours,
 ];
 

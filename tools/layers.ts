@@ -57,13 +57,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'adapters/linux': {
     layer: 5,
     imports: ['kernel', 'protocol', 'ports', 'adapters/link', 'adapters/execution'],
-    runtimes: ['ladder', 'node'],
+    runtimes: ['ladder', 'node', 'python'],
     node: 'all',
   },
   'adapters/spawn': {
     layer: 5,
     imports: ['kernel', 'protocol', 'ports', 'adapters/link', 'adapters/execution'],
-    runtimes: ['node', 'provided'],
+    runtimes: ['node', 'provided', 'python'],
     node: 'all',
   },
   // The proxy that leads out of sandboxes: what it lets through is decided by policy, on addresses that only it has resolved.
@@ -92,7 +92,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     ],
     packages: ['@hono/node-server', 'hono'],
     // What a runtime adds to a function's environment.
-    runtimes: ['node', 'provided', 'wasm'],
+    runtimes: ['node', 'python', 'provided', 'wasm'],
     node: 'all',
   },
   // Talks HTTP to a running Hearth; `hearth wasm run` runs a module without one. `main` is for the verb that starts one: see CLI_STARTS_MAIN.

@@ -36,13 +36,19 @@ const OPT = '/opt';
  * have one of its own. The pid namespace begins with the next child.
  */
 export function leaveNamespaces(user: User, ownNetwork: boolean): void {
-  const flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | (ownNetwork ? CLONE_NEWNET : 0);
+  const flags = ownNamespaces(ownNetwork);
   if (user.privileged) check(libc.unshare(flags), 'unshare');
   else {
     enterUserNamespace(user, flags);
     limitNotifications();
   }
 }
+
+const ownNamespaces = (ownNetwork: boolean): number =>
+  CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | (ownNetwork ? CLONE_NEWNET : 0);
+
+/** What a process of the host must enter to be inside: what `leaveNamespaces` has made. */
+export const namespacesOf = (user: User, ownNetwork: boolean): number => ownNamespaces(ownNetwork) | (user.privileged ? 0 : CLONE_NEWUSER);
 
 /** An ordinary user has 128 instances of inotify for all that it runs: one function must not have them all. user_namespaces(7). */
 function limitNotifications(): void {

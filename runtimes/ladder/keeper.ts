@@ -6,7 +6,7 @@ import { readSync, writeSync } from 'node:fs';
 import { SystemCallError, check, libc, pinned } from './libc.ts';
 import { collectGarbage } from './garbage.ts';
 import { NEVER_BEGAN, RECORD, SERVES } from './orders.ts';
-import type { FunctionMessage, KeeperMessage, TemplateMessage } from './orders.ts';
+import type { AdmitMessage, FunctionMessage, KeeperMessage, TemplateMessage } from './orders.ts';
 import { KeptExtensions } from './kept-extensions.ts';
 import { connectTo, listenFor } from './loopback.ts';
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
@@ -15,6 +15,7 @@ import type { User } from './isolate.ts';
 import { spareMaker } from './spares.ts';
 import type { Spare, SpareMaker } from './spares.ts';
 import { endStrays, ownTmpDevice } from './strays.ts';
+import { architecture, SYSCALLS } from './syscalls.ts';
 
 export type KeeperOptions = {
   readonly control: number;
@@ -22,7 +23,10 @@ export type KeeperOptions = {
   doorway: number;
   /** The keeper's end of the connection to the template and, through it, its instances' hellos; -1 once that is closed. */
   template: number;
-  readonly templatePid: number;
+  /** Undefined: it is yet to come, from elsewhere. */
+  templatePid: number | undefined;
+  /** Those of this process, for who comes from elsewhere (`namespacesOf`). */
+  readonly namespaces: number;
   /** A descriptor of the process that forked this one, and ends at once: the zygote is the parent then. */
   readonly parent: number;
   /** A descriptor of a /proc in which all processes of the sandbox are. */
@@ -62,6 +66,7 @@ export function keep(options: KeeperOptions): never {
 
 function loop(options: KeeperOptions): never {
   receiveCredentials(options.template);
+  if (options.templatePid === undefined) admit(options);
   const children = blockChildSignals();
   const state: State = {
     instances: new Map(),
@@ -97,6 +102,22 @@ function loop(options: KeeperOptions): never {
       state.orders++;
     }
   }
+}
+
+/**
+ * A template from elsewhere is given the way in, and awaited: before there is a function, so that neither this process's mounts nor its user
+ * have changed. Until it is in, who may enter can look into this process, as the kernel has it; nobody is inside by then.
+ */
+function admit(options: KeeperOptions): void {
+  const self = check(libc.syscall(BigInt(SYSCALLS.pidfd_open[architecture()]), BigInt(libc.getpid()), 0n, 0n), 'pidfd_open');
+  const message: AdmitMessage = { namespaces: options.namespaces };
+  sendMessage(options.template, message, [self]);
+  libc.close(self);
+  const record = receiveRecord(options.template);
+  // It was not to be: whoever ordered it is gone, or it failed, and has said so.
+  if (record?.kind !== RECORD.joined) libc._exit(1);
+  options.templatePid = record!.pid;
+  undumpable();
 }
 
 /**
@@ -164,7 +185,7 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       tell(options, message, []);
       break;
     case 'signal':
-      if (!state.templateEnded) libc.kill(options.templatePid, message.signal);
+      if (!state.templateEnded) libc.kill(options.templatePid!, message.signal);
       break;
     case 'connect':
       connect(options, message.id, message.port);
@@ -174,7 +195,7 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       break;
     case 'end': {
       // One that has ended is collected, and told of, when its signal is heard. Its pid is nobody else's before that.
-      if (message.id === SERVES && !state.templateEnded) libc.kill(options.templatePid, SIGKILL);
+      if (message.id === SERVES && !state.templateEnded) libc.kill(options.templatePid!, SIGKILL);
       const living = state.instances.get(message.id);
       if (!living) break;
       living.doomed = true;
@@ -261,7 +282,7 @@ function conclude(options: KeeperOptions, state: State, id: number, status: numb
 /** Ends every process that is neither keeper, nor template, nor an instance that lives, nor started by one. */
 function clearAway({ templatePid, everybody }: KeeperOptions, state: State): void {
   const instances = [...state.instances.values()];
-  const spared = new Set([1, templatePid, ...instances.flatMap(({ pid }) => pid ?? [])]);
+  const spared = new Set([1, templatePid!, ...instances.flatMap(({ pid }) => pid ?? [])]);
   const living = new Set(instances.filter(({ doomed }) => !doomed).map(({ tmp }) => tmp));
   // One that has just been forked is in its own place when it has said hello.
   if (instances.some(({ pid }) => pid === undefined)) living.add(state.initTmp);

@@ -27,6 +27,13 @@ ruleset.buffer.writeUInt32LE(SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL, 16);
 export const landlockVersion = Math.max(0, Number(libc.syscall(CREATE, 0n, 0n, ASK_VERSION)));
 
 const flags = landlockVersion >= QUIET_SINCE ? QUIET : 0n;
+
+/** The same as data: what a domain is made of (struct landlock_ruleset_attr), and the flags of who enters it. Undefined: the kernel has none. */
+export const domain = (): { readonly ruleset: Buffer; readonly flags: number } | undefined =>
+  landlockVersion < SCOPES_SINCE
+    ? undefined
+    : { ruleset: Buffer.from(ruleset.buffer.subarray(0, Number(RULESET_BYTES))), flags: Number(flags) };
+
 const toBigInt: (value: number) => bigint = BigInt;
 
 /** Puts this process, and all that it starts, into a domain of its own; where the kernel has none nothing is done. Under no_new_privs. */

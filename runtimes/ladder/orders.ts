@@ -2,7 +2,8 @@
 
 /**
  * Host -> zygote, with the descriptors [control, output, doorway]: make a blank sandbox, one that waits for its function. Over the doorway
- * the host gets sockets that listen inside: that of `insidePort` at once, those of endpoints with the function.
+ * the host gets sockets that listen inside: that of `insidePort` at once, those of endpoints with the function. With `guest` there is one more
+ * descriptor, the last: the keeper's connection to a template that comes from elsewhere.
  */
 export type BlankMessage = {
   /** An empty directory of the host to build the sandbox's root on. */
@@ -13,6 +14,27 @@ export type BlankMessage = {
   readonly uid: number;
   /** Where it listens for what goes to the host, at its own 127.0.0.1; 'host': it has no network of its own, and there is no doorway. */
   readonly network: { readonly insidePort: number } | 'host';
+  readonly guest?: Guest;
+};
+
+/** What there is in a sandbox whose template is another zygote's. */
+export type Guest = {
+  /** Directories of the host that are seen inside at the same place, read-only. */
+  readonly shown: readonly string[];
+  /** Links, by their paths inside. */
+  readonly links: Readonly<Record<string, string>>;
+};
+
+/** Host -> another zygote, with [the template's connection to its keeper, output]: a template is to enter the sandbox of that keeper. */
+export type EnterMessage = {
+  /** As in `BlankMessage`. */
+  readonly uid: number;
+};
+
+/** Keeper -> template that is to come, with a descriptor of the keeper's process: it may enter. It says `joined` when it is in. */
+export type AdmitMessage = {
+  /** Of setns(2): which of the keeper's namespaces it enters. */
+  readonly namespaces: number;
 };
 
 /** What the keeper passes on to the template; it adds [user namespace, mount namespace] to the descriptors of `fork` and `serve`. */
@@ -51,8 +73,11 @@ export type TemplateMessage =
   /** `pid` is dying: wait for it. */
   | { readonly do: 'reap'; readonly pid: number };
 
-/** How a template comes by its function: `node`, it loads a module; `program`, it becomes an executable; `wasm`, it compiles one. */
-export type Loader = 'node' | 'program' | 'wasm';
+/**
+ * How a template comes by its function: `node`, it loads a module; `program`, it becomes an executable; `wasm`, it compiles one;
+ * `guest`, it is another zygote's, and knows.
+ */
+export type Loader = 'node' | 'program' | 'wasm' | 'guest';
 
 export type FunctionMessage = {
   readonly loader: Loader;
@@ -109,6 +134,8 @@ export const RECORD = {
   extensionEnded: 13,
   /** Keeper -> host: a = id, b = 0: the socket is in the doorway, else why not (errno). */
   connected: 14,
+  /** Template that has come from elsewhere -> keeper: it is in. The kernel adds its pid. */
+  joined: 10,
 } as const;
 
 /** The id of a template that serves. */

@@ -135,14 +135,21 @@ export function assemble(program: readonly Instruction[]): Filter {
   const { buffer, address } = pinned(16 + program.length * 8);
   buffer.writeUInt16LE(program.length, 0);
   buffer.writeBigUInt64LE(address + 16n, 8);
-  program.forEach(([op, jumpTrue, jumpFalse, constant], i) => {
-    const at = 16 + i * 8;
-    buffer.writeUInt16LE(op, at);
-    buffer[at + 2] = jumpTrue;
-    buffer[at + 3] = jumpFalse;
-    buffer.writeUInt32LE(constant >>> 0, at + 4);
-  });
+  buffer.set(encode(program), 16);
   return { buffer, address };
+}
+
+/** The instructions alone (struct sock_filter). */
+export function encode(program: readonly Instruction[]): Buffer {
+  const bytes = Buffer.alloc(program.length * 8);
+  program.forEach(([op, jumpTrue, jumpFalse, constant], i) => {
+    const at = i * 8;
+    bytes.writeUInt16LE(op, at);
+    bytes[at + 2] = jumpTrue;
+    bytes[at + 3] = jumpFalse;
+    bytes.writeUInt32LE(constant >>> 0, at + 4);
+  });
+  return bytes;
 }
 
 /** Puts a filter before all further system calls of this thread and its descendants. Needs no privilege under no_new_privs. */

@@ -1,12 +1,8 @@
 /** What a function's processes may take (setrlimit(2)). */
 import { check, libc, pinned } from '../ladder/libc.ts';
+import { FIXED_LIMITS, RLIMIT_NPROC } from '../ladder/limits.ts';
 
 const RLIMIT_DATA = 2;
-const RLIMIT_CORE = 4;
-const RLIMIT_NPROC = 6;
-const RLIMIT_NOFILE = 7;
-const RLIMIT_SIGPENDING = 11;
-const RLIMIT_MSGQUEUE = 12;
 
 const MiB = 1024 * 1024;
 /**
@@ -22,8 +18,6 @@ const { buffer, address } = pinned(16);
 const pair = new BigUint64Array(buffer.buffer, 0, 2);
 const toBigInt: (value: number) => bigint = BigInt;
 const { min } = Math;
-/** That wait for a process, and timers of the kernel: both are counted together, by user. */
-const SIGNALS = 256;
 let dataBytes = 0;
 let workers = 0;
 
@@ -32,22 +26,14 @@ export type ResourceLimits = {
   readonly dataBytes: number;
   /** Of this process's user; undefined: as many as its parent may have. */
   readonly processes: number | undefined;
-  readonly files: number;
 };
 
 /** Limits that this process and what it starts can't raise. */
 export function limitResources(limits: ResourceLimits): void {
   ({ dataBytes } = limits);
   limitData();
-  for (const [resource, most] of [
-    [RLIMIT_NPROC, limits.processes],
-    [RLIMIT_NOFILE, limits.files],
-    [RLIMIT_CORE, 0],
-    [RLIMIT_MSGQUEUE, 0],
-    [RLIMIT_SIGPENDING, SIGNALS],
-  ] as const) {
-    if (most !== undefined) set(resource, most, most);
-  }
+  for (const [resource, most] of FIXED_LIMITS) set(resource, most, most);
+  if (limits.processes !== undefined) set(RLIMIT_NPROC, limits.processes, limits.processes);
 }
 
 /** A worker thread begins (1), or has ended (-1). */

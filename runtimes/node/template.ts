@@ -46,8 +46,6 @@ const NOT_YET = -1;
 /** Descriptors of an order to fork, beside doors: with a way for events. */
 const WITH_EVENTS = 4;
 const COLLECTED_AFTER = 64;
-/** As Lambda has it. */
-const FILES = 1024;
 // Kept: user code shares this process, and what it makes of these must not stand between an order and what comes of it.
 const { defineProperty } = Object;
 const { chdir } = process;
@@ -84,7 +82,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const doorsAt = spec.extensions.length === 0 ? 1 : 2;
   const stored = first!.fds[doorsAt + spec.doors];
   enterGroups(first!.fds, doorsAt, spec.doors);
-  const limits = { dataBytes: (spec.memoryMiB + spec.reservedMiB) * MiB, processes: spec.processes, files: FILES };
+  const limits = { dataBytes: (spec.memoryMiB + spec.reservedMiB) * MiB, processes: spec.processes };
   channel.swap(boot);
   const extend = (limit: () => void) => beginExtensions(options.keeper, spec, first!.fds[1]!, limit);
   const exit = (code: number) => libc._exit(code);
@@ -101,7 +99,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const outcome = await initialise({
     taskRoot: TASK_ROOT,
     handler: spec.handler,
-    loader: spec.loader,
+    loader: spec.loader === 'wasm' ? 'wasm' : 'node',
     environment: spec.environment,
     channel,
     exit,

@@ -9,7 +9,7 @@ import type { BlankMessage } from '../ladder/orders.ts';
 import { favourGroupMoves } from '../ladder/group-moves.ts';
 import { listenAt, loopbackUp } from '../ladder/loopback.ts';
 import { receiveMessage, sendMessage, sendRecord, socketPair } from '../ladder/messages.ts';
-import { buildRoot, emptyBoundingSet, leaveNamespaces, undumpable } from '../ladder/isolate.ts';
+import { buildRoot, emptyBoundingSet, leaveNamespaces, namespacesOf, undumpable } from '../ladder/isolate.ts';
 import { machineMs } from '../ladder/steps.ts';
 import type { User } from '../ladder/isolate.ts';
 import { keep } from '../ladder/keeper.ts';
@@ -25,7 +25,7 @@ import { compactHeap, joinReadOnly } from './layout.ts';
 import { fillGaps } from './malloc.ts';
 import { forgetConstants, useHugePages } from './code-pages.ts';
 import { direct } from './direct.ts';
-import { furnish } from './furniture.ts';
+import { furnish, furnishGuest } from './furniture.ts';
 import { useNative } from './native.ts';
 
 const COMMANDS = 3;
@@ -89,17 +89,21 @@ function forkOnCommand(quietMs: number): TemplateOptions | undefined {
     const received = receiveMessage(COMMANDS);
     if (!received) libc._exit(0);
     const order = received!.message as BlankMessage;
-    const [control, output, doorway] = received!.fds as [number, number, number?];
+    const [control, output, ...more] = received!.fds as [number, number, ...number[]];
     if (fork() === 0) {
       libc.close(COMMANDS);
-      return makeSandbox(order, control, output, doorway);
+      const guest = order.guest ? more.pop() : undefined;
+      return makeSandbox(order, { control, output, doorway: more[0], guest });
     }
     for (const fd of received!.fds) libc.close(fd);
   }
 }
 
+/** `guest`: the keeper's connection to a template that comes from elsewhere. */
+type Ends = { readonly control: number; readonly output: number; readonly doorway: number | undefined; readonly guest: number | undefined };
+
 /** In a child of the zygote: walls, then the keeper as pid 1 of them, then the template as the keeper's child, which is where this returns. */
-function makeSandbox(order: BlankMessage, control: number, output: number, doorway = NONE): TemplateOptions {
+function makeSandbox(order: BlankMessage, { control, output, doorway = NONE, guest }: Ends): TemplateOptions {
   const forkedMs = machineMs();
   ignoreChildren(false);
   const user = describeUser(order);
@@ -114,13 +118,16 @@ function makeSandbox(order: BlankMessage, control: number, output: number, doorw
     sendRecord(control, RECORD.born, pid);
     libc._exit(0);
   }
-  const everybody = buildRoot({ root: order.root, packages: order.packages, user, ownNetwork, furnish });
+  const furniture = order.guest ? (root: string) => furnishGuest(root, order.guest!) : furnish;
+  const everybody = buildRoot({ root: order.root, packages: order.packages, user, ownNetwork, furnish: furniture });
+  const kept = { control, doorway, parent, everybody, user, namespaces: namespacesOf(user, ownNetwork) };
+  if (guest !== undefined) keep({ ...kept, template: guest, templatePid: undefined });
   const [keeper, template] = socketPair();
   const templatePid = fork();
   if (templatePid !== 0) {
     libc.close(template);
     undumpable();
-    keep({ control, doorway, template: keeper, templatePid, parent, everybody, user });
+    keep({ ...kept, template: keeper, templatePid });
   }
   libc.close(parent);
   libc.close(everybody);

@@ -83,6 +83,13 @@ while true; do
 done
 `;
 
+const PYTHON = `def handler(event, context):
+    # By its URL the name is in the query: ?name=Ada
+    name = event.get('name') or event.get('queryStringParameters', {}).get('name', 'world')
+    print('greeting', name)
+    return {'message': f'Hello, {name}!'}
+`;
+
 export const TEMPLATES: Readonly<Record<string, Template>> = {
   node: {
     summary: 'a TypeScript function that answers with JSON',
@@ -129,6 +136,13 @@ export const TEMPLATES: Readonly<Record<string, Template>> = {
     files: (name) => ({
       'hearth.json': json({ name, runtime: 'provided.al2023', memory: 128, timeout: 3 }),
       bootstrap: SHELL,
+    }),
+  },
+  python: {
+    summary: 'a Python function that answers with JSON',
+    files: (name) => ({
+      'hearth.json': json({ name, runtime: 'python3.12', memory: 128, timeout: 3 }),
+      'index.py': PYTHON,
     }),
   },
 };

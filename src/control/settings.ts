@@ -13,7 +13,7 @@ export type SettingsInput = {
 };
 
 /** Lambda's other runtimes: existing ones, that are not here yet. */
-const LATER_RUNTIMES = /^(python3\.(9|1\d)|java\d+(\.al2)?|dotnet\d+|ruby\d\.\d|nodejs18\.x)$/;
+const LATER_RUNTIMES = /^(java\d+(\.al2)?|dotnet\d+|ruby\d\.\d|nodejs18\.x)$/;
 
 /** Names that the platform sets itself. Those that begin with `_` are not allowed by their pattern. */
 const RESERVED_VARIABLES = new Set([

@@ -1,11 +1,12 @@
 /** Which runtimes functions can name, and what of them clients of the Lambda API can tell. */
 
 /** What runs a function: a folder of `runtimes/`. */
-export type RuntimeFamily = 'node' | 'provided' | 'wasm';
+export type RuntimeFamily = 'node' | 'python' | 'provided' | 'wasm';
 
 /** Their names in the Lambda API. All of a family run on the same: the name is kept, because clients compare it. */
 const IDENTIFIERS: Readonly<Record<RuntimeFamily, readonly string[]>> = {
   node: ['nodejs20.x', 'nodejs22.x', 'nodejs24.x', 'nodejs26.x'],
+  python: ['python3.9', 'python3.10', 'python3.11', 'python3.12', 'python3.13', 'python3.14'],
   provided: ['provided.al2023', 'provided.al2', 'provided'],
   wasm: ['wasm'],
 };

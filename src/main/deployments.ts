@@ -7,12 +7,14 @@ import type { RuntimeFamily } from '../kernel/mod.ts';
 import { INSIDE_PORT, NETWORK_TAG, parseNetwork, parseWasmGrants, WASM_TAG } from '../protocol/mod.ts';
 import type { Network } from '../protocol/mod.ts';
 import { node } from '../../runtimes/node/description.ts';
+import { python } from '../../runtimes/python/description.ts';
 import { provided } from '../../runtimes/provided/description.ts';
 import { wasm } from '../../runtimes/wasm/description.ts';
 
 /** What a runtime adds to a function's environment, by its name in the Lambda API. */
 const ENVIRONMENTS: Readonly<Record<RuntimeFamily, (identifier: string) => Readonly<Record<string, string>>>> = {
   node: node.environment,
+  python: python.environment,
   provided: provided.environment,
   wasm: wasm.environment,
 };

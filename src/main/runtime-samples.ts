@@ -1,5 +1,7 @@
 /** A smallest function for each runtime, by which its starts are measured, and what the runtime needs of this machine. */
 import { access } from 'node:fs/promises';
+import { findInterpreter } from '../../runtimes/python/interpreter.ts';
+import { SUPPORTED_RUNTIMES, runtimeFamily } from '../kernel/mod.ts';
 import type { RuntimeFamily } from '../kernel/mod.ts';
 import { ECHO } from '../../runtimes/wasm/echo.ts';
 
@@ -43,6 +45,17 @@ export const SAMPLES: Readonly<Record<RuntimeFamily, Sample>> = {
     handler: 'index.handler',
     files: [{ path: 'index.mjs', content: 'export const handler = async (event) => event;\n' }],
     look: async () => ({ version: `Node ${process.version.slice(1)}` }),
+  },
+  python: {
+    handler: 'index.handler',
+    files: [{ path: 'index.py', content: 'def handler(event, context):\n    return event\n' }],
+    look: async () => {
+      const identifiers = SUPPORTED_RUNTIMES.filter((identifier) => runtimeFamily(identifier) === 'python');
+      const found = await Promise.all(identifiers.map((identifier) => findInterpreter(identifier)));
+      const there = found.flatMap((one) => (typeof one === 'string' ? [] : [`${one.version} at ${one.file}`]));
+      if (there.length > 0) return { version: `Python ${[...new Set(there)].join(', ')}` };
+      return { missing: 'Python', remedy: 'Install Python 3.9 to 3.14 with ctypes, and have it in PATH as python3.' };
+    },
   },
   provided: {
     handler: 'bootstrap',

@@ -75,6 +75,8 @@ export type FunctionError = {
   readonly errorType: string;
   readonly errorMessage: string;
   readonly stackTrace?: readonly string[];
+  /** The invocation's, where the runtime's errors name it. */
+  readonly requestId?: string;
   /** JSON that the runtime gave for it, which callers get as it is. Absent: it is put together from the rest. */
   readonly body?: string;
 };

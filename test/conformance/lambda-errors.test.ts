@@ -86,7 +86,7 @@ describe('errors of the Lambda API', () => {
   }
 
   const REFUSED: readonly [what: string, changes: object, message: RegExp][] = [
-    ['a runtime that is not here yet', { Runtime: 'python3.13' }, /^The runtime python3\.13 is not supported yet by this Hearth\./],
+    ['a runtime that is not here yet', { Runtime: 'java21' }, /^The runtime java21 is not supported yet by this Hearth\./],
     [
       'an unknown runtime',
       { Runtime: 'cobol' },

@@ -13,6 +13,7 @@ import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
 /** A function's files, and how it is configured. */
 export type FunctionUnderTest = {
   readonly files: Readonly<Record<string, string>>;
+  readonly runtime?: string;
   readonly handler?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly concurrency?: number;
@@ -30,6 +31,8 @@ export type Answer = {
   readonly exit?: Exit;
   readonly head?: StreamHead;
   readonly body: Buffer;
+  /** In how many pieces it came. */
+  readonly chunks: number;
   readonly logs: readonly string[];
   readonly memoryKiB: number;
 };
@@ -65,7 +68,7 @@ export async function specOf(directory: string, given: FunctionUnderTest): Promi
   for (const layer of given.layers ?? []) layerDirectories.push(await writeFunction(directory, layer));
   return {
     label: 'test:$LATEST',
-    runtime: 'nodejs26.x',
+    runtime: given.runtime ?? 'nodejs26.x',
     handler: given.handler ?? 'index.handler',
     codeDirectory: await writeFunction(directory, given.files),
     layerDirectories,
@@ -169,6 +172,7 @@ export function invoke(instance: Instance, event: unknown = {}, head: Partial<In
         ...(early && { early: early.kind }),
         logs,
         body: Buffer.concat(chunks),
+        chunks: chunks.length,
         memoryKiB: 'memoryKiB' in end ? end.memoryKiB : 0,
         ...(streamHead && { head: streamHead }),
         ...(answer.kind === 'answered' && { value: JSON.parse(answer.payload.toString()) as unknown }),

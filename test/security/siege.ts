@@ -24,11 +24,12 @@ export type Siege = {
 /** The source of a function in this directory: it runs in a sandbox, and imports nothing of the project but what is packed with it. */
 export function source(file: string): Source {
   const read = (name: string) => readFileSync(join(import.meta.dirname, name), 'utf8');
+  if (file.endsWith('.py')) return { 'index.py': read(file) };
   return { 'index.mjs': read(file), 'libc.mjs': read('libc.mjs'), bootstrap: read('bootstrap.mjs') };
 }
 
-/** Where attackers run: in the template's own runtime, or as a program that has taken its place, which runs the same attacks by Node. */
-export type AttackedRuntime = 'nodejs24.x' | 'provided.al2023';
+/** Where attackers run: in the template's own runtime, as a program that has taken its place, which runs the same attacks by Node, or in Python. */
+export type AttackedRuntime = 'nodejs24.x' | 'provided.al2023' | 'python3.11';
 
 /**
  * Runs `attacks` against a platform of its own: as root and as a user without rights, where the tests run as root. `attacker`: the file of a

@@ -17,7 +17,7 @@ const SHARED = 'ladder';
 /**
  * Writes the files of `runtimes/NAME`, of those that it carries and of what runtimes share, as plain JavaScript into a directory of their own, named by the hash of the
  * sources, and returns where in it those of the runtime are: beside Node's compile cache, where later starts find it, or else below `directory`.
- * `x.ts` becomes `x.mjs`, `x.cts` becomes `x.cjs`; types are blanked out in place, so line and column stay. A sandbox that loads these never
+ * `x.ts` becomes `x.mjs`, `x.cts` becomes `x.cjs`, other languages stay what they are; types are blanked out in place, so line and column stay. A sandbox that loads these never
  * loads the TypeScript stripper. Callable any number of times and by several processes at once.
  */
 export async function materialiseRuntime(options: { readonly runtime: RuntimeFolders; readonly directory: string }): Promise<string> {
@@ -45,7 +45,7 @@ function readSources(runtime: RuntimeFolders): readonly Source[] {
   return foldersOf(runtime).flatMap((folder) => {
     const directory = fileURLToPath(new URL(`../../../runtimes/${folder}/`, import.meta.url));
     return readdirSync(directory)
-      .filter((file) => /\.([cm]?ts|[cm]?js)$/.test(file) && !/\.(test\.[cm]?[tj]s|d\.[cm]?ts)$/.test(file))
+      .filter((file) => /\.([cm]?ts|[cm]?js|py)$/.test(file) && !/\.(test\.[cm]?[tj]s|d\.[cm]?ts)$/.test(file))
       .toSorted()
       .map((file) => ({ name: `${folder}/${file}`, text: readFileSync(join(directory, file), 'utf8') }));
   });
@@ -82,7 +82,8 @@ async function writeWhole(path: string, text: string): Promise<void> {
   await file.datasync();
 }
 
-const convert = ({ name, text }: Source): string => rewriteSpecifiers(/ts$/.test(name) ? stripQuietly(text) : text);
+const convert = ({ name, text }: Source): string =>
+  name.endsWith('.py') ? text : rewriteSpecifiers(/ts$/.test(name) ? stripQuietly(text) : text);
 
 const materialisedName = (name: string): string => name.replace(/\.cts$/, '.cjs').replace(/\.(ts|mts|js)$/, '.mjs');
 

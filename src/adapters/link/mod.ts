@@ -8,4 +8,5 @@ export { LinkedInstance } from './linked-instance.ts';
 export type { LinkedInstanceOptions } from './linked-instance.ts';
 export { readPrelude } from './payloads.ts';
 export { lastingRuntime, materialiseRuntime } from './materialise.ts';
+export type { RuntimeFolders } from './materialise.ts';
 export { FUNCTION_STEPS, INSTANCE_STEPS, PROCESS_STEPS, processTimes, SANDBOX_STEPS, Steps } from './steps.ts';

@@ -5,13 +5,17 @@ import { LIMITS } from '../../kernel/mod.ts';
 /** What sandboxes send as JSON, read as what it is: text from untrusted code. All throw FrameError when it cannot be read at all. */
 
 export function readFunctionError(payload: Buffer): FunctionError {
-  const { errorType, errorMessage, stackTrace } = readObject(payload);
+  const { errorType, errorMessage, stackTrace, requestId } = readObject(payload);
   return {
     errorType: typeof errorType === 'string' ? errorType : 'Error',
     errorMessage: typeof errorMessage === 'string' ? errorMessage : '',
     ...(Array.isArray(stackTrace) && { stackTrace: stackTrace.filter((line) => typeof line === 'string') }),
+    ...(typeof requestId === 'string' && { requestId: requestId.slice(0, MAX_ID) }),
   };
 }
+
+/** Longer ones are nobody's. */
+const MAX_ID = 256;
 
 export function readReady(payload: Buffer): ReadyPayload {
   const { initMs, streaming, blockers, before, times } = readObject(payload);

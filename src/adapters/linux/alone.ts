@@ -16,7 +16,7 @@ export type AloneOptions = {
   readonly opened: Opened | undefined;
   /** Its init has run. */
   readonly booted: Sandbox | undefined;
-  readonly take: (steps: Steps) => Sandbox;
+  readonly take: (steps: Steps) => Promise<Sandbox>;
   readonly init: (sandbox: Sandbox, steps: Steps, log: Log) => Promise<Ready | InitFailure>;
   readonly failed: (error: unknown) => void;
 };
@@ -39,7 +39,7 @@ export function bootAlone({ clock, opened, booted, take, init, failed }: AloneOp
   const extended = opened && new ExtendedInstance({ inner, environment: opened.environment, clock, asks: false });
   const log: Log = (text, level) => inner.onLog?.(text, level);
   const boot = async (): Promise<void> => {
-    sandbox ??= take(inner.steps);
+    sandbox ??= await take(inner.steps);
     sandbox.onOutput = log;
     const heard = booted ? undefined : await init(sandbox, inner.steps, log);
     if (inner.alive && (heard === undefined || heard.kind === 'ready')) return sandbox.serve(inner, far, isEvented());

@@ -1,4 +1,4 @@
-import { libc } from '../../../runtimes/ladder/libc.ts';
+import { check, libc } from '../../../runtimes/ladder/libc.ts';
 import { packetPipe, socketPair } from '../../../runtimes/ladder/messages.ts';
 
 export type Ends = { readonly near: number; readonly far: number; readonly reading?: number; readonly writing?: number };
@@ -13,6 +13,22 @@ export function openEnds(sequential: boolean): Ends {
   } catch (error) {
     libc.close(near);
     libc.close(far);
+    throw error;
+  }
+}
+
+/** For a template from elsewhere: both ends of its connection to its keeper, and one more descriptor of its output. */
+export type GuestEnds = { readonly keeper: number; readonly template: number; readonly output: number };
+
+/** All, or where there are no more descriptors none. */
+export function openGuestEnds(output: number): GuestEnds {
+  const F_DUPFD_CLOEXEC = 1030;
+  const again = check(libc.fcntl(output, F_DUPFD_CLOEXEC, 0), 'fcntl');
+  try {
+    const [keeper, template] = socketPair();
+    return { keeper, template, output: again };
+  } catch (error) {
+    libc.close(again);
     throw error;
   }
 }

@@ -1,15 +1,15 @@
 import { runtimeFamily } from '../../kernel/mod.ts';
 import type { RuntimeFamily } from '../../kernel/mod.ts';
-import type { Loader } from '../../../runtimes/ladder/orders.ts';
+import type { Guest, Loader } from '../../../runtimes/ladder/orders.ts';
 
 /** How the templates of each family come by their functions. */
-const LOADERS: Readonly<Record<RuntimeFamily, Loader>> = { node: 'node', provided: 'program', wasm: 'wasm' };
+const LOADERS: Readonly<Record<RuntimeFamily, Loader>> = { node: 'node', python: 'guest', provided: 'program', wasm: 'wasm' };
 
 /** For a runtime by its name in the Lambda API. One that is not known there is Node's: sandboxes can be had without a function. */
 export const loaderOf = (identifier: string): Loader => LOADERS[runtimeFamily(identifier) ?? 'node'];
 
 /** Whose templates begin the function's external extensions. */
-const BEGINS_EXTENSIONS: Readonly<Record<Loader, boolean>> = { node: true, program: true, wasm: true };
+const BEGINS_EXTENSIONS: Readonly<Record<Loader, boolean>> = { node: true, program: true, wasm: true, guest: false };
 
 /** Whether functions of this runtime have external extensions. */
 export const hasExtensions = (identifier: string): boolean => BEGINS_EXTENSIONS[loaderOf(identifier)];
@@ -31,6 +31,8 @@ export type Runtime = {
   zygote(files: string, memoryClassMiB: number): Program;
   /** Whether a process that ended by a signal of its own gave want of memory for the reason, in the last of what it wrote. */
   saysOutOfMemory(output: string): boolean;
+  /** Present: its zygote makes no sandboxes, its templates enter those that Node's has made, and find this there. */
+  readonly guest?: Guest;
 };
 
 export type Program = {
@@ -38,5 +40,7 @@ export type Program = {
   readonly arguments: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   /** A shared library that is mapped before all others. It is no harm where that can't be. */
-  readonly library: Buffer;
+  readonly library?: Buffer;
+  /** What it is told before its first order. */
+  readonly told?: unknown;
 };

@@ -14,7 +14,8 @@ import { Control } from './control.ts';
 import { Doorway, RUNTIME_API, listenersOf, portsOf } from './doorway.ts';
 import { boundsOf } from './bounds.ts';
 import type { Bounds } from './bounds.ts';
-import { openEnds } from './ends.ts';
+import { openEnds, openGuestEnds } from './ends.ts';
+import type { GuestEnds } from './ends.ts';
 import { exitOf, killProcess } from './exits.ts';
 import { Inside } from './inside.ts';
 import type { InitOptions, Served } from './init-options.ts';
@@ -32,6 +33,8 @@ import type { Zygote } from './zygote.ts';
 
 export type SandboxOptions = {
   readonly zygote: Zygote;
+  /** Whose template it gets, if not that zygote's own. */
+  readonly guest?: Zygote;
   readonly root: string;
   readonly packages: string;
   readonly uid: number;
@@ -103,11 +106,11 @@ export class Sandbox {
 
   constructor(options: SandboxOptions) {
     const { clock, cgroups, watch, cpuWatch } = options;
-    this.#runtime = options.zygote.runtime;
+    this.#runtime = (options.guest ?? options.zygote).runtime;
     this.#clock = clock;
     this.#watch = watch;
     this.#groups = new SandboxGroups({ clock, cgroups, watch, cpuWatch, invocation: (id) => this.#invocation(id) });
-    this.#bounds = boundsOf(options, this.#groups.present);
+    this.#bounds = boundsOf({ ...options, runtime: this.#runtime }, this.#groups.present);
     this.orderedMs = clock.monotonicMs();
     this.#spare = new Spare({
       clock,
@@ -124,8 +127,10 @@ export class Sandbox {
     this.#settleTemplate = template.resolve;
     const [reading, writing] = pipe();
     this.#output = new Output(reading, clock, (chunk) => this.onChunk(chunk));
+    let guestEnds: GuestEnds | undefined;
     try {
       this.#doorway = options.onHostNetwork ? undefined : new Doorway();
+      guestEnds = options.guest && openGuestEnds(writing);
       this.#control = new Control({
         onRecord: (record) => this.#hear(record),
         onClosed: () => {
@@ -139,13 +144,19 @@ export class Sandbox {
       this.#output.close();
       this.#doorway?.abandon();
       this.#groups.close();
-      libc.close(writing);
+      for (const fd of [writing, ...Object.values(guestEnds ?? {})]) libc.close(fd);
       throw error;
     }
     this.inside = new Inside({ clock, doorway: this.#doorway, send: (message) => this.#send(message) });
-    const { root, packages, uid } = options;
+    this.#order(options, writing, guestEnds);
+  }
+
+  #order({ zygote, guest, root, packages, uid }: SandboxOptions, output: number, guestEnds: GuestEnds | undefined): void {
     const network = this.#doorway ? { insidePort: INSIDE_PORT } : 'host';
-    options.zygote.order({ root, packages, uid, network }, this.#control.far, writing, ...(this.#doorway ? [this.#doorway.far] : []));
+    const ends = [this.#control.far, output, ...(this.#doorway ? [this.#doorway.far] : [])];
+    if (guest === undefined || guestEnds === undefined) return zygote.order({ root, packages, uid, network }, ...ends);
+    guest.orderTemplate({ uid }, guestEnds.template, guestEnds.output);
+    zygote.order({ root, packages, uid, network, guest: guest.runtime.guest! }, ...ends, guestEnds.keeper);
   }
 
   #gone(): void {

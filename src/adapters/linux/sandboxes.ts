@@ -18,6 +18,7 @@ import { Cgroups, ownHierarchies } from './cgroups.ts';
 import { storeCompileCache } from './compile-caches.ts';
 import { Environments } from './environments.ts';
 import type { Opened } from './environments.ts';
+import { Guests } from './guests.ts';
 import { MemoryClasses } from './memory-classes.ts';
 import { CpuWatch } from './cpu-watch.ts';
 import type { Connected } from './doorway.ts';
@@ -64,6 +65,7 @@ export class LinuxSandboxes implements Sandboxes {
   readonly isolated = true;
   readonly #options: Settled;
   readonly #classes: MemoryClasses<Sandbox>;
+  readonly #guests: Guests<Sandbox>;
   readonly #sandboxes = new Set<Sandbox>();
   readonly #users: Users;
   readonly #cgroups: Cgroups;
@@ -95,6 +97,8 @@ export class LinuxSandboxes implements Sandboxes {
     const { clock, log } = options;
     this.#options = options;
     this.#classes = new MemoryClasses({ ...installed, clock, log, make: (zygote) => this.#newSandbox(zygote) });
+    const make = (guest: Zygote) => this.#newSandbox(this.#builder(), { guest });
+    this.#guests = new Guests({ directory: options.directory, clock, log, make });
     this.#users = users;
     this.#cgroups = cgroups;
     this.#watch = new MemoryWatch(clock);
@@ -114,7 +118,7 @@ export class LinuxSandboxes implements Sandboxes {
     const steps = new Steps(this.#options.clock);
     const external = hasExtensions(spec.runtime) ? await externalExtensions(spec) : [];
     const opened = this.openEnvironment(spec, external);
-    const sandbox = this.#takeBlank(spec, steps);
+    const sandbox = this.#takeBlank(spec, steps, await this.#guests.of(spec.runtime));
     const log = opened ? (text: string, level: LogLevel) => opened.environment.functionLine(text, level) : listener.log.bind(listener);
     if (opened) opened.environment.onLog = (text, level) => listener.log(text, level);
     sandbox.onOutput = log;
@@ -134,7 +138,7 @@ export class LinuxSandboxes implements Sandboxes {
       clock: this.#options.clock,
       opened,
       booted,
-      take: (steps) => this.#takeBlank(spec, steps),
+      take: async (steps) => this.#takeBlank(spec, steps, await this.#guests.of(spec.runtime)),
       init: (sandbox, steps, log) => this.#init(sandbox, { spec, opened, listener: { log }, steps }),
       failed: (error) => this.#options.log.error({ error, label: spec.label }, 'an instance could not be booted'),
     });
@@ -149,10 +153,11 @@ export class LinuxSandboxes implements Sandboxes {
     this.#closed = true;
     this.#classes.rest();
     await this.#environments.close();
+    this.#guests.rest();
     const ended = [...this.#sandboxes].map((sandbox) => sandbox.ended);
     for (const sandbox of this.#sandboxes) sandbox.end();
     await Promise.all(ended);
-    await this.#classes.close();
+    await Promise.all([this.#classes.close(), this.#guests.close()]);
     await this.#cgroups.close();
     this.#users.close();
   }
@@ -201,21 +206,28 @@ export class LinuxSandboxes implements Sandboxes {
     return path;
   }
 
-  #takeBlank(spec: SandboxSpec, steps: Steps): Sandbox {
+  #takeBlank(spec: SandboxSpec, steps: Steps, guests?: MemoryClasses<Sandbox>): Sandbox {
     if (this.#closed) throw new HearthError('ShuttingDown', 'the sandboxes are closed');
     const nowMs = this.#options.clock.monotonicMs();
-    const sandbox = this.#blankFor(spec);
+    const sandbox = this.#blankFor(spec, guests);
     sandbox.takenMs = steps.add(sandbox.orderedMs < nowMs ? 'sandbox taken' : 'sandbox ordered');
     return sandbox;
   }
 
-  #blankFor({ memoryMiB, network }: SandboxSpec): Sandbox {
+  #blankFor({ memoryMiB, network }: SandboxSpec, guests: MemoryClasses<Sandbox> | undefined): Sandbox {
+    if (network?.kind !== 'host') return (guests ?? this.#classes).take(memoryMiB);
     // Few functions are trusted with it: none is made ahead.
-    if (network?.kind === 'host') return this.#newSandbox(this.#classes.zygoteFor(memoryMiB), { onHostNetwork: true });
-    return this.#classes.take(memoryMiB);
+    const onHostNetwork = true;
+    if (guests) return this.#newSandbox(this.#builder(), { onHostNetwork, guest: guests.zygoteFor(memoryMiB) });
+    return this.#newSandbox(this.#classes.zygoteFor(memoryMiB), { onHostNetwork });
   }
 
-  #newSandbox(zygote: Zygote, more: { readonly onHostNetwork?: boolean } = {}): Sandbox {
+  /** Whoever makes sandboxes for others' templates: a keeper has no need of memory. */
+  #builder(): Zygote {
+    return this.#classes.zygoteFor(0);
+  }
+
+  #newSandbox(zygote: Zygote, more: { readonly onHostNetwork?: boolean; readonly guest?: Zygote } = {}): Sandbox {
     const { directory, packages, instances, clock } = this.#options;
     const uid = this.#users.take();
     const sandbox = new Sandbox({

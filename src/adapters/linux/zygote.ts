@@ -4,7 +4,7 @@ import { writeSync } from 'node:fs';
 import { HearthError } from '../../kernel/mod.ts';
 import type { Log } from '../../kernel/mod.ts';
 import { RECORD } from '../../../runtimes/ladder/orders.ts';
-import type { BlankMessage } from '../../../runtimes/ladder/orders.ts';
+import type { BlankMessage, EnterMessage } from '../../../runtimes/ladder/orders.ts';
 import { libc } from '../../../runtimes/ladder/libc.ts';
 import { Control } from './control.ts';
 import type { Runtime } from './runtime.ts';
@@ -49,13 +49,14 @@ export class Zygote {
     };
     this.#control = new Control({ onRecord: (record) => void (record.kind === RECORD.ready && ready.resolve()), onClosed: lost });
     const program = runtime.zygote(files, memoryClassMiB);
-    const library = inMemory(program.library);
+    const library = program.library && inMemory(program.library);
     this.#process = spawn(program.file, [...program.arguments, String(process.pid)], {
       stdio: ['ignore', 'ignore', 'pipe', this.#control.far, library ?? 'ignore'],
       env: library === undefined ? program.environment : { ...program.environment, ...PRELOAD },
       cwd: '/',
     });
     libc.close(this.#control.far);
+    if (program.told !== undefined) this.#control.send(program.told);
     if (library !== undefined) libc.close(library);
     this.#process.on('error', (error) => (output += error.message));
     this.#process.stderr!.on('data', (chunk: Buffer) => {
@@ -72,6 +73,11 @@ export class Zygote {
 
   /** Orders a blank sandbox; `ends` are the far ends that it is given: control, output and, with a network of its own, doorway. */
   order(message: BlankMessage, ...ends: readonly number[]): void {
+    this.#control.send(message, ends);
+  }
+
+  /** The same of a zygote whose templates enter what another one has made: `ends` are the template's connection to its keeper, and output. */
+  orderTemplate(message: EnterMessage, ...ends: readonly number[]): void {
     this.#control.send(message, ends);
   }
 

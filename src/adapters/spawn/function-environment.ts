@@ -18,7 +18,7 @@ export function functionEnvironment(spec: SandboxSpec, temporary: string): Recor
   return environment;
 }
 
-const PATHS = ['PATH', 'NODE_PATH', 'LD_LIBRARY_PATH'];
+const PATHS = ['PATH', 'NODE_PATH', 'PYTHONPATH', 'LD_LIBRARY_PATH'];
 
 function replaced(path: string, spec: SandboxSpec): string[] {
   if (path === '/opt' || path.startsWith('/opt/'))

@@ -153,7 +153,7 @@ test('a flood of output does not keep the others from answering', async (t) => {
 test('what cannot run here is refused, and nothing starts after close', async (t) => {
   const { sandboxes, spec } = await open(t, `exports.handler = async () => 1;`);
   const failed = (error: unknown) => error instanceof HearthError && error.code === 'SandboxFailed';
-  await assert.rejects(sandboxes.boot({ ...spec, runtime: 'python3.13' }, { log() {} }), failed);
+  await assert.rejects(sandboxes.boot({ ...spec, runtime: 'java21' }, { log() {} }), failed);
   await assert.rejects(sandboxes.boot({ ...spec, codeDirectory: '/nowhere' }, { log() {} }), failed);
   const template = await boot(sandboxes, spec);
   const instance = template.fork();

@@ -1,18 +1,17 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HearthError, SUPPORTED_RUNTIMES, runtimeFamily, systemRandom } from '../../kernel/mod.ts';
-import type { Clock, Log, RuntimeFamily, Timer } from '../../kernel/mod.ts';
+import { HearthError, runtimeFamily, systemRandom } from '../../kernel/mod.ts';
+import type { Clock, Log, Timer } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, Exit, Instance, SandboxSpec, Sandboxes, Step, Template } from '../../ports/mod.ts';
 import type { ReadyPayload } from '../../protocol/mod.ts';
-import { node } from '../../../runtimes/node/description.ts';
-import { provided } from '../../../runtimes/provided/description.ts';
-import { LinkedInstance, PROCESS_STEPS, Steps, awaitReady, closedLink, materialiseRuntime, processTimes } from '../link/mod.ts';
+import { LinkedInstance, PROCESS_STEPS, Steps, awaitReady, closedLink, processTimes } from '../link/mod.ts';
 import { FunctionProcess } from './function-process.ts';
 import { externalExtensions } from '../execution/mod.ts';
 import { Environments } from './environments.ts';
 import { bootExtended } from './extended.ts';
 import { Programs } from './programs.ts';
-import type { PlainError, PlainRuntime } from './plain-runtime.ts';
+import type { PlainError } from './plain-runtime.ts';
+import { PlainRuntimes } from './plain-runtimes.ts';
 import { Watchdog } from './watchdog.ts';
 
 export type SpawnSandboxesOptions = {
@@ -25,8 +24,6 @@ export type SpawnSandboxesOptions = {
 /** An instance that a process belongs to. */
 type Watched = Pick<LinkedInstance, 'oldest' | 'kill'>;
 
-const RUNTIMES: Readonly<Record<RuntimeFamily, PlainRuntime>> = { node: node.plain, provided: provided.plain, wasm: node.plain };
-
 /** How often the memory of processes that run something is looked at. */
 const MEMORY_CHECK_MS = 200;
 
@@ -38,7 +35,7 @@ export class SpawnSandboxes implements Sandboxes {
   readonly driver = 'spawn';
   readonly isolated = false;
   readonly #options: SpawnSandboxesOptions;
-  readonly #files: string;
+  readonly #runtimes: PlainRuntimes;
   readonly #temporary: string;
   readonly #watchdog = new Watchdog();
   readonly #processes = new Map<FunctionProcess, Watched | undefined>();
@@ -52,13 +49,12 @@ export class SpawnSandboxes implements Sandboxes {
     const temporary = join(options.directory, 'tmp');
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
-    const files = await materialiseRuntime({ runtime: node, directory: join(options.directory, 'runtime') });
-    return new SpawnSandboxes(options, files, temporary);
+    return new SpawnSandboxes(options, temporary);
   }
 
-  private constructor(options: SpawnSandboxesOptions, files: string, temporary: string) {
+  private constructor(options: SpawnSandboxesOptions, temporary: string) {
     this.#options = options;
-    this.#files = files;
+    this.#runtimes = new PlainRuntimes(join(options.directory, 'runtime'));
     this.#temporary = temporary;
     this.#environments = new Environments({ clock: options.clock, random: systemRandom, temporary, watchdog: this.#watchdog });
     this.#programs = new Programs({
@@ -70,7 +66,9 @@ export class SpawnSandboxes implements Sandboxes {
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
-    this.#refuse(spec);
+    this.#refuse();
+    await this.#runtimes.prepare(spec.runtime);
+    this.#refuse();
     if (runtimeFamily(spec.runtime) === 'provided') return await this.#programs.boot(spec, listener);
     const external = await externalExtensions(spec);
     if (external.length > 0) return await this.#bootExtended(spec, external, listener);
@@ -121,11 +119,8 @@ export class SpawnSandboxes implements Sandboxes {
     await this.#watchdog.close();
   }
 
-  #refuse(spec: SandboxSpec): void {
+  #refuse(): void {
     if (this.#closed) throw new HearthError('SandboxFailed', 'the sandboxes are closed: this node is shutting down');
-    if (runtimeFamily(spec.runtime) === undefined) {
-      throw new HearthError('SandboxFailed', `the runtime ${spec.runtime} cannot run here: ${SUPPORTED_RUNTIMES.join(', ')} can`);
-    }
   }
 
   #launchOrThrow(spec: SandboxSpec): FunctionProcess {
@@ -156,8 +151,8 @@ export class SpawnSandboxes implements Sandboxes {
 
   /** Throws when the operating system refuses to start a process. */
   #tryLaunch(spec: SandboxSpec): FunctionProcess | PlainError {
-    const runtime = RUNTIMES[runtimeFamily(spec.runtime)!];
-    const program = runtime.program(this.#files, spec);
+    const { runtime, files } = this.#runtimes.get(spec.runtime);
+    const program = runtime.program(files, spec);
     if ('errorType' in program) return program;
     const { clock } = this.#options;
     const process = new FunctionProcess({ spec, runtime, program, temporary: this.#temporary, watchdog: this.#watchdog, clock });

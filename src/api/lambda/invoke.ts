@@ -45,9 +45,10 @@ function finish(response: ServerResponse, version: string, payload: Buffer, logT
 }
 
 /** An error in the shape that the runtime of the function gives it on Lambda. */
-function errorPayload({ errorType, errorMessage, stackTrace, body }: FunctionError, runtime: string): Buffer {
+function errorPayload({ errorType, errorMessage, stackTrace, requestId, body }: FunctionError, runtime: string): Buffer {
   if (body !== undefined) return Buffer.from(body);
-  return Buffer.from(JSON.stringify({ errorType, errorMessage, ...(stackTrace && { [traceName(runtime)]: stackTrace }) }));
+  const more = { ...(requestId !== undefined && { requestId }), ...(stackTrace && { [traceName(runtime)]: stackTrace }) };
+  return Buffer.from(JSON.stringify({ errorType, errorMessage, ...more }));
 }
 
 function refuse(response: ServerResponse, { code, message, reason }: Refused): void {

@@ -92,6 +92,7 @@ export async function readProject(directory: string): Promise<Project> {
 
 /** Of runtimes whose functions are shipped as they are. */
 const DEFAULTS: Readonly<Record<Exclude<RuntimeFamily, 'node'>, { readonly handler: string; readonly include: readonly string[] }>> = {
+  python: { handler: 'index.handler', include: ['**/*.py'] },
   provided: { handler: 'bootstrap', include: ['bootstrap'] },
   wasm: { handler: 'main.wasm', include: ['main.wasm'] },
 };

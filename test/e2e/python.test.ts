@@ -1,0 +1,124 @@
+/** Functions in Python, deployed and called as users do it. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { UpdateFunctionUrlConfigCommand } from '@aws-sdk/client-lambda';
+import { findInterpreter } from '../../runtimes/python/interpreter.ts';
+import { temporaryDirectory } from '../temporary.ts';
+import { pathForm, startPlatform } from './cli-platform.ts';
+import { configurationOf, startIsolated } from './platform.ts';
+
+process.env['PATH'] = `/usr/bin:${process.env['PATH']}`;
+const found = await findInterpreter('python3.11');
+const skip = typeof found === 'string' ? found : false;
+
+type Deployed = { readonly name: string; readonly url: string };
+
+for (const driver of ['auto', 'spawn']) {
+  test(`python-hello: deployed by its directory, called by its URL and by name, --driver ${driver}`, { skip }, async (t) => {
+    const platform = await startPlatform(t, ['--driver', driver]);
+    const { url } = await platform.json<Deployed>(['deploy', join('examples', 'python-hello')]);
+    const answer = await fetch(`${pathForm(platform, url)}/any/path?name=Ada`);
+    const body = (await answer.json()) as { message: string; function: string };
+    assert.deepEqual([answer.status, body.message, body.function], [200, 'Hello, Ada!', 'python-hello']);
+    const invoked = await platform.hearth(['invoke', 'python-hello', '--payload', '{"name":"Bob"}']);
+    assert.equal(JSON.parse(invoked.stdout).message, 'Hello, Bob!');
+    const logs = await platform.hearth(['logs', 'python-hello']);
+    assert.match(logs.stdout, /\[INFO\]\s\S+\s[0-9a-f-]{36}\sgreeting Bob/);
+  });
+}
+
+test('a project of the template answers', { skip }, async (t) => {
+  const platform = await startPlatform(t);
+  const directory = temporaryDirectory(t);
+  await platform.json(['init', 'greeter', '--template', 'python'], { cwd: directory });
+  await platform.json(['deploy', 'greeter'], { cwd: directory });
+  const { stdout } = await platform.hearth(['invoke', 'greeter', '--payload', '{"name":"Ada"}']);
+  assert.deepEqual(JSON.parse(stdout), { message: 'Hello, Ada!' });
+});
+
+test('python-flask: an unchanged application answers as it does on a port', { skip: skip || withoutFlask() }, async (t) => {
+  const platform = await startPlatform(t);
+  const url = pathForm(platform, (await platform.json<Deployed>(['deploy', join('examples', 'python-flask')])).url);
+  const home = await fetch(`${url}/`);
+  assert.equal(home.headers.get('content-type'), 'text/html; charset=utf-8');
+  assert.match(await home.text(), /<h1>Notes<\/h1>/);
+  const post = (body: string) => fetch(`${url}/notes`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  const created = await post('{"text":"grüße & milk"}');
+  assert.equal(created.status, 201);
+  assert.match(created.headers.getSetCookie()[0] ?? '', /^last=1; HttpOnly; Path=\/$/);
+  assert.deepEqual(await created.json(), { id: 1, text: 'grüße & milk' });
+  assert.equal((await post('{')).status, 400);
+  assert.equal(((await (await fetch(`${url}/notes?contains=${encodeURIComponent('grüße &')}`)).json()) as unknown[]).length, 1);
+  assert.equal((await fetch(`${url}/nowhere`)).status, 404);
+  assert.equal((await fetch(`${url}/`, { method: 'HEAD' })).status, 200);
+});
+
+test(
+  'what stands in the way of snapshots is told by the API, an update takes effect, and neighbours of Node are not touched',
+  { skip },
+  async (t) => {
+    const isolated = await startIsolated(t);
+    if (!isolated) return;
+    await isolated.create('node', 'export const handler = async () => "node";');
+    await isolated.create(
+      'py',
+      { 'index.py': 'import socket\nkept = socket.socket()\ndef handler(event, context):\n    return 1\n' },
+      { Runtime: 'python3.11' },
+    );
+    assert.equal((await isolated.invoke('py')).value, 1);
+    const { StateReason } = (await configurationOf(isolated, 'py')) as { StateReason?: string };
+    assert.match(StateReason ?? '', /index\.py:2/);
+    await isolated.update('py', { 'index.py': 'def handler(event, context):\n    raise KeyError(event["what"])\n' });
+    const { error } = await isolated.invoke('py', { what: 'it' });
+    assert.deepEqual([error?.errorType, error?.errorMessage], ['KeyError', "'it'"]);
+    const { stackTrace, requestId } = error as { stackTrace?: string[]; requestId?: string };
+    assert.equal(stackTrace?.length, 1);
+    assert.match(requestId ?? '', /^[0-9a-f-]{36}$/);
+    assert.equal((await isolated.invoke('node')).value, 'node');
+    await isolated.healthy();
+  },
+);
+
+test('where there is no Python a function says so, and all else works', async (t) => {
+  const directory = temporaryDirectory(t);
+  const none = await findInterpreter('python3.12', directory);
+  assert.match(String(none), /^python3\.12 needs Python 3\.9 to 3\.14 .*: there is none$/);
+  // Shims of version managers are found and run nothing.
+  await writeFile(join(directory, 'python3.12'), '#!/bin/sh\nexit 127\n', { mode: 0o755 });
+  assert.match(String(await findInterpreter('python3.12', directory)), /there is none$/);
+});
+
+test('what an application makes bit by bit arrives bit by bit, where the URL streams', { skip }, async (t) => {
+  const isolated = await startIsolated(t);
+  if (!isolated) return;
+  const code = `
+import time
+def app(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain'), ('Set-Cookie', 'a=1')])
+    yield b'first'
+    time.sleep(0.5)
+    yield b'last'
+`;
+  await isolated.create('streams', { 'index.py': code }, { Runtime: 'python3.11', Handler: 'index.app' });
+  const url = await isolated.url('streams');
+  assert.equal(await (await fetch(url)).text(), 'firstlast');
+  const change = { FunctionName: 'streams', InvokeMode: 'RESPONSE_STREAM' } as const;
+  await isolated.client.send(new UpdateFunctionUrlConfigCommand(change));
+  const answer = await fetch(url);
+  assert.deepEqual([answer.headers.get('content-type'), answer.headers.getSetCookie()], ['text/plain', ['a=1']]);
+  const chunks: string[] = [];
+  for await (const chunk of answer.body!) chunks.push(Buffer.from(chunk).toString());
+  assert.deepEqual(chunks, ['first', 'last']);
+});
+
+function withoutFlask(): string | false {
+  try {
+    execFileSync('python3', ['-c', 'import flask'], { stdio: 'ignore' });
+    return false;
+  } catch {
+    return 'flask is not installed for python3: apt-get install python3-flask';
+  }
+}
