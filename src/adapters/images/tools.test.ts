@@ -20,8 +20,10 @@ const has = (program: string): boolean => {
     return false;
   }
 };
+/** chroot is a program of the administrator's, which not everybody's PATH has. */
+const ENVIRONMENT = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` };
 const run = (program: string, args: readonly string[], cwd?: string): string =>
-  execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...(cwd !== undefined && { cwd }) });
+  execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: ENVIRONMENT, ...(cwd !== undefined && { cwd }) });
 
 const GNU_TAR = has('tar') && run('tar', ['--version']).includes('GNU tar');
 
