@@ -90,6 +90,7 @@ test('a function sees the environment that Lambda gives, and its own variables',
     tmpMiB: 512,
     initTimeoutMs: 10_000,
     concurrency: 1,
+    accountId: '000000000000',
     network: { kind: 'egress', public: true, hosts: [], endpoints: [] },
   });
   const { AWS_LAMBDA_LOG_STREAM_NAME: stream, ...rest } = environment;
