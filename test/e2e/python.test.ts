@@ -4,11 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { UpdateFunctionUrlConfigCommand } from '@aws-sdk/client-lambda';
+import { PublishLayerVersionCommand, UpdateFunctionUrlConfigCommand } from '@aws-sdk/client-lambda';
 import { findInterpreter } from '../../runtimes/python/interpreter.ts';
 import { temporaryDirectory } from '../temporary.ts';
 import { pathForm, startPlatform } from './cli-platform.ts';
-import { configurationOf, startIsolated } from './platform.ts';
+import { configurationOf, startIsolated, zipOf } from './platform.ts';
 
 process.env['PATH'] = `/usr/bin:${process.env['PATH']}`;
 const found = await findInterpreter('python3.11');
@@ -90,6 +90,34 @@ test('where there is no Python a function says so, and all else works', async (t
   await writeFile(join(directory, 'python3.12'), '#!/bin/sh\nexit 127\n', { mode: 0o755 });
   assert.match(String(await findInterpreter('python3.12', directory)), /there is none$/);
 });
+
+test('modules of layers are found, the later layer first, and instances are forked as ever', { skip }, async (t) => {
+  const isolated = await startIsolated(t);
+  if (!isolated) return;
+  const publish = async (name: string, files: Readonly<Record<string, string>>) => {
+    const Content = { ZipFile: zipOf(files) };
+    const { LayerVersionArn } = await isolated.client.send(new PublishLayerVersionCommand({ LayerName: name, Content }));
+    return LayerVersionArn!;
+  };
+  const Layers = [
+    await publish('one', { 'python/shared.py': 'WHO = "first"\n', 'python/only.py': 'ONLY = 1\n' }),
+    await publish('two', { 'python/shared.py': 'WHO = "second"\n', 'python/lib/python3.11/site-packages/versioned.py': 'V = 2\n' }),
+  ];
+  const code = 'import shared, only, versioned\ndef handler(event, context):\n    return [shared.WHO, only.ONLY, versioned.V]\n';
+  await isolated.create('layered', { 'index.py': code }, { Runtime: 'python3.11', Layers });
+  for (let i = 0; i < 3; i++) assert.deepEqual((await isolated.invoke('layered')).value, ['second', 1, 2]);
+  const { Snapshot } = (await (
+    await fetch(`${isolated.platform.url}/2015-03-31/functions/layered/configuration`, { headers: SIGNED })
+  ).json()) as {
+    Snapshot: { Forks: boolean };
+  };
+  assert.equal(Snapshot.Forks, true);
+});
+
+/** Whatever it says: without --auth nobody looks. */
+const SIGNED = {
+  authorization: 'AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=00',
+};
 
 test('what an application makes bit by bit arrives bit by bit, where the URL streams', { skip }, async (t) => {
   const isolated = await startIsolated(t);
