@@ -13,9 +13,9 @@ const CLONE_NEWUSER = 0x10000000;
 const CLONE_NEWPID = 0x20000000;
 const CLONE_NEWNET = 0x40000000;
 
-const MS_RDONLY = 1n;
-const MS_NOSUID = 2n;
-const MS_NODEV = 4n;
+export const MS_RDONLY = 1n;
+export const MS_NOSUID = 2n;
+export const MS_NODEV = 4n;
 const MS_NOEXEC = 8n;
 const MS_REMOUNT = 32n;
 const MS_BIND = 4096n;
@@ -192,6 +192,15 @@ function buildDev(dev: string): void {
   symlinkSync('/proc/self/fd', `${dev}/fd`);
   ['stdin', 'stdout', 'stderr'].forEach((name, fd) => symlinkSync(`/proc/self/fd/${fd}`, `${dev}/${name}`));
   check(libc.mount('none', dev, 'none', MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC, ''), 'make dev read-only');
+}
+
+/** Another mount becomes the root of everybody in this mount namespace, and what was the root till now is in sight no more. */
+export function leaveRoot(next: string): void {
+  process.chdir(next);
+  // The old root comes to lie on the new one, so that no directory has to be there for it: pivot_root(2).
+  check(libc.syscall(BigInt(SYSCALLS.pivot_root[architecture()]), newRoot.address, newRoot.address, 0n), 'pivot_root to an image');
+  check(libc.umount2('.', MNT_DETACH), 'leave the root');
+  process.chdir('/');
 }
 
 /** Shows the function's code and layers and nothing else of the packages, and a /tmp. After this the root is read-only. */

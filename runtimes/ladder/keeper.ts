@@ -7,8 +7,9 @@ import { SystemCallError, check, libc, pinned } from './libc.ts';
 import { collectGarbage } from './garbage.ts';
 import { NEVER_BEGAN, RECORD, SERVES } from './orders.ts';
 import type { AdmitMessage, FunctionMessage, KeeperMessage, TemplateMessage } from './orders.ts';
+import { showImage } from './image-root.ts';
+import { connect, listen } from './kept-network.ts';
 import { KeptExtensions } from './kept-extensions.ts';
-import { connectTo, listenFor } from './loopback.ts';
 import { receiveMessage, receiveRecord, receiveCredentials, sendMessage, sendRecord } from './messages.ts';
 import { becomeUser, enterUserNamespace, showFunction, undumpable } from './isolate.ts';
 import type { User } from './isolate.ts';
@@ -154,7 +155,8 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       tell(options, message, fds);
       listen(options, message);
       state.extensions.expect(message.extensions.length);
-      showFunction({ ...message, ...options.user });
+      if (message.image) becomeImage(options, message);
+      else showFunction({ ...message, ...options.user });
       becomeUser(options.user);
       enterUserNamespace(options.user);
       undumpable();
@@ -208,32 +210,10 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
   for (const fd of fds) libc.close(fd);
 }
 
-/** As long as the root can be written to, and no port is out of reach. */
-function listen(options: KeeperOptions, { listeners, reached }: FunctionMessage): void {
-  const { doorway, control } = options;
-  if (listeners.length > 0) {
-    const sockets = listenFor(listeners);
-    sendMessage(doorway, {}, sockets);
-    sendRecord(control, RECORD.listening);
-    for (const fd of sockets) libc.close(fd);
-  }
-  if (reached) return;
-  libc.close(doorway);
-  options.doorway = -1;
-}
-
-/** The host hears how it went in any case. */
-function connect({ doorway, control }: KeeperOptions, id: number, port: number): void {
-  let socket: number;
-  try {
-    socket = connectTo(port);
-  } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
-    return void sendRecord(control, RECORD.connected, id, error.errno);
-  }
-  sendMessage(doorway, { id }, [socket]);
-  sendRecord(control, RECORD.connected, id, 0);
-  libc.close(socket);
+/** A template that is gone needs no root: the host learns of it through its wait status. */
+function becomeImage(options: KeeperOptions, message: FunctionMessage): void {
+  const record = receiveRecord(options.template);
+  if (record?.kind === RECORD.prepared && record.pid === options.templatePid) showImage({ ...message, ...options.user });
 }
 
 function tell(options: KeeperOptions, message: TemplateMessage, fds: readonly number[]): void {

@@ -36,6 +36,11 @@ export function listenAt(address: string, port: number): number {
   return fd;
 }
 
+/** Whoever is inside may listen at every port, as in a container: nothing of the host's is behind them. ip-sysctl. */
+export function openLowPorts(): void {
+  writeFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', '0');
+}
+
 /**
  * A socket that is connected to a port of this namespace's 127.0.0.1, or about to be: it does not block, and nobody is waited for. Throws
  * SystemCallError when nobody listens there.

@@ -83,6 +83,8 @@ export type FunctionMessage = {
   readonly loader: Loader;
   /** Relative to `BlankMessage.packages`. */
   readonly code: string;
+  /** `code` is the root of a container image, and this is how it is started. */
+  readonly image?: ImageStart;
   readonly layers: readonly string[];
   readonly handler: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -102,6 +104,9 @@ export type FunctionMessage = {
   /** What a process may have reserved beyond the memory: control groups count what is in use. */
   readonly reservedMiB: number;
 };
+
+/** `command`: a program by its path or, without a slash, by its name in PATH, and its arguments. */
+export type ImageStart = { readonly command: readonly string[]; readonly workingDirectory: string };
 
 /** `name`: leads there inside. */
 export type Listener = { readonly address: string; readonly port: number; readonly name?: string };
@@ -136,6 +141,8 @@ export const RECORD = {
   connected: 14,
   /** Template that has come from elsewhere -> keeper: it is in. The kernel adds its pid. */
   joined: 10,
+  /** Template -> keeper: it needs nothing of the root any more, and an image may take its place. */
+  prepared: 15,
 } as const;
 
 /** The id of a template that serves. */

@@ -33,9 +33,9 @@ import { restore } from './restore.ts';
 import { prepareServing } from './serve.ts';
 import { forgetSessions } from './sessions.ts';
 import type { Birth } from './birth.ts';
-import { findProgram } from '../provided/find.ts';
+import { findCommand, findProgram } from '../provided/find.ts';
 import type { ProgramError } from '../provided/find.ts';
-import { becomeProgram } from '../provided/program.ts';
+import { becomeProgram, enterDirectory } from '../provided/program.ts';
 import { launchExtensions } from '../provided/extensions.ts';
 
 const MiB = 1024 * 1024;
@@ -87,6 +87,7 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
   const extend = (limit: () => void) => beginExtensions(options.keeper, spec, first!.fds[1]!, limit);
   const exit = (code: number) => libc._exit(code);
   if (spec.loader === 'program') {
+    if (spec.image) sendRecord(options.keeper, RECORD.prepared);
     if (!receiveMessage(options.keeper)) libc._exit(0);
     const limit = () => limitResources({ ...limits, dataBytes: max(limits.dataBytes, PROGRAM_DATA_BYTES) });
     extend(limit);
@@ -142,13 +143,14 @@ function beginExtensions(keeper: number, { extensions, environment }: FunctionMe
 }
 
 /** Returns when that could not be. `lastly`: what it does when nothing else is left to do. */
-function startProgram({ environment }: FunctionMessage, lastly: () => void): ProgramError {
-  const path = findProgram();
+function startProgram({ environment, image }: FunctionMessage, lastly: () => void): ProgramError {
+  const unreachable = enterDirectory(image?.workingDirectory ?? TASK_ROOT);
+  if (unreachable) return unreachable;
+  const path = image ? findCommand(image.command[0], environment['PATH']) : findProgram();
   if (typeof path !== 'string') return path;
-  chdir(TASK_ROOT);
   libc.setsid();
   waitYourTurn();
-  return becomeProgram({ path, environment }, lastly);
+  return becomeProgram({ path, arguments: image?.command ?? [path], environment }, lastly);
 }
 
 /** The walls around user code. Returns how many bytes of private writable memory are mapped already: most of it V8's own reservations. */

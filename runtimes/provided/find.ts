@@ -13,11 +13,26 @@ export const invalid = (errorMessage: string): ProgramError => ({ errorType: 'Ru
 export function findProgram(candidates: readonly string[] = PROGRAMS): string | ProgramError {
   const path = candidates.find((candidate) => existsSync(candidate));
   if (path === undefined) return invalid(`Couldn't find valid bootstrap(s): [${candidates.join(' ')}]`);
-  if (!statSync(path).isFile()) return invalid(`fork/exec ${path}: it is not a file`);
+  return check(path, '. Set its mode to 755 before it is zipped');
+}
+
+/** The path of what a container image starts with: by its own path or, without a slash in it, by its name in the directories of `search`. */
+export function findCommand(name: string | undefined, search = ''): string | ProgramError {
+  if (name === undefined || name === '') return invalid('the image says not what to start: it has neither an entry point nor a command');
+  if (!name.includes('/')) {
+    const found = search.split(':').map((directory) => `${directory || '.'}/${name}`);
+    const path = found.find((candidate) => typeof check(candidate, '') === 'string');
+    return path ?? invalid(`exec: "${name}": executable file not found in $PATH, which is ${search}`);
+  }
+  return existsSync(name) ? check(name, '') : invalid(`fork/exec ${name}: no such file or directory`);
+}
+
+function check(path: string, advice: string): string | ProgramError {
   try {
+    if (!statSync(path).isFile()) return invalid(`fork/exec ${path}: it is not a file`);
     accessSync(path, constants.X_OK);
   } catch {
-    return invalid(`fork/exec ${path}: permission denied: it is not executable. Set its mode to 755 before it is zipped`);
+    return invalid(`fork/exec ${path}: permission denied: it is not executable${advice}`);
   }
   return path;
 }

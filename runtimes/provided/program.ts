@@ -16,7 +16,7 @@ const SIG_DFL = 0n;
 
 export type Program = {
   readonly path: string;
-  /** Beside the path, which comes first. */
+  /** The first is what it is called; the path, unless given. */
   readonly arguments?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 };
@@ -39,16 +39,34 @@ export function becomeProgram(program: Program, lastly: () => void): ProgramErro
   return explain(program.path, errno);
 }
 
+/** Undefined: it is done. */
+export function enterDirectory(path: string): ProgramError | undefined {
+  try {
+    process.chdir(path);
+    return undefined;
+  } catch (error) {
+    const { code = String(error) } = error as NodeJS.ErrnoException;
+    return { errorType: 'Runtime.InvalidWorkingDir', errorMessage: `chdir ${path}: ${REASONS[code] ?? code}` };
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'not a directory',
+  EACCES: 'permission denied',
+};
+
 /** In the C library's form: addresses in one piece of memory, good for as long as somebody has `buffer`. */
 type Encoded = { readonly buffer: Buffer; readonly path: bigint; readonly argv: bigint; readonly envp: bigint };
 
-function encode({ path, arguments: more = [], environment }: Program): Encoded {
-  const argv = [path, ...more];
+function encode({ path, arguments: argv = [path], environment }: Program): Encoded {
   const envp = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const pointers = argv.length + 1 + envp.length + 1;
-  const bytes = [...argv, ...envp].reduce((sum, text) => sum + Buffer.byteLength(text) + 1, pointers * 8);
+  const bytes = [path, ...argv, ...envp].reduce((sum, text) => sum + Buffer.byteLength(text) + 1, pointers * 8);
   const { buffer, address } = pinned(bytes);
   let at = pointers * 8;
+  const pathAddress = address + BigInt(at);
+  at += buffer.write(path, at) + 1;
   let slot = 0;
   for (const list of [argv, envp]) {
     for (const text of list) {
@@ -57,7 +75,7 @@ function encode({ path, arguments: more = [], environment }: Program): Encoded {
     }
     slot++;
   }
-  return { buffer, path: buffer.readBigUInt64LE(0), argv: address, envp: address + BigInt((argv.length + 1) * 8) };
+  return { buffer, path: pathAddress, argv: address, envp: address + BigInt((argv.length + 1) * 8) };
 }
 
 function explain(path: string, errno: number): ProgramError {

@@ -1,23 +1,26 @@
 /** `hearth deploy`: a directory becomes a function. Only what differs is changed, so deploying twice does nothing the second time. */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { buildProject, readProject } from './build/mod.ts';
-import type { Built, Project } from './build/mod.ts';
+import { buildProject, imageProject, readProject, runBuildCommand } from './build/mod.ts';
+import type { Project, ProjectImage } from './build/mod.ts';
+import { HearthError } from '../kernel/mod.ts';
 import type { Client } from './client.ts';
 import type { Context } from './context.ts';
+import { sendImage } from './images.ts';
 import { findLayerArn } from './lambda-layers.ts';
 import { FUNCTIONS, change, findConfiguration, findUrl, functionPath, urlPath } from './lambda.ts';
-import type { FunctionConfiguration, UrlConfig } from './lambda.ts';
+import type { FunctionConfiguration, ImageConfig, UrlConfig } from './lambda.ts';
 import { bytesText } from './text.ts';
 
-export async function deploy(context: Context, directory: string, options: { readonly name?: string }): Promise<void> {
+export type DeployOptions = { readonly name?: string; readonly image?: string; readonly web?: string };
+
+/** `target`: the directory of the project; with the option `image` the function's name, if it is not to be the archive's. */
+export async function deploy(context: Context, target: string, options: DeployOptions): Promise<void> {
   const { out, client } = context;
   const startMs = performance.now();
-  const read = await readProject(directory);
-  const project = options.name === undefined ? read : { ...read, name: options.name };
-  const built = await out.progress(`bundling ${project.name}`, buildProject(project));
-  for (const warning of built.warnings) out.warn(warning);
-  const { state, changed } = await out.progress(`deploying ${project.name}`, putFunction(client, project, built));
+  const project = await projectOf(context, target, options);
+  const source = project.image ? await imageSource(context, project, project.image) : await packageSource(context, project);
+  const { state, changed } = await out.progress(`deploying ${project.name}`, putFunction(client, project, source));
   const url = await putUrl(client, project);
   const ms = Math.round(performance.now() - startMs);
   const value = {
@@ -25,15 +28,68 @@ export async function deploy(context: Context, directory: string, options: { rea
     arn: state.FunctionArn,
     url: url ?? null,
     codeSha256: state.CodeSha256,
-    codeBytes: built.zip.length,
+    codeBytes: source.bytes,
     changed,
     ms,
   };
   out.result(value, () => {
     const what = changed.length === 0 ? 'is unchanged' : changed.includes('created') ? 'created' : `updated (${changed.join(', ')})`;
-    const head = `${out.paint.bold(project.name)} ${what}  ${out.paint.dim(`${project.runtime}, ${bytesText(built.zip.length)}, ${ms} ms`)}`;
+    const head = `${out.paint.bold(project.name)} ${what}  ${out.paint.dim(`${source.kind}, ${bytesText(source.bytes)}, ${ms} ms`)}`;
     return url === undefined ? head : `${head}\n${out.paint.green(url)}`;
   });
+}
+
+async function projectOf({ directory }: Context, target: string, { name, image, web }: DeployOptions): Promise<Project> {
+  if (image === undefined) {
+    if (web !== undefined) throw new HearthError('BadUsage', '--web goes with --image; in a project it is "web" in hearth.json');
+    const project = await readProject(target || '.');
+    return name === undefined ? project : { ...project, name };
+  }
+  const wanted = name ?? (target || undefined);
+  return imageProject(directory, image, { ...(wanted !== undefined && { name: wanted }), ...(web !== undefined && { web: Number(web) }) });
+}
+
+/** What is to be the function's code, and what of its configuration comes with it. */
+type Source = {
+  readonly kind: string;
+  readonly code: { readonly ZipFile: string } | { readonly ImageUri: string };
+  readonly codeSha256: string;
+  readonly bytes: number;
+  readonly configuration: { readonly Runtime: string; readonly Handler: string } | { readonly ImageConfig: ImageConfig };
+};
+
+async function packageSource({ out }: Context, project: Project): Promise<Source> {
+  const { zip, handler, warnings } = await out.progress(`bundling ${project.name}`, buildProject(project));
+  for (const warning of warnings) out.warn(warning);
+  return {
+    kind: project.runtime,
+    code: { ZipFile: zip.toString('base64') },
+    codeSha256: createHash('sha256').update(zip).digest('base64'),
+    bytes: zip.length,
+    configuration: { Runtime: project.runtime, Handler: handler },
+  };
+}
+
+async function imageSource(
+  context: Context,
+  project: Project,
+  { archive, name, entryPoint, command, workingDirectory }: ProjectImage,
+): Promise<Source> {
+  await runBuildCommand(project);
+  const { image, bytes } = await sendImage(context, archive, name);
+  const ImageConfig = {
+    ...(entryPoint && { EntryPoint: entryPoint }),
+    ...(command && { Command: command }),
+    ...(workingDirectory !== undefined && { WorkingDirectory: workingDirectory }),
+  };
+  const { digest } = image;
+  return {
+    kind: 'image',
+    code: { ImageUri: digest },
+    codeSha256: digest.slice(digest.indexOf(':') + 1),
+    bytes,
+    configuration: { ImageConfig },
+  };
 }
 
 type Change = 'created' | 'code' | 'configuration';
@@ -41,17 +97,24 @@ type Change = 'created' | 'code' | 'configuration';
 async function putFunction(
   client: Client,
   project: Project,
-  built: Built,
+  source: Source,
 ): Promise<{ state: FunctionConfiguration; changed: readonly Change[] }> {
   const now = await findConfiguration(client, project.name);
-  const code = { ZipFile: built.zip.toString('base64') };
+  const { code } = source;
   const attached = now?.Layers?.map(({ Arn }) => Arn) ?? [];
   const layers = await Promise.all(project.layers.map((layer) => findLayerArn(client, layer, attached)));
-  const configuration = configurationOf(project, built.handler);
+  const configuration = configurationOf(project, source);
   if (!now) {
     // The API wants a role; nothing here assumes one.
     const role = 'arn:aws:iam::000000000000:role/hearth';
-    const body = { FunctionName: project.name, Code: code, Role: role, PackageType: 'Zip', ...configuration, Layers: layers };
+    const body = {
+      FunctionName: project.name,
+      Code: code,
+      Role: role,
+      PackageType: 'ImageUri' in code ? 'Image' : 'Zip',
+      ...configuration,
+      Layers: layers,
+    };
     return { state: await change(client, { method: 'POST', path: FUNCTIONS, body }), changed: ['created'] };
   }
   let state = now;
@@ -63,7 +126,7 @@ async function putFunction(
     state = await change(client, { method: 'PUT', path: functionPath(project.name, '/configuration'), body });
     changed.push('configuration');
   }
-  if (now.CodeSha256 !== createHash('sha256').update(built.zip).digest('base64')) {
+  if (now.CodeSha256 !== source.codeSha256) {
     state = await change(client, { method: 'PUT', path: functionPath(project.name, '/code'), body: code });
     changed.unshift('code');
   }
@@ -72,9 +135,8 @@ async function putFunction(
 
 type Configuration = ReturnType<typeof configurationOf>;
 
-const configurationOf = (project: Project, handler: string) => ({
-  Runtime: project.runtime,
-  Handler: handler,
+const configurationOf = (project: Project, { configuration }: Source) => ({
+  ...configuration,
   Description: project.description ?? '',
   MemorySize: project.memory,
   Timeout: project.timeout,
@@ -83,8 +145,9 @@ const configurationOf = (project: Project, handler: string) => ({
 });
 
 const sameConfiguration = (now: FunctionConfiguration, wanted: Configuration): boolean =>
-  now.Runtime === wanted.Runtime &&
-  now.Handler === wanted.Handler &&
+  ('ImageConfig' in wanted
+    ? isDeepStrictEqual({ ...now.ImageConfigResponse?.ImageConfig }, wanted.ImageConfig)
+    : now.Runtime === wanted.Runtime && now.Handler === wanted.Handler) &&
   (now.Description ?? '') === wanted.Description &&
   now.MemorySize === wanted.MemorySize &&
   now.Timeout === wanted.Timeout &&

@@ -18,7 +18,7 @@ export async function list({ out, client }: Context, { showValues }: ValuesOptio
     if (functions.length === 0) return 'No functions yet: "hearth init NAME", then "hearth deploy NAME".';
     const rows = functions.map((f) => [
       f.FunctionName,
-      f.Runtime ?? '',
+      f.Runtime ?? f.PackageType?.toLowerCase() ?? '',
       `${f.MemorySize} MiB`,
       `${f.Timeout} s`,
       bytesText(f.CodeSize),
@@ -47,7 +47,7 @@ export async function get({ out, client }: Context, name: string, { showValues }
           ? `${configuration.State}: ${configuration.StateReason}`
           : configuration.State,
       ],
-      ['runtime', configuration.Runtime],
+      ['runtime', configuration.Runtime ?? configuration.PackageType?.toLowerCase()],
       ['handler', configuration.Handler],
       ['memory', `${configuration.MemorySize} MiB`],
       ['timeout', `${configuration.Timeout} s`],

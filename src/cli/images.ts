@@ -9,8 +9,9 @@ import { bytesText, tableText } from './text.ts';
 
 export type PushOptions = { readonly image?: string };
 
-type ImageView = {
+export type ImageView = {
   readonly digest: string;
+  readonly names: readonly string[];
   readonly architecture: string;
   readonly entrypoint: readonly string[];
   readonly command: readonly string[];
@@ -21,23 +22,33 @@ const IMAGES = '/_hearth/images';
 const UPLOADS = '/_hearth/uploads';
 
 export async function pushImage(context: Context, file: string, { image: name }: PushOptions): Promise<void> {
+  const { out } = context;
+  const { image, bytes } = await sendImage(context, file, name);
+  out.result(image, () => {
+    const names = image.names.length === 0 ? '' : `  ${image.names.join(', ')}`;
+    return `${out.paint.bold(image.digest)}${names}  ${out.paint.dim(`${image.layers.length} layers, ${bytesText(bytes)} sent`)}`;
+  });
+}
+
+/** Brings the archive of an image; `name`: which one, of several in it. */
+export async function sendImage(context: Context, file: string, name: string | undefined): Promise<{ image: ImageView; bytes: number }> {
   const handle = await openFile(resolve(context.directory, file));
   try {
-    await push(context, { file, handle, name });
+    return await send(context, { file, handle, name });
   } finally {
     await handle.close();
   }
 }
 
-type Push = { readonly file: string; readonly handle: FileHandle; readonly name: string | undefined };
+type Sent = { readonly file: string; readonly handle: FileHandle; readonly name: string | undefined };
 
-async function push({ out, client }: Context, { file, handle, name }: Push): Promise<void> {
+async function send({ out, client }: Context, { file, handle, name }: Sent): Promise<{ image: ImageView; bytes: number }> {
   const { id } = await client.call<{ id: string }>({ method: 'POST', path: UPLOADS });
   try {
     const bytes = await out.progress(`uploading ${file}`, sendPieces(client, `${UPLOADS}/${id}`, handle));
     const body = { upload: id, ...(name !== undefined && { name }) };
     const image = await out.progress(`unpacking ${file}`, client.call<ImageView>({ method: 'POST', path: IMAGES, body }));
-    out.result(image, () => `${out.paint.bold(image.digest)}  ${out.paint.dim(`${image.layers.length} layers, ${bytesText(bytes)} sent`)}`);
+    return { image, bytes };
   } catch (error) {
     await cancel(client, id);
     throw error;
@@ -57,8 +68,13 @@ export async function listImages({ out, client }: Context): Promise<void> {
   const { images } = await client.call<{ images: readonly ImageView[] }>({ method: 'GET', path: IMAGES });
   out.result(images, () => {
     if (images.length === 0) return 'No images: "hearth images push FILE" brings one.';
-    const rows = images.map((each) => [each.digest, each.architecture, [...each.entrypoint, ...each.command].join(' ')]);
-    return tableText(['IMAGE', 'FOR', 'STARTS'], rows, out.paint.bold);
+    const rows = images.map((each) => [
+      each.digest,
+      each.names.join(' '),
+      each.architecture,
+      [...each.entrypoint, ...each.command].join(' '),
+    ]);
+    return tableText(['IMAGE', 'NAMES', 'FOR', 'STARTS'], rows, out.paint.bold);
   });
 }
 

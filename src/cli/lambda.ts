@@ -24,6 +24,8 @@ export type FunctionConfiguration = {
     readonly Error?: { readonly ErrorCode: string; readonly Message: string };
   };
   readonly Layers?: readonly { readonly Arn: string; readonly CodeSize: number }[];
+  readonly PackageType?: string;
+  readonly ImageConfigResponse?: { readonly ImageConfig?: ImageConfig };
   readonly EphemeralStorage?: { readonly Size: number };
   readonly SnapStart?: { readonly ApplyOn?: 'PublishedVersions' | 'None' };
   /** Only where init has run since the platform started. */
@@ -31,6 +33,12 @@ export type FunctionConfiguration = {
     readonly Forks: boolean;
     readonly Blockers: readonly { readonly Kind: string; readonly Detail: string; readonly Place?: string }[];
   };
+};
+
+export type ImageConfig = {
+  readonly EntryPoint?: readonly string[];
+  readonly Command?: readonly string[];
+  readonly WorkingDirectory?: string;
 };
 
 export type UrlConfig = {

@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { HearthError, asHearthError } from '../kernel/mod.ts';
 import { DEFAULT_ENDPOINT, createContext } from './context.ts';
 import type { Context, GlobalOptions } from './context.ts';
+import type { DeployOptions } from './deploy.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { InvokeOptions, UrlOptions, ValuesOptions } from './functions.ts';
 import type { KeyOptions } from './keys.ts';
@@ -87,11 +88,9 @@ function addProjectVerbs(program: Command): void {
     .command('deploy [directory]')
     .description('bundle the project in DIRECTORY (default: here) and create or update its function')
     .option('--name <name>', "another name than hearth.json's")
-    .action(
-      verb<{ name?: string }>(async (context, options, directory) =>
-        (await import('./deploy.ts')).deploy(context, directory || '.', options),
-      ),
-    );
+    .option('--image <file>', 'no project, but the archive of a container image; DIRECTORY is the name of the function then')
+    .option('--web <port>', 'with --image: the program serves HTTP at this port')
+    .action(verb<DeployOptions>(async (context, options, target) => (await import('./deploy.ts')).deploy(context, target, options)));
 }
 
 function addFunctionVerbs(program: Command): void {

@@ -6,6 +6,8 @@ import { functionArn } from './arn.ts';
 import type { Realm } from './arn.ts';
 import { CodeKeeper } from './code-keeper.ts';
 import type { CodeStore } from './code-store.ts';
+import { ImageKeeper } from './image-keeper.ts';
+import type { ImageStore } from './image-store.ts';
 import { Layers } from './layers.ts';
 import { loadFunction, loadFunctions } from './load.ts';
 import { functionKey, versionKey } from './record-keys.ts';
@@ -20,6 +22,8 @@ export type FunctionsOptions = {
   readonly store: Store;
   readonly blobs: Blobs;
   readonly code: CodeStore;
+  /** Absent: no function can be made of a container image. */
+  readonly images?: ImageStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly realm: Realm;
@@ -37,6 +41,8 @@ export type FunctionChange = {
   readonly entry: FunctionEntry | undefined;
   /** The SHA-256 of packages that the function had before and has no more. */
   readonly formerCode: readonly string[];
+  /** The digests of images, likewise. */
+  readonly formerImages: readonly string[];
 };
 
 type EarlyListener = (entry: FunctionEntry) => () => void;
@@ -69,6 +75,7 @@ export class Functions {
   readonly concurrency: number;
   readonly log: Log;
   readonly layers: Layers;
+  readonly images: ImageKeeper;
   /** The current table. Read it anew for every request. */
   table: FunctionTable = EMPTY_TABLE;
   readonly #listeners = new Set<(change: FunctionChange) => void>();
@@ -79,12 +86,13 @@ export class Functions {
   /** Loads every layer and function, and unpacks the code that isn't there any more. */
   static async open(options: FunctionsOptions): Promise<Functions> {
     const functions = new Functions(options, await Layers.open(options));
-    functions.table = await loadFunctions(options);
+    functions.table = await loadFunctions(functions);
     return functions;
   }
 
   private constructor(options: FunctionsOptions, layers: Layers) {
     this.layers = layers;
+    this.images = new ImageKeeper({ images: options.images, users: (digest) => this.#usersOf(digest) });
     this.store = options.store;
     this.blobs = options.blobs;
     this.code = options.code;
@@ -130,6 +138,13 @@ export class Functions {
     const used = this.layers.codeInUse();
     for (const entry of this.table.byName.values()) addCodeOf(entry, used);
     return used;
+  }
+
+  #usersOf(digest: string): string[] {
+    const versions = [...this.table.byName.values()].flatMap((entry) =>
+      [...entry.versions.values()].map(({ record }) => ({ entry, record })),
+    );
+    return versions.flatMap(({ entry, record }) => (record.code.image?.digest === digest ? `${entry.name}:${record.version}` : []));
   }
 
   /** As CodeKeeper's `hold`. */
@@ -188,8 +203,9 @@ export class Functions {
   #show(name: string, entry: FunctionEntry | undefined): void {
     const former = addCodeOf(this.table.byName.get(name), new Set());
     for (const sha256 of addCodeOf(entry, new Set())) former.delete(sha256);
+    const images = imagesOf(this.table.byName.get(name)).difference(imagesOf(entry));
     this.table = withEntry(this.table, name, entry);
-    for (const listener of this.#listeners) listener({ name, entry, formerCode: [...former] });
+    for (const listener of this.#listeners) listener({ name, entry, formerCode: [...former], formerImages: [...images] });
   }
 
   /** A commit that failed may be stored all the same, or have met a change by someone else: the table follows the store. */
@@ -221,6 +237,9 @@ function addCodeOf(entry: FunctionEntry | undefined, to: Set<string>): Set<strin
   for (const { record } of entry?.versions.values() ?? []) for (const sha256 of packagesOf(record)) to.add(sha256);
   return to;
 }
+
+const imagesOf = (entry: FunctionEntry | undefined): Set<string> =>
+  new Set([...(entry?.versions.values() ?? [])].flatMap(({ record }) => record.code.image?.digest ?? []));
 
 function writesFor(seal: Seal, name: string, entry: FunctionEntry | undefined, next: NextFunction<unknown>): Write[] {
   const expect = entry?.revision ?? 0;

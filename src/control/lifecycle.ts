@@ -1,25 +1,24 @@
-import { createHash } from 'node:crypto';
 import { HearthError, LIMITS } from '../kernel/mod.ts';
+import { parseWeb } from '../protocol/mod.ts';
 import { checkUnpackedSize, holdingLayers } from './attached-layers.ts';
 import type { Attach } from './attached-layers.ts';
+import { addSource, architectureOf, holdingSource, previewSource } from './function-code.ts';
+import type { CodeSource, HeldSource } from './function-code.ts';
 import type { Functions, NextFunction } from './functions.ts';
 import { invalid } from './invalid.ts';
 import type { Architecture, FunctionRecord, FunctionSettings, VersionRecord } from './records.ts';
 import { runState } from './run-state.ts';
 import { applySettings } from './settings.ts';
 import type { SettingsInput } from './settings.ts';
-import { addCode, holdingCode } from './stored-code.ts';
-import type { AddedCode, HeldCode } from './stored-code.ts';
 import type { CodeState, FunctionEntry, FunctionView } from './table.ts';
 import { checkTags } from './tags.ts';
 import { checkRevision, publishFrom } from './versions.ts';
 
-export type CreateFunction = {
+export type CreateFunction = CodeSource & {
   readonly name: string;
   readonly settings: SettingsInput;
   /** ARNs of layer versions. */
   readonly layers?: readonly string[];
-  readonly zip: Uint8Array;
   readonly tags?: Readonly<Record<string, string>>;
   readonly publish?: boolean;
 };
@@ -27,14 +26,18 @@ export type CreateFunction = {
 /** Throws `ResourceConflictException`, `InvalidParameterValueException`, `CodeStorageExceededException`, `StoreFailed`. */
 export function createFunction(functions: Functions, input: CreateFunction): Promise<FunctionView> {
   // Before anything is unpacked for it.
-  applySettings(input.name, undefined, input.settings);
+  const image = 'imageUri' in input ? { image: input.settings.image ?? {} } : {};
+  applySettings(input.name, undefined, { ...input.settings, ...image });
   if (input.name.length > LIMITS.functionNameLength)
     throw invalid(`The function name is longer than ${LIMITS.functionNameLength} characters. Choose a shorter one.`);
   const tags = input.tags ?? {};
   checkTags(tags);
-  const create = async (held: HeldCode, attach: Attach): Promise<NextFunction<FunctionView>> => {
-    const settings = applySettings(input.name, undefined, { ...input.settings, layers: attach(input.layers ?? []) });
-    const { record: code, state, storing } = await addFunctionCode(functions, held, settings);
+  const create = async (held: HeldSource, attach: Attach): Promise<NextFunction<FunctionView>> => {
+    const architecture = architectureOf(held, input.settings.architecture);
+    const layers = attach(input.layers ?? []);
+    const settings = applySettings(input.name, undefined, { ...input.settings, ...image, ...(architecture && { architecture }), layers });
+    const { record: code, state, storing } = await addSource(functions, held, settings);
+    checkTogether(settings, state);
     const latest: VersionRecord = { version: '$LATEST', settings, code, modifiedMs: functions.clock.now(), ...newIds(functions) };
     const record: FunctionRecord = { schema: 1, name: input.name, latest, published: 0, aliases: [], urls: [], policies: [], tags };
     const published = input.publish ? publishFrom(functions, record, state) : undefined;
@@ -47,13 +50,12 @@ export function createFunction(functions: Functions, input: CreateFunction): Pro
     };
   };
   return holdingLayers(functions, (attach) =>
-    holdingCode(functions, input.zip, (held) => functions.add(input.name, () => create(held, attach))),
+    holdingSource(functions, input, (held) => functions.add(input.name, () => create(held, attach))),
   );
 }
 
-export type UpdateCode = {
+export type UpdateCode = CodeSource & {
   readonly name: string;
-  readonly zip: Uint8Array;
   readonly architecture?: Architecture;
   readonly publish?: boolean;
   /** Check and answer, but change nothing. */
@@ -64,11 +66,14 @@ export type UpdateCode = {
 /** Throws as `createFunction` does, and `PreconditionFailedException`, `ResourceNotFoundException`. */
 export async function updateCode(functions: Functions, input: UpdateCode): Promise<FunctionView> {
   if (input.dryRun) return previewCode(functions, input);
-  const update = async (entry: FunctionEntry, held: HeldCode): Promise<NextFunction<FunctionView>> => {
+  const update = async (entry: FunctionEntry, held: HeldSource): Promise<NextFunction<FunctionView>> => {
     checkRevision(entry, input.revisionId);
     const before = entry.record.latest;
-    const settings = applySettings(input.name, before.settings, input.architecture ? { architecture: input.architecture } : {});
-    const { record: code, state, storing } = await addFunctionCode(functions, held, settings);
+    checkKind(entry, input);
+    const architecture = architectureOf(held, input.architecture);
+    const settings = applySettings(input.name, before.settings, architecture ? { architecture } : {});
+    const { record: code, state, storing } = await addSource(functions, held, settings);
+    checkTogether(settings, state);
     const latest: VersionRecord = { ...before, settings, code, modifiedMs: functions.clock.now(), ...newIds(functions) };
     const record: FunctionRecord = { ...entry.record, latest };
     const published = input.publish ? publishFrom(functions, record, state) : undefined;
@@ -80,15 +85,29 @@ export async function updateCode(functions: Functions, input: UpdateCode): Promi
       result: (now) => ({ entry: now!, version: published?.version ?? now!.versions.get('$LATEST')! }),
     };
   };
-  return holdingCode(functions, input.zip, (held) => functions.change(input.name, (entry) => update(entry, held)));
+  checkKind(functions.get(input.name), input);
+  return holdingSource(functions, input, (held) => functions.change(input.name, (entry) => update(entry, held)));
 }
 
-function previewCode(functions: Functions, input: UpdateCode): FunctionView {
+async function previewCode(functions: Functions, input: UpdateCode): Promise<FunctionView> {
   const entry = functions.get(input.name);
   checkRevision(entry, input.revisionId);
+  checkKind(entry, input);
   const latest = entry.versions.get('$LATEST')!;
-  const sha256 = createHash('sha256').update(input.zip).digest('hex');
-  return { entry, version: { ...latest, record: { ...latest.record, code: { sha256, bytes: input.zip.length } } } };
+  return { entry, version: { ...latest, record: { ...latest.record, code: await previewSource(functions, input) } } };
+}
+
+/** What the image says and what the function says make sense together. */
+function checkTogether({ environment }: FunctionSettings, code: CodeState): void {
+  if (code.kind === 'ready' && code.image) parseWeb({ ...code.image.environment, ...environment });
+}
+
+/** What a function was made of it stays made of. */
+function checkKind({ record }: FunctionEntry, code: CodeSource): void {
+  if (record.latest.settings.image && 'zip' in code)
+    throw invalid('Please provide ImageUri when updating a function with packageType Image.');
+  if (!record.latest.settings.image && 'imageUri' in code)
+    throw invalid("Please don't provide ImageUri when updating a function with packageType Zip.");
 }
 
 export type UpdateConfiguration = {
@@ -107,6 +126,7 @@ export function updateConfiguration(functions: Functions, input: UpdateConfigura
     const layers = input.layers && attach(input.layers);
     const settings = applySettings(input.name, before.settings, { ...input.settings, ...(layers && { layers }) });
     if (layers && layers.length > 0) await checkUnpackedSize(functions, before.code, layers);
+    checkTogether(settings, entry.versions.get('$LATEST')!.code);
     const latest = { ...before, settings, modifiedMs: functions.clock.now(), ...newIds(functions) };
     return {
       record: { ...entry.record, latest },
@@ -134,19 +154,6 @@ export function deleteFunction(functions: Functions, name: string, qualifier?: s
     const policies = entry.record.policies.filter((policy) => policy.qualifier !== qualifier);
     return { record: { ...entry.record, policies }, removeVersions: [qualifier], result: () => undefined };
   });
-}
-
-/** The code of a function that has these settings. */
-async function addFunctionCode(
-  functions: Functions,
-  held: HeldCode,
-  settings: Pick<FunctionSettings, 'layers'>,
-): Promise<AddedCode & { readonly state: CodeState }> {
-  const added = await addCode(functions, held);
-  const { layers = [] } = settings;
-  if (layers.length === 0) return { ...added, state: { kind: 'ready', directory: added.directory, layers: [] } };
-  await checkUnpackedSize(functions, held, layers);
-  return { ...added, state: await runState(functions.code, { code: added.record, settings }) };
 }
 
 function newIds(functions: Functions): { revisionId: string; deploymentId: string } {

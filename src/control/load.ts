@@ -3,9 +3,10 @@ import type { Seal } from '../protocol/mod.ts';
 import { functionArn } from './arn.ts';
 import type { Realm } from './arn.ts';
 import type { CodeStore } from './code-store.ts';
+import type { ImageKeeper } from './image-keeper.ts';
 import { FUNCTIONS, VERSIONS, functionKey, functionOfVersion, listAll } from './record-keys.ts';
 import type { VersionRecord } from './records.ts';
-import { packagesOf, stateFrom, tryUnpack } from './run-state.ts';
+import { packagesOf, stateFrom, tryImage, tryUnpack } from './run-state.ts';
 import type { Unpacked } from './run-state.ts';
 import { openFunction, openVersion } from './sealed-records.ts';
 import type { StoredFunction, StoredVersion } from './sealed-records.ts';
@@ -15,7 +16,7 @@ import type { FunctionEntry, FunctionTable, FunctionVersion } from './table.ts';
 /** Packages looked at a time: enough to hide the disk's latency, few enough to leave room for other work. */
 const UNPACK_AT_ONCE = 16;
 
-type Source = { readonly store: Store; readonly code: CodeStore; readonly realm: Realm; readonly seal: Seal };
+type Source = { readonly store: Store; readonly code: CodeStore; readonly realm: Realm; readonly seal: Seal; readonly images: ImageKeeper };
 
 /** The table as the store has it, opened. A version whose code cannot be unpacked is there all the same, as `failed`. */
 export async function loadFunctions(from: Source): Promise<FunctionTable> {
@@ -39,8 +40,10 @@ async function makeEntries(
   records: readonly StoredRecord<StoredFunction>[],
   published: readonly StoredRecord<StoredVersion>[],
 ): Promise<FunctionEntry[]> {
-  const hashes = new Set([...records.map((r) => r.value.latest), ...published.map((r) => r.value)].flatMap(packagesOf));
-  const unpacked = await unpackAll(from.code, [...hashes]);
+  const versions = [...records.map((r) => r.value.latest), ...published.map((r) => r.value)];
+  const unpacked = await unpackAll(from.code, [...new Set(versions.flatMap(packagesOf))]);
+  for (const { sha256, image } of versions.map(({ code }) => code))
+    if (image && !unpacked.has(sha256)) unpacked.set(sha256, await tryImage(from.images, image.digest));
   const withCode = (record: VersionRecord): FunctionVersion => ({ record, code: stateFrom(unpacked, record) });
   const byFunction = Map.groupBy(published, ({ key }) => functionOfVersion(key));
   return records.map(({ value: stored, revision }) => {

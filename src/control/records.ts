@@ -22,7 +22,7 @@ export type VersionRecord = {
   /** `$LATEST` or a number. */
   readonly version: string;
   readonly settings: FunctionSettings;
-  readonly code: CodeRecord;
+  readonly code: FunctionCode;
   /** Epoch milliseconds. */
   readonly modifiedMs: number;
   readonly revisionId: string;
@@ -33,6 +33,9 @@ export type VersionRecord = {
 /** The package as it was uploaded; `sha256` in hexadecimal, as Blobs has it. */
 export type CodeRecord = { readonly sha256: string; readonly bytes: number };
 
+/** A package, or a container image: `sha256` is its digest then, and its bytes are not counted, as on Lambda. */
+export type FunctionCode = CodeRecord & { readonly image?: { readonly digest: string; readonly uri: string } };
+
 /** A layer version as a function has it: what it needs of it even when that is deleted. */
 export type AttachedLayer = CodeRecord & {
   /** Of the layer version. */
@@ -42,8 +45,11 @@ export type AttachedLayer = CodeRecord & {
 export type Architecture = 'x86_64' | 'arm64';
 
 export type FunctionSettings = {
+  /** Empty, as the handler is: a container image. */
   readonly runtime: string;
   readonly handler: string;
+  /** Present: its code is a container image. What is left out is as the image says. */
+  readonly image?: ImageSettings;
   readonly role: string;
   readonly description: string;
   readonly timeoutSeconds: number;
@@ -60,6 +66,12 @@ export type FunctionSettings = {
   readonly logging: LoggingSettings;
   /** In the order in which they are merged, a later one over those before. Absent: none. */
   readonly layers?: readonly AttachedLayer[];
+};
+
+export type ImageSettings = {
+  readonly entryPoint?: readonly string[];
+  readonly command?: readonly string[];
+  readonly workingDirectory?: string;
 };
 
 export type LoggingSettings = {

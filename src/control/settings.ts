@@ -1,4 +1,5 @@
 import { LIMITS, SUPPORTED_RUNTIMES, runtimeFamily } from '../kernel/mod.ts';
+import { WEB_PORT, parseWeb } from '../protocol/mod.ts';
 import { invalid } from './invalid.ts';
 import type { Architecture, FunctionSettings, LoggingSettings } from './records.ts';
 
@@ -28,20 +29,26 @@ const RESERVED_VARIABLES = new Set([
  * request is read; here is what takes more than one field, or the platform. Throws `InvalidParameterValueException`.
  */
 export function applySettings(name: string, before: FunctionSettings | undefined, input: SettingsInput): FunctionSettings {
-  const runtime = input.runtime ?? before?.runtime;
-  const handler =
-    input.handler ?? before?.handler ?? (runtime !== undefined && runtimeFamily(runtime) === 'wasm' ? 'module.wasm' : undefined);
+  const image = input.image ?? before?.image;
+  if (image) checkImage(before, input);
+  const runtime = image ? '' : (input.runtime ?? before?.runtime);
+  const handler = image
+    ? ''
+    : (input.handler ?? before?.handler ?? (runtime !== undefined && runtimeFamily(runtime) === 'wasm' ? 'module.wasm' : undefined));
   const role = input.role ?? before?.role;
-  if (!runtime || !handler) throw invalid('Runtime and Handler are mandatory parameters for functions created with deployment packages.');
+  if (!image && (!runtime || !handler))
+    throw invalid('Runtime and Handler are mandatory parameters for functions created with deployment packages.');
   if (!role) throw invalid('A function needs a Role. This Hearth only keeps it; any well-formed ARN will do.');
   if (input.runtime !== undefined) checkRuntime(input.runtime);
   if (input.environment) checkEnvironment(input.environment);
   const environment = input.environment ?? before?.environment;
+  if (input.environment) checkWeb(input.environment, runtime!);
   const layers = input.layers ?? before?.layers ?? [];
   const snapStart = input.snapStart ?? before?.snapStart ?? 'Automatic';
   return {
-    runtime,
-    handler,
+    runtime: runtime!,
+    handler: handler!,
+    ...(image && { image }),
     role,
     description: input.description ?? before?.description ?? '',
     timeoutSeconds: input.timeoutSeconds ?? before?.timeoutSeconds ?? LIMITS.timeoutSeconds.default,
@@ -54,6 +61,18 @@ export function applySettings(name: string, before: FunctionSettings | undefined
     logging: applyLogging(name, before?.logging, input.logging),
     ...(layers.length > 0 && { layers }),
   };
+}
+
+function checkImage(before: FunctionSettings | undefined, input: SettingsInput): void {
+  if (before && !before.image) throw invalid("Please don't provide ImageConfig when the function's PackageType is Zip.");
+  if (input.runtime !== undefined || input.handler !== undefined || (input.layers?.length ?? 0) > 0)
+    throw invalid("Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.");
+}
+
+/** Runtimes call their functions themselves; what is to serve HTTP is a program. */
+function checkWeb(environment: Readonly<Record<string, string>>, runtime: string): void {
+  if (parseWeb(environment) && runtime !== '' && runtimeFamily(runtime) !== 'provided')
+    throw invalid(`The environment variable ${WEB_PORT} is for container images and custom runtimes, not for ${runtime}.`);
 }
 
 function checkRuntime(runtime: string): void {

@@ -1,4 +1,5 @@
 import { HearthError } from '../kernel/mod.ts';
+import type { StoredImage } from './image-store.ts';
 import type { AliasRecord, FunctionRecord, UrlRecord, VersionRecord } from './records.ts';
 
 /** All functions at one moment: an immutable value, replaced as a whole by every change, so that readers need no lock and no store. */
@@ -26,8 +27,8 @@ export type FunctionView = { readonly entry: FunctionEntry; readonly version: Fu
 
 /** Whether a version's code is there to be run. */
 export type CodeState =
-  /** `layers`: the directories of its layers, in their order. */
-  | { readonly kind: 'ready'; readonly directory: string; readonly layers: readonly string[] }
+  /** `layers`: the directories of its layers, in their order. `image`: the directory is its root. */
+  | { readonly kind: 'ready'; readonly directory: string; readonly layers: readonly string[]; readonly image?: StoredImage }
   /** The stored package, or that of a layer, could not be unpacked when the platform started. */
   | { readonly kind: 'failed'; readonly reason: string };
 

@@ -1,5 +1,6 @@
 import { HearthError } from '../kernel/mod.ts';
 import type { Functions } from './functions.ts';
+import { codeSha256 } from './code-sha256.ts';
 import { LOCKED_ENVIRONMENT } from './locked.ts';
 import type { FunctionRecord } from './records.ts';
 import type { CodeState, FunctionEntry, FunctionVersion, FunctionView } from './table.ts';
@@ -20,7 +21,7 @@ export async function publishVersion(functions: Functions, input: PublishVersion
   return functions.change(input.name, (entry) => {
     checkRevision(entry, input.revisionId);
     const { latest, publishedFrom } = entry.record;
-    const current = Buffer.from(latest.code.sha256, 'hex').toString('base64');
+    const current = codeSha256(latest.code);
     if (input.codeSha256 && input.codeSha256 !== current)
       throw new HearthError(
         'InvalidParameterValueException',

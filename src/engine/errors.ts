@@ -32,7 +32,13 @@ export function initError(requestId: string | undefined, failure: InitFailure, i
     case 'exited':
       return exitError(requestId, failure.exit);
     case 'timedOut':
-      return { errorType: 'Sandbox.Timedout', errorMessage: of(requestId, `Init timed out after ${seconds(initTimeoutMs)} seconds`) };
+      return {
+        errorType: 'Sandbox.Timedout',
+        errorMessage: of(
+          requestId,
+          `Init timed out after ${seconds(initTimeoutMs)} seconds${failure.missing === undefined ? '' : `: ${failure.missing}`}`,
+        ),
+      };
     default:
       return unreachable(failure);
   }

@@ -25,6 +25,8 @@ export const LIMITS = {
   descriptionLength: 256,
   handlerLength: 128,
   functionNameLength: 64,
+  /** Entrypoint, Cmd and Env of a container image that a function is made of. */
+  imageStartBytes: 64 * 1024,
   layersPerFunction: 5,
   tagsPerFunction: 50,
   /** Lambda: the resource policy of one function, version or alias. */

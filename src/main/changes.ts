@@ -32,9 +32,9 @@ export function followChanges(options: ChangesOptions): () => Promise<void> {
     }
   };
 
-  const changed = ({ name, entry, formerCode }: FunctionChange) => {
+  const changed = ({ name, entry, formerCode, formerImages }: FunctionChange) => {
     const ids = [...(entry?.versions.values() ?? [])].map(({ record }) => deploymentIdOf(entry!, record));
-    background('code that is in use no more could not be let go', letGo(engine.retire(name, new Set(ids)), formerCode));
+    background('code that is in use no more could not be let go', letGo(engine.retire(name, new Set(ids)), formerCode, formerImages));
     if (!entry) {
       latest.delete(name);
       return background('the log of a deleted function could not be removed', logs.delete(name));
@@ -56,13 +56,15 @@ export function followChanges(options: ChangesOptions): () => Promise<void> {
 
   const coming = (entry: FunctionEntry) => {
     prepare(entry);
-    return () => changed({ name: entry.name, entry: functions.table.byName.get(entry.name), formerCode: [] });
+    return () => changed({ name: entry.name, entry: functions.table.byName.get(entry.name), formerCode: [], formerImages: [] });
   };
 
   /** What ran the old code may still be about to load some of it. */
-  const letGo = async (retired: Promise<void>, hashes: readonly string[]) => {
+  const letGo = async (retired: Promise<void>, hashes: readonly string[], images: readonly string[]) => {
     const releases = hashes.map((sha256) => functions.holdCode(sha256));
+    const imageReleases = images.map((digest) => functions.images.hold(digest));
     await retired;
+    for (const release of imageReleases) release();
     await Promise.all(releases.map((release) => release()));
   };
 

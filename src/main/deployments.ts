@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { FunctionEntry, FunctionVersion, Realm, VersionRecord } from '../control/mod.ts';
+import type { FunctionEntry, FunctionVersion, ImageSettings, Realm, StoredImage, VersionRecord } from '../control/mod.ts';
 import { LOCKED_ENVIRONMENT, functionArn } from '../control/mod.ts';
 import type { Deployment } from '../engine/mod.ts';
 import { HearthError, LIMITS, runtimeFamily } from '../kernel/mod.ts';
 import type { RuntimeFamily } from '../kernel/mod.ts';
-import { INSIDE_PORT, NETWORK_TAG, parseNetwork, parseWasmGrants, WASM_TAG } from '../protocol/mod.ts';
-import type { Network } from '../protocol/mod.ts';
+import { INSIDE_PORT, NETWORK_TAG, parseNetwork, parseWasmGrants, parseWeb, WASM_TAG } from '../protocol/mod.ts';
+import type { Network, Web } from '../protocol/mod.ts';
+import type { ImageStart } from '../ports/mod.ts';
 import { node } from '../../runtimes/node/description.ts';
 import { python } from '../../runtimes/python/description.ts';
 import { provided } from '../../runtimes/provided/description.ts';
@@ -58,6 +59,7 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
   const reserved = entry.record.reservedConcurrency;
   const network = parseNetwork(entry.record.tags[NETWORK_TAG]);
   const snapshot = snapshotOf(record);
+  const web = parseWeb({ ...code.image?.environment, ...record.settings.environment });
   return {
     id: deploymentIdOf(entry, record),
     functionName: entry.name,
@@ -65,12 +67,16 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
     arn: functionArn(context.realm, entry.name, record.version === '$LATEST' ? undefined : record.version),
     spec: {
       label: `${entry.name}:${record.version}`,
-      runtime: record.settings.runtime,
+      // An image is a program of its own, as those are.
+      runtime: code.image ? 'provided' : record.settings.runtime,
       handler: record.settings.handler,
       codeDirectory: code.directory,
-      compileCache: compileCachePath(code.directory, deploymentIdOf(entry, record)),
+      ...(code.image
+        ? { image: startOf(record.settings.image ?? {}, code.image) }
+        : { compileCache: compileCachePath(code.directory, deploymentIdOf(entry, record)) }),
+      ...(web && { web }),
       layerDirectories: code.layers.filter(isLast),
-      environment: { ...environmentOf(entry.name, record, network, context), ...wasmSettings(entry, record) },
+      environment: { ...environmentOf(entry.name, { record, image: code.image, network, web }, context), ...wasmSettings(entry, record) },
       memoryMiB: record.settings.memoryMiB,
       tmpMiB: record.settings.tmpMiB,
       initTimeoutMs: LIMITS.initTimeoutMs,
@@ -90,15 +96,39 @@ function snapshotOf({ version, settings }: VersionRecord): Deployment['spec']['s
   return settings.snapStart === 'PublishedVersions' && version !== '$LATEST' ? 'always' : undefined;
 }
 
-/** The user's variables under the reserved ones, which a user cannot set; those before them are defaults. */
-function environmentOf(name: string, record: VersionRecord, network: Network, context: DeploymentContext): Record<string, string> {
-  const { settings } = record;
+type Seen = {
+  readonly record: VersionRecord;
+  readonly image: StoredImage | undefined;
+  readonly network: Network;
+  readonly web: Web | undefined;
+};
+
+/** That of container engines, for images that say none. */
+const IMAGE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** What the function says takes the place of what the image says, each for itself. */
+function startOf({ entryPoint, command, workingDirectory }: ImageSettings, image: StoredImage): ImageStart {
   return {
-    LANG: 'en_US.UTF-8',
-    TZ: ':UTC',
-    PATH: '/usr/local/bin:/usr/bin:/bin:/opt/bin',
-    LD_LIBRARY_PATH: '/var/task:/var/task/lib:/opt/lib',
-    ...ENVIRONMENTS[runtimeFamily(settings.runtime)!](settings.runtime),
+    command: [...(entryPoint ?? image.entryPoint), ...(command ?? image.command)],
+    workingDirectory: workingDirectory || image.workingDirectory,
+  };
+}
+
+const runtimeVariables = (runtime: string): Record<string, string> => ({
+  LANG: 'en_US.UTF-8',
+  TZ: ':UTC',
+  PATH: '/usr/local/bin:/usr/bin:/bin:/opt/bin',
+  LD_LIBRARY_PATH: '/var/task:/var/task/lib:/opt/lib',
+  ...ENVIRONMENTS[runtimeFamily(runtime)!](runtime),
+});
+
+/** The user's variables under the reserved ones, which a user cannot set; those before them are defaults. */
+function environmentOf(name: string, { record, image, network, web }: Seen, context: DeploymentContext): Record<string, string> {
+  const { settings } = record;
+  const [handler = ''] = image ? (settings.image?.command ?? image.command) : [settings.handler];
+  return {
+    ...(image ? { PATH: IMAGE_PATH, ...image.environment } : runtimeVariables(settings.runtime)),
+    ...(web && { PORT: String(web.port) }),
     ...networkVariables(network, context),
     ...settings.environment,
     AWS_REGION: context.realm.region,
@@ -106,7 +136,7 @@ function environmentOf(name: string, record: VersionRecord, network: Network, co
     AWS_ACCESS_KEY_ID: context.credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: context.credentials.secretAccessKey,
     AWS_SESSION_TOKEN: context.credentials.sessionToken,
-    AWS_EXECUTION_ENV: `AWS_Lambda_${settings.runtime}`,
+    ...(!image && { AWS_EXECUTION_ENV: `AWS_Lambda_${settings.runtime}` }),
     AWS_LAMBDA_FUNCTION_NAME: name,
     AWS_LAMBDA_FUNCTION_VERSION: record.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(settings.memoryMiB),
@@ -117,7 +147,7 @@ function environmentOf(name: string, record: VersionRecord, network: Network, co
     ...(settings.logging.applicationLevel !== undefined && { AWS_LAMBDA_LOG_LEVEL: settings.logging.applicationLevel }),
     LAMBDA_TASK_ROOT: '/var/task',
     LAMBDA_RUNTIME_DIR: '/var/runtime',
-    _HANDLER: settings.handler,
+    _HANDLER: handler,
   };
 }
 

@@ -1,9 +1,13 @@
 import type { Image, Images, Uploads } from '../adapters/images/mod.ts';
+import type { Functions, ImageStore } from '../control/mod.ts';
 import { HearthError } from '../kernel/mod.ts';
 import type { ImageAdmin, ImageView } from '../api/admin/mod.ts';
 
 /** Images and uploads as the admin API needs them. */
-export function imageAdmin({ images, uploads }: { readonly images: Images; readonly uploads: Uploads }): ImageAdmin {
+export function imageAdmin(
+  { images, uploads }: { readonly images: Images; readonly uploads: Uploads },
+  keeper: Functions['images'],
+): ImageAdmin {
   return {
     begin: () => uploads.begin(),
     append: (id, offset, piece) => uploads.append(id, offset, piece),
@@ -14,12 +18,26 @@ export function imageAdmin({ images, uploads }: { readonly images: Images; reado
       return all.map(viewOf);
     },
     async delete(digest) {
-      if (!(await images.delete(digest))) throw new HearthError('ImageNotFound', `there is no image ${digest}`);
+      if (!(await keeper.removing(digest, () => images.delete(digest))))
+        throw new HearthError('ImageNotFound', `there is no image ${digest}`);
     },
   };
 }
 
-function viewOf({ digest, config, layers }: Image): ImageView {
+/** Images as functions need them. */
+export function imageStore(images: Images): ImageStore {
+  return {
+    find: (reference) => images.find(reference),
+    async get(digest) {
+      const { root, config } = await images.get(digest);
+      const { entrypoint, command, environment, workingDirectory } = config;
+      const architecture = config.architecture === 'arm64' ? 'arm64' : 'x86_64';
+      return { digest, directory: root, architecture, entryPoint: entrypoint, command, environment, workingDirectory };
+    },
+  };
+}
+
+function viewOf({ digest, config, layers, names }: Image): ImageView {
   const { architecture, entrypoint, command, workingDirectory } = config;
-  return { digest, architecture, entrypoint, command, workingDirectory, layers: layers.map((layer) => layer.digest) };
+  return { digest, names, architecture, entrypoint, command, workingDirectory, layers: layers.map((layer) => layer.digest) };
 }

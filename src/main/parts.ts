@@ -51,7 +51,8 @@ export async function openParts(options: PartsOptions, opened: AsyncDisposableSt
   const data = opened.adopt(await openDataDirectory({ path: options.dataDirectory }), (directory) => directory.close());
   const blobs = await FileBlobs.open({ directory: data.blobs });
   const packages = opened.adopt(await openPackages({ directory: data.code, blobs }), (open) => open.close());
-  const images = opened.adopt(await openImages({ directory: join(data.images, 'unpacked') }), (open) => open.close());
+  // Where sandboxes can show them.
+  const images = opened.adopt(await openImages({ directory: join(data.code, 'images') }), (open) => open.close());
   const uploads = opened.adopt(await openUploads({ directory: join(data.images, 'uploads') }), (open) => open.close());
   const sandboxes = openSandboxes({ driver, directory: data.run, packages: data.code, instances, clock, log, connected, ahead });
   // Whatever else fails meanwhile: sandboxes that are still coming up have to be waited for, to be closed.

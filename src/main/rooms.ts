@@ -17,7 +17,7 @@ import type { Sandboxes } from '../ports/mod.ts';
 import { followChanges } from './changes.ts';
 import { createControlHttp } from './control-http.ts';
 import { createDeployments } from './deployments.ts';
-import { imageAdmin } from './images.ts';
+import { imageAdmin, imageStore } from './images.ts';
 import type { Parts } from './parts.ts';
 import { openSeal } from './sealing.ts';
 import { createUrlRoutes } from './url-routes.ts';
@@ -53,7 +53,18 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
   const { store, logs, blobs, packages, keyFile } = parts;
   const startedMs = clock.now();
   const seal = await openSeal({ store, keyFile, keys: parts.sealingKeys, random });
-  const functions = await Functions.open({ store, blobs, code: packages, clock, random, realm, seal, concurrency, log });
+  const functions = await Functions.open({
+    store,
+    blobs,
+    code: packages,
+    images: imageStore(parts.images),
+    clock,
+    random,
+    realm,
+    seal,
+    concurrency,
+    log,
+  });
   const keys = await openAccessKeys({ store, random, clock, seal });
   if (auth && keys.list().length === 0) warnNoKeys(log, parts.dataDirectory);
 
@@ -99,7 +110,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     functionExists: (name) => functions.table.byName.has(name),
     logs,
     keys,
-    images: imageAdmin(parts),
+    images: imageAdmin(parts, functions.images),
     clock,
     onError: (error) => log.error({ error }, 'the admin API failed'),
   });

@@ -1,4 +1,4 @@
-import type { EncodableEvent, FunctionError, InvokeHead, LogLevel, Network, SnapshotBlocker, StreamHead } from '../protocol/mod.ts';
+import type { EncodableEvent, FunctionError, InvokeHead, LogLevel, Network, SnapshotBlocker, StreamHead, Web } from '../protocol/mod.ts';
 import type { Step } from './starts.ts';
 
 /** What must be run: all that a sandbox is given. Immutable; one spec, one kind of sandbox. */
@@ -8,8 +8,12 @@ export type SandboxSpec = {
   /** As in the Lambda API, e.g. `nodejs26.x`. */
   readonly runtime: string;
   readonly handler: string;
-  /** The unpacked package on the host: appears read-only at /var/task. */
+  /** The unpacked package on the host: appears read-only at /var/task. With `image` that image's root. */
   readonly codeDirectory: string;
+  /** It is a container image: what `codeDirectory` holds is all that it sees, read-only, and this is executed. `runtime` is one of its own. */
+  readonly image?: ImageStart;
+  /** It serves HTTP at a port of its own, and does not ask for events. */
+  readonly web?: Web;
   /** Unpacked layers on the host, in order; appear merged and read-only at /opt. */
   readonly layerDirectories: readonly string[];
   /** The whole environment of the function: the user's variables and Lambda's reserved ones. */
@@ -28,6 +32,9 @@ export type SandboxSpec = {
   /** Whether instances are forked from one init. Absent: when nothing of it keeps a fork from working; `always`: whatever does. */
   readonly snapshot?: 'always' | 'never';
 };
+
+/** `command`: a program by its path or, without a slash, by its name in the environment's PATH, and its arguments. */
+export type ImageStart = { readonly command: readonly string[]; readonly workingDirectory: string };
 
 /** Whether instances are forked from an init that has left these open. */
 export const isForked = ({ snapshot }: SandboxSpec, blockers: readonly SnapshotBlocker[]): boolean =>
@@ -56,7 +63,8 @@ export type BootListener = {
 export type InitFailure =
   | { readonly kind: 'failed'; readonly error: FunctionError; readonly initMs: number }
   | { readonly kind: 'exited'; readonly exit: Exit; readonly initMs: number }
-  | { readonly kind: 'timedOut'; readonly initMs: number };
+  /** `missing`: what had not happened by then, where that is known. */
+  | { readonly kind: 'timedOut'; readonly initMs: number; readonly missing?: string };
 
 export type BootResult = { readonly ok: true; readonly template: Template } | { readonly ok: false; readonly failure: InitFailure };
 

@@ -12,3 +12,4 @@ export * from './sigv4.ts';
 export * from './event-stream.ts';
 export * from './sealed.ts';
 export * from './wasm-grants.ts';
+export * from './web.ts';

@@ -95,7 +95,32 @@ describe('errors of the Lambda API', () => {
     ['no handler', { Handler: null }, /^Runtime and Handler are mandatory parameters/],
     ['no code', { Code: {} }, /^Please provide a source for function code\.$/],
     ['code from S3', { Code: { S3Bucket: 'bucket', S3Key: 'key' } }, /does not support code from S3/],
-    ['an image', { PackageType: 'Image', Code: { ImageUri: 'x' } }, /does not support PackageType Image/],
+    [
+      'an image with a runtime',
+      { PackageType: 'Image', Code: { ImageUri: 'x' } },
+      /^Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image\.$/,
+    ],
+    ['an image without ImageUri', { PackageType: 'Image' }, /^Please provide ImageUri when creating a function with packageType Image\.$/],
+    [
+      'an image as a package',
+      { Code: { ImageUri: 'x' } },
+      /^Please don't provide ImageUri when creating a function with packageType Zip\.$/,
+    ],
+    [
+      'an image that was not brought',
+      { PackageType: 'Image', Runtime: null, Handler: null, Code: { ImageUri: 'x' } },
+      /^Source image x is not valid: no such image was brought here/,
+    ],
+    [
+      'settings of an image for a package',
+      { ImageConfig: { Command: ['x'] } },
+      /^Please don't provide ImageConfig when the intended function PackageType is Zip\.$/,
+    ],
+    [
+      'a web server in a runtime that calls functions itself',
+      { Environment: { Variables: { HEARTH_WEB_PORT: '8080' } } },
+      /^The environment variable HEARTH_WEB_PORT is for container images and custom runtimes, not for nodejs22\.x\.$/,
+    ],
     [
       'a layer that is not there',
       { Layers: ['arn:aws:lambda:us-east-1:000000000000:layer:none:1'] },

@@ -28,7 +28,7 @@ test('an image is pushed in signed pieces, listed, kept over a restart, and dele
   assert.deepEqual([refused.code, /MissingAuthenticationToken/.test(refused.stderr)], [1, true], refused.stderr);
   const image = await platform.json<ImageView>(['images', 'push', file], { env });
   assert.deepEqual(image.layers, [sha256(layer)]);
-  const unpacked = join(data, 'images/unpacked');
+  const unpacked = join(data, 'code/images');
   assert.deepEqual(await readFile(join(unpacked, 'images', image.digest.replace(':', '-'), 'root/srv/random')), content);
   assert.deepEqual(await platform.json(['images', 'push', file], { env }), image);
   assert.deepEqual(await readdir(join(data, 'images/uploads')), []);

@@ -168,6 +168,17 @@ test('wasm-wat: a text is a function, and each invocation finds its state as it 
   }
 });
 
+test('web-server: a server of Python, unchanged, keeps a guest book', { skip: missing('/usr/bin/python3') }, async (t) => {
+  const platform = await startPlatform(t);
+  const url = pathForm(platform, (await deployExample(platform, 'web-server')).url);
+  assert.match(await (await fetch(`${url}/`)).text(), /<h1>Guests<\/h1><ul><\/ul>/);
+  const signed = await fetch(`${url}/`, { method: 'POST', body: new URLSearchParams({ entry: 'Grüße <b>' }), redirect: 'manual' });
+  assert.deepEqual([signed.status, signed.headers.getSetCookie()], [303, ['signed=yes; Path=/']]);
+  assert.match(await (await fetch(`${url}/`)).text(), /<li>Grüße &lt;b&gt;<\/li>/);
+  assert.equal((await fetch(`${url}/`, { method: 'POST', body: '' })).status, 400);
+  assert.equal((await fetch(`${url}/nowhere`)).status, 404);
+});
+
 /** Why a test is skipped that needs this command; false: it is there. */
 function missing(command: string): string | false {
   return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0 ? false : `there is no ${command}`;

@@ -33,5 +33,5 @@ besiege(
       });
     }
   },
-  ['nodejs24.x', 'provided.al2023'],
+  ['nodejs24.x', 'provided.al2023', 'image'],
 );

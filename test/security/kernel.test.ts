@@ -167,5 +167,5 @@ besiege(
       assert.deepEqual(await calls({ sync: [ignored.sync], syncfs: [ignored.syncfs, 0] }), { sync: 'got 0', syncfs: 'got 0' });
     });
   },
-  ['nodejs24.x', 'provided.al2023'],
+  ['nodejs24.x', 'provided.al2023', 'image'],
 );

@@ -4,7 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { eventually, startIsolated, startNeighbour } from '../e2e/platform.ts';
+import { CreateFunctionCommand } from '@aws-sdk/client-lambda';
+import type { CreateFunctionCommandInput } from '@aws-sdk/client-lambda';
+import { archiveFile, executable, programParts } from '../container-images.testing.ts';
+import { ROLE, eventually, startIsolated, startNeighbour } from '../e2e/platform.ts';
 import type { Isolated, Neighbour, Source } from '../e2e/platform.ts';
 import { USERS } from '../e2e/users.ts';
 import type { User } from '../e2e/users.ts';
@@ -28,8 +31,10 @@ export function source(file: string): Source {
   return { 'index.mjs': read(file), 'libc.mjs': read('libc.mjs'), bootstrap: read('bootstrap.mjs') };
 }
 
-/** Where attackers run: in the template's own runtime, as a program that has taken its place, which runs the same attacks by Node, or in Python. */
-export type AttackedRuntime = 'nodejs24.x' | 'provided.al2023' | 'python3.11';
+/** Where attackers run: in the template's own runtime, in Python, or as a program that has taken its place, which runs the same attacks by Node; that may be one of a container image. */
+export type AttackedRuntime = 'nodejs24.x' | 'provided.al2023' | 'python3.11' | 'image';
+
+export const isProgram = (runtime: AttackedRuntime): boolean => runtime === 'provided.al2023' || runtime === 'image';
 
 /**
  * Runs `attacks` against a platform of its own: as root and as a user without rights, where the tests run as root. `attacker`: the file of a
@@ -46,7 +51,9 @@ export function besiege(
       const isolated = await startIsolated(t, undefined, user);
       if (!isolated) return;
       const name = attacker.replace(/\..*/, '');
-      await isolated.create(name, source(attacker), { Runtime: runtime, Timeout: 20, MemorySize: 256 });
+      const settings = { Timeout: 20, MemorySize: 256 };
+      if (runtime === 'image') await createImage(t, isolated, { name, files: source(attacker) as Files, settings });
+      else await isolated.create(name, source(attacker), { Runtime: runtime, ...settings });
       const neighbour = await startNeighbour(isolated);
       const ask = async <T>(attempt: string, options: object = {}): Promise<T> => {
         const { value, error } = await isolated.invoke(name, { attempt, ...options });
@@ -58,6 +65,24 @@ export function besiege(
       await neighbour.stop();
     });
   }
+}
+
+type Files = Readonly<Record<string, string>>;
+type Attacker = { readonly name: string; readonly files: Files; readonly settings: Partial<CreateFunctionCommandInput> };
+
+/** The same files in an image that has Node, what the attackers try out, and nothing else. */
+async function createImage(t: TestContext, { platform, client }: Isolated, { name, files, settings }: Attacker): Promise<void> {
+  const own = Object.entries(files).map(([file, content]) => executable(`var/task/${file}`, content));
+  const programs = ['/bin/sh', '/bin/cat', ...['sh', 'cat', 'env', 'id', 'ln', 'mount', 'touch'].map((name) => `/usr/bin/${name}`)].flatMap(
+    (path) => programParts(path),
+  );
+  // In an image everything may be set-uid.
+  const setuid = programs.map((part) => ({ ...part, mode: 0o6755 }));
+  const parts = [...programParts(process.execPath, '/var/lang/bin/node'), ...setuid, ...own];
+  const file = await archiveFile(t, { parts, config: { Entrypoint: ['/var/task/bootstrap'], WorkingDir: '/var/task' } });
+  const { digest } = await platform.json<{ digest: string }>(['images', 'push', file]);
+  const image = { PackageType: 'Image' as const, Code: { ImageUri: digest } };
+  await client.send(new CreateFunctionCommand({ FunctionName: name, Role: ROLE, ...image, ...settings }));
 }
 
 /** Attacks as tests below `t`. After each the platform is well, the neighbour has answered meanwhile, and whatever else `look` finds holds. */

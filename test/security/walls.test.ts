@@ -8,7 +8,7 @@ import { closeAfter } from '../closing.ts';
 import { SCOPES_SINCE, landlockVersion } from '../../runtimes/ladder/landlock.ts';
 import { DENIED, SYSCALLS, architecture } from '../../runtimes/ladder/syscalls.ts';
 import { footprint } from '../e2e/footprint.ts';
-import { allRefused, besiege, source } from './siege.ts';
+import { allRefused, besiege, isProgram, source } from './siege.ts';
 import type { Results, Siege } from './siege.ts';
 
 const INTRUDER = source('intruder.mjs');
@@ -37,7 +37,7 @@ const NUMBERS = {
   },
 };
 
-besiege('the walls of a sandbox', 'intruder.mjs', besiegeWalls, ['nodejs24.x', 'provided.al2023']);
+besiege('the walls of a sandbox', 'intruder.mjs', besiegeWalls, ['nodejs24.x', 'provided.al2023', 'image']);
 
 async function besiegeWalls({ t, isolated, runtime, ask, attack }: Siege): Promise<void> {
   const { platform } = isolated;
@@ -56,20 +56,33 @@ async function besiegeWalls({ t, isolated, runtime, ask, attack }: Siege): Promi
   await attack("other functions' code can't be read", async () => {
     const { packages } = footprint(platform);
     const hashes = packages.filter((name) => /^[0-9a-f]{64}$/.test(name));
-    assert.ok(hashes.length >= 3);
-    const places = ['/.packages', '/var', '/var/task/..', join(platform.data, 'code'), '/opt', '/.old'];
+    // An attacker in an image has no package.
+    assert.ok(hashes.length >= (runtime === 'image' ? 2 : 3));
+    const places = [
+      '/.packages',
+      '/.packages/images',
+      '/.cover',
+      '/.image',
+      '/var',
+      '/var/task/..',
+      join(platform.data, 'code'),
+      '/opt',
+      '/.old',
+    ];
     allRefused(await ask<Results>('open', { flags: 'r', paths: places.flatMap((place) => hashes.map((hash) => join(place, hash))) }));
+    // Not even the places where they were shown are there in an image.
+    const nothing = runtime === 'image' ? 'refused: ENOENT' : 'got ';
     assert.deepEqual(await ask('list', { paths: ['/.packages', '/.old', '/.tmp'] }), {
-      '/.packages': 'got ',
-      '/.old': 'got ',
-      '/.tmp': 'got ',
+      '/.packages': nothing,
+      '/.old': nothing,
+      '/.tmp': nothing,
     });
   });
 
   await attack('keeper, template and siblings show nothing in /proc', async () => {
     const { pid, parent } = await ask<{ pid: number; parent: number }>('about');
     // A program has taken its template's place: its parent is the keeper.
-    assert.ok(pid > parent && (runtime === 'provided.al2023' ? parent === 1 : parent > 1));
+    assert.ok(pid > parent && (isProgram(runtime) ? parent === 1 : parent > 1));
     const secret = [
       'environ',
       'mem',
@@ -247,7 +260,7 @@ async function besiegeWalls({ t, isolated, runtime, ask, attack }: Siege): Promi
   await attack('it has no capability, and no code of its init ever had one', async () => {
     assert.match((await ask<{ now: string }>('rights')).now, /^0+,0+$/);
     // Only in a template there was something before the function that had some.
-    if (runtime === 'provided.al2023') return;
+    if (isProgram(runtime)) return;
     await isolated.create('watcher', INTRUDER, { Environment: { Variables: { WATCH: 'yes' } }, Timeout: 20 });
     const { value } = await isolated.invoke('watcher', { attempt: 'rights' });
     const { now, seen } = value as { now: string; seen: string[] };
@@ -289,7 +302,7 @@ async function besiegeWalls({ t, isolated, runtime, ask, attack }: Siege): Promi
 
   await attack('nothing that it inherits is shared with another function', async () => {
     // A program inherits nothing: test/conformance/custom-runtimes.test.ts.
-    if (runtime === 'provided.al2023') return;
+    if (isProgram(runtime)) return;
     await isolated.create('listener', INTRUDER, { Timeout: 20, MemorySize: 256 });
     const left = await ask<string[]>('inherited', { leave: true, epollControl: numbers.epollControl });
     const { value } = await isolated.invoke('listener', { attempt: 'inherited', leave: false });
@@ -304,7 +317,7 @@ async function besiegeWalls({ t, isolated, runtime, ask, attack }: Siege): Promi
   });
 
   await attack('nobody ends its own template; where the kernel can not prevent it, there is another', async () => {
-    if (runtime === 'provided.al2023') return;
+    if (isProgram(runtime)) return;
     const { parent } = await ask<{ parent: number }>('about');
     const { value } = await isolated.invoke('intruder', { attempt: 'signal', pid: parent, signal: 'SIGKILL' });
     if (landlockVersion >= SCOPES_SINCE) assert.equal(value, 'refused: EPERM');

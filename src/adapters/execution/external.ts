@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,14 +7,20 @@ import type { EnvironmentFacts } from './environment.ts';
 
 const known = new WeakMap<SandboxSpec, Promise<readonly string[]>>();
 
-/** The external extensions of a function: the names of what its layers have in /opt/extensions, directories left out. */
+/** The external extensions of a function: the names of what its layers, or its image, have in /opt/extensions, directories left out. */
 export function externalExtensions(spec: SandboxSpec): Promise<readonly string[]> {
   let names = known.get(spec);
   if (!names) {
-    names = find(spec.layerDirectories);
+    names = find(spec.image ? imageLayers(spec.codeDirectory) : spec.layerDirectories);
     known.set(spec, names);
   }
   return names;
+}
+
+/** Nothing of an image is followed that may lead out of it. */
+function imageLayers(root: string): readonly string[] {
+  const isDirectory = (path: string) => lstatSync(join(root, path), { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return isDirectory('opt') && isDirectory('opt/extensions') ? [join(root, 'opt')] : [];
 }
 
 async function find(layers: readonly string[]): Promise<readonly string[]> {

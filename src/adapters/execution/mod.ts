@@ -1,5 +1,5 @@
 export { ProgramInstance } from './program-instance.ts';
-export type { Initialised, ProgramInit, ProgramInstanceOptions } from './program-instance.ts';
+export type { EventTaker, Initialised, ProgramInit, ProgramInstanceOptions } from './program-instance.ts';
 export { bootProgram, hearInit } from './program-template.ts';
 export type { StartProgram, StartedProgram } from './program-template.ts';
 export { listenForProcesses, serveConnection } from './server.ts';
@@ -7,7 +7,9 @@ export { Environment, WIND_DOWN_MS } from './environment.ts';
 export type { EnvironmentFacts, Processes } from './environment.ts';
 export { ExtendedInstance } from './extended-instance.ts';
 export { connectHere } from './connect-here.ts';
+export { onFreePort } from './free-port.ts';
 export { externalExtensions, factsOf } from './external.ts';
 export { refuseUnknown } from './reply.ts';
+export { WebServer, nothingAnswers } from './web-server.ts';
 export { WindDowns } from './wind-downs.ts';
 export type { Extension } from './extension.ts';

@@ -6,7 +6,7 @@ import { Steps } from '../link/mod.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { NOT_FOUND, refuse } from './reply.ts';
 import { RuntimeApi } from './runtime-api.ts';
-import type { AnswerListener } from './runtime-api.ts';
+import type { AnswerListener, ApiInvocation, RuntimeListener } from './runtime-api.ts';
 
 export type ProgramInstanceOptions = {
   readonly start: Instance['start'];
@@ -19,7 +19,16 @@ export type ProgramInstanceOptions = {
   readonly flush: () => void;
   /** Nothing has anything to do (true), or will have (false). */
   readonly idle?: (idle: boolean) => void;
+  /** What takes events to the program, if not the Runtime API. */
+  readonly runtime?: (listener: RuntimeListener) => EventTaker;
 };
+
+/** Takes one event at a time to a program, and brings back what becomes of it. */
+export interface EventTaker {
+  invoke(invocation: ApiInvocation): void;
+  /** Serves a request of one of the program's processes; absent: there is nothing to ask for. */
+  handle?(request: IncomingMessage, response: ServerResponse): void;
+}
 
 export type Initialised = { readonly kind: 'ready' };
 
@@ -40,7 +49,7 @@ export class ProgramInstance implements Instance {
   readonly initialised: Promise<ProgramInit>;
   onLog: ((text: string, level: LogLevel) => void) | undefined;
   readonly #options: ProgramInstanceOptions;
-  readonly #api: RuntimeApi;
+  readonly #runtime: EventTaker;
   readonly #settleClosed: (exit: Exit) => void;
   #current: Running | undefined;
   #initialised = false;
@@ -58,10 +67,11 @@ export class ProgramInstance implements Instance {
     this.#settleClosed = closed.resolve;
     const init = Promise.withResolvers<ProgramInit>();
     this.initialised = init.promise;
-    this.#api = new RuntimeApi({
+    const { runtime = (listener) => new RuntimeApi(listener) } = options;
+    this.#runtime = runtime({
       ready: () => {
         this.#initialised = true;
-        this.steps.add('first event asked for');
+        this.steps.add(options.runtime ? 'port answered' : 'first event asked for');
         options.flush();
         init.resolve({ kind: 'ready' });
       },
@@ -90,7 +100,7 @@ export class ProgramInstance implements Instance {
 
   /** Serves a request of one of its processes. */
   handle(request: IncomingMessage, response: ServerResponse): void {
-    if (RuntimeApi.owns(request.url!)) this.#api.handle(request, response);
+    if (RuntimeApi.owns(request.url!) && this.#runtime.handle) this.#runtime.handle(request, response);
     else refuse(response, NOT_FOUND);
   }
 
@@ -103,7 +113,7 @@ export class ProgramInstance implements Instance {
     }
     this.#current = running;
     this.#invocations++;
-    this.#api.invoke({ head, event: event instanceof Uint8Array ? event : jsonOf(event), listener: running });
+    this.#runtime.invoke({ head, event: event instanceof Uint8Array ? event : jsonOf(event), listener: running });
     return running;
   }
 

@@ -216,17 +216,17 @@ function headersOf({ id, deadlineMs, arn, trace, clientContext, identity }: Invo
 }
 
 /** JSON texts, in characters that a header may have: JSON can say every other by its number. */
-const asHeader = (json: string): string =>
+export const asHeader = (json: string): string =>
   json
     .replaceAll(/[\r\n\t]/g, ' ')
     .replaceAll(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-const responseTooLarge = (): FunctionError => ({
+export const responseTooLarge = (): FunctionError => ({
   errorType: 'Function.ResponseSizeTooLarge',
   errorMessage: `Response payload size exceeded maximum allowed payload size (${RESPONSE_BYTES} bytes).`,
 });
 
-const truncated = (): FunctionError => ({
+export const truncated = (): FunctionError => ({
   errorType: 'Runtime.TruncatedResponse',
   errorMessage: 'The runtime broke off while it answered.',
 });

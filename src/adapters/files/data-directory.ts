@@ -16,7 +16,7 @@ export type DataDirectory = {
   readonly blobs: string;
   /** Unpacked packages: can be made again from the blobs. */
   readonly code: string;
-  /** Unpacked container images, and archives of such on their way in. */
+  /** Archives of container images on their way in. What is unpacked of them lies beside the unpacked code. */
   readonly images: string;
   readonly logs: string;
   /** Sockets and mounts of the running process; empty after opening. */

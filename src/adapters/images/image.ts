@@ -13,6 +13,8 @@ export type Image = {
   readonly root: string;
   /** From the lowest to the uppermost. Each is on disk once, however many images have it, and shares its files with their roots. */
   readonly layers: readonly ImageLayer[];
+  /** By which it was brought, as far as no other one has them by now. */
+  readonly names: readonly string[];
 };
 
 /** `digest`: of the uncompressed layer. `directory`: what the layer itself holds, without what it removes from those below. */

@@ -259,6 +259,45 @@ test('unpacking that takes longer than its limit is ended, and leaves nothing be
   assert.deepEqual(await images.list(), []);
 });
 
+test('images are found by their digests and by their names, which go to who has them last', async (t) => {
+  const { root, directory: path, images } = await setUp(t);
+  const bring = async (content: string, tags: readonly string[]) => {
+    const source = join(root, `${content}.tar`);
+    writeFileSync(source, await archiveBytes(dockerFiles({ layers: [await tarBytes([{ name: 'a', content }])] }, tags)));
+    return await images.unpack(source);
+  };
+  const one = await bring('one', ['shop:latest', 'shop:1', 'x'.repeat(513)]);
+  assert.deepEqual(one.names, ['shop:latest', 'shop:1']);
+  const two = await bring('two', ['shop:latest', 'registry.example:5000/shop']);
+  const found = async (...references: readonly string[]) => Promise.all(references.map((each) => images.find(each)));
+  const all = [
+    'shop',
+    'shop:latest',
+    'shop:1',
+    'shop:2',
+    one.digest,
+    `anything@${one.digest}`,
+    'registry.example:5000/shop',
+    'x'.repeat(513),
+  ];
+  assert.deepEqual(await found(...all), [
+    ...[two.digest, two.digest, one.digest, undefined],
+    ...[one.digest, one.digest, two.digest, undefined],
+  ]);
+  assert.deepEqual((await images.get(one.digest)).names, ['shop:1']);
+  assert.deepEqual((await bring('one', ['shop:latest'])).names, ['shop:1', 'shop:latest']);
+
+  await images.close();
+  const again = await openImages({ directory: path, architecture: 'amd64' });
+  closeAfter(t, () => again.close());
+  assert.equal(await again.find('shop'), one.digest);
+  await again.delete(one.digest);
+  assert.deepEqual(await Promise.all(['shop', 'shop:1', one.digest].map((each) => again.find(each))), [undefined, undefined, undefined]);
+  writeFileSync(join(path, 'names.json'), '{');
+  await assert.rejects(again.find('shop'), { code: 'StoreFailed' });
+  assert.equal(await again.find('name@sha256:x').catch(() => 'refused'), 'refused');
+});
+
 async function setUp(t: TestContext) {
   const root = temporaryDirectory(t);
   const path = join(root, 'images');

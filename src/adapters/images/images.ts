@@ -10,6 +10,7 @@ import type { Digest } from './digest.ts';
 import type { Image } from './image.ts';
 import { NEW, OLD, imageOf, imagesOf, layerOf, layersOf, readImage } from './layout.ts';
 import type { ImageLimits } from './limits.ts';
+import { findName, forgetNames } from './names.ts';
 import { thisArchitecture } from './platform.ts';
 import type { Architecture } from './platform.ts';
 import { unpackInThread } from './unpack-thread.ts';
@@ -23,6 +24,8 @@ export interface Images {
   unpack(source: string, options?: UnpackOptions): Promise<Image>;
   /** Throws HearthError `ImageNotFound`, `StoreFailed`. */
   get(digest: string): Promise<Image>;
+  /** The digest of the image that a name, `NAME@DIGEST` or a digest means. Undefined: there is none. */
+  find(reference: string): Promise<string | undefined>;
   /**
    * Removes an image, and the layers that no other one has. False: there was none. The caller knows that no sandbox uses it any more.
    */
@@ -70,6 +73,11 @@ export async function openImages({ directory, limits = LIMITS.images, architectu
       if (!image) throw new HearthError('ImageNotFound', `there is no image ${digest}`);
       return image;
     },
+    async find(reference) {
+      const digest = reference.slice(reference.lastIndexOf('@') + 1);
+      if (!isDigest(digest)) return findName(directory, reference);
+      return readImage(directory, digest)?.digest;
+    },
     delete: (digest) => inTurn(() => deleteImage(directory, parseDigest(digest))),
     list: () => digestsIn(imagesOf(directory)),
     close() {
@@ -92,6 +100,7 @@ async function removeTemporary(directory: string): Promise<void> {
 }
 
 async function deleteImage(directory: string, digest: Digest): Promise<boolean> {
+  forgetNames(directory, digest);
   const wasThere = await removeAtOnce(directory, imageOf(directory, digest));
   await removeUnusedLayers(directory);
   return wasThere;

@@ -12,6 +12,7 @@ import { nameOf } from './digest.ts';
 import type { Digest } from './digest.ts';
 import type { Image, ImageConfig } from './image.ts';
 import type { LayerMarks } from './layer.ts';
+import { readNames } from './names.ts';
 
 export const NEW = '.new-';
 export const OLD = '.old-';
@@ -33,7 +34,12 @@ export const RECORD = 'image.json';
 export function readImage(directory: string, digest: Digest): Image | undefined {
   const record = readJson(join(imageOf(directory, digest), RECORD)) as ImageRecord | undefined;
   return (
-    record && { ...record, root: join(imageOf(directory, digest), ROOT), layers: record.layers.map((each) => layerIn(directory, each)) }
+    record && {
+      ...record,
+      root: join(imageOf(directory, digest), ROOT),
+      layers: record.layers.map((each) => layerIn(directory, each)),
+      names: [...readNames(directory)].flatMap(([name, each]) => (each === digest ? [name] : [])),
+    }
   );
 }
 

@@ -8,7 +8,7 @@ import type { Selected, Selection } from './selection.ts';
 export function selectDocker({ files, name }: Selection): Selected {
   const manifest = parseDocument(DOCKER_MANIFEST, files.read('manifest.json'), 'manifest.json');
   const images = manifest.map((image) => ({ image, key: image.Config, names: image.RepoTags ?? [] }));
-  const { Config, Layers } = chooseByName(images, name)[0]!;
+  const { Config, Layers, RepoTags } = chooseByName(images, name)[0]!;
   const bytes = files.read(normalize(Config));
   const digest = digestOf(bytes);
   // By convention the configuration is named by its digest; the layers have theirs in it.
@@ -19,5 +19,5 @@ export function selectDocker({ files, name }: Selection): Selected {
     config,
     Layers.map((file) => ({ file: normalize(file) })),
   );
-  return { digest, config, layers };
+  return { digest, config, layers, names: RepoTags ?? [] };
 }

@@ -22,14 +22,16 @@ export function selectOci(selection: Selection): Selected {
   const seen = new Set<string>();
   const fitting = manifests.filter((each) => isImage(each) && mayRun(each, selection, seen));
   if (fitting.length === 0 && seen.size > 0) throw noneFits(architecture, seen);
-  const images = fitting.map((image) => ({ image, key: keyOf(image), names: NAMES.flatMap((key) => image.annotations?.[key] ?? []) }));
+  const images = fitting.map((image) => ({ image, key: keyOf(image), names: namesOf(image) }));
   const search: Search = { ...selection, seen, documents: 0 };
   for (const image of chooseByName(images, name)) {
     const found = find(search, image);
-    if (found) return found;
+    if (found) return { ...found, names: namesOf(image) };
   }
   throw noneFits(architecture, seen);
 }
+
+const namesOf = ({ annotations }: Descriptor): string[] => NAMES.flatMap((key) => annotations?.[key] ?? []);
 
 /** Images for several platforms may stand side by side without names: the first that fits is then meant. */
 const keyOf = ({ digest, annotations }: Descriptor): string => (NAMES.some((key) => annotations?.[key] !== undefined) ? digest : '');
@@ -37,7 +39,9 @@ const keyOf = ({ digest, annotations }: Descriptor): string => (NAMES.some((key)
 /** `seen`: the platforms that there are instead, for the message. */
 type Search = Selection & { readonly seen: Set<string>; documents: number };
 
-function find(search: Search, descriptor: Descriptor): Selected | undefined {
+type Found = Omit<Selected, 'names'>;
+
+function find(search: Search, descriptor: Descriptor): Found | undefined {
   const { mediaType, digest } = descriptor;
   if (INDEXES.includes(mediaType)) {
     const { manifests } = parseDocument(INDEX, readBlob(search, descriptor), digest);
@@ -51,7 +55,7 @@ function find(search: Search, descriptor: Descriptor): Selected | undefined {
   return readManifest(search, descriptor);
 }
 
-function readManifest(search: Search, descriptor: Descriptor): Selected | undefined {
+function readManifest(search: Search, descriptor: Descriptor): Found | undefined {
   const manifest = parseDocument(MANIFEST, readBlob(search, descriptor), descriptor.digest);
   if (!CONFIGS.includes(manifest.config.mediaType))
     throw unsupported(`its configuration has the media type ${quote(manifest.config.mediaType)}`);

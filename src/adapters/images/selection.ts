@@ -19,6 +19,8 @@ export type Selected = {
   readonly config: ConfigDocument;
   /** From the lowest to the uppermost. */
   readonly layers: readonly LayerFile[];
+  /** What it is called there. */
+  readonly names: readonly string[];
 };
 
 /** `digest` and `size` of the file as it lies there, where a manifest says them; `diffId`: of what it unpacks to. */

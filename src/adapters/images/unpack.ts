@@ -17,6 +17,7 @@ import { FILES, MARKS, NEW, RECORD, ROOT, imageOf, imagesOf, layerOf, layersOf, 
 import type { ImageRecord } from './layout.ts';
 import type { ImageLimits } from './limits.ts';
 import { mergeLayers } from './merge.ts';
+import { giveNames } from './names.ts';
 import type { Architecture } from './platform.ts';
 import { selectImage } from './select.ts';
 import type { LayerFile, Selected } from './selection.ts';
@@ -42,7 +43,7 @@ export async function unpackImage(request: UnpackRequest): Promise<Image> {
     files = await openSource({ path: source, workDirectory, limits });
     const selected = selectImage({ files, name, architecture, limits });
     const known = readImage(directory, selected.digest);
-    if (known) return known;
+    if (known) return named(directory, known, selected.names);
     const record = {
       digest: selected.digest,
       config: configOf(selected.config, architecture),
@@ -51,13 +52,18 @@ export async function unpackImage(request: UnpackRequest): Promise<Image> {
     await build({ directory, workDirectory, files, selected, record, limits });
     const image = readImage(directory, selected.digest);
     if (!image) throw new HearthError('Internal', `the image ${selected.digest} is not where it was put`);
-    return image;
+    return named(directory, image, selected.names);
   } catch (error) {
     throw asImageError(error);
   } finally {
     files?.close();
     rmSync(workDirectory, { recursive: true, force: true });
   }
+}
+
+function named(directory: string, image: Image, names: readonly string[]): Image {
+  giveNames(directory, image.digest, names);
+  return readImage(directory, image.digest)!;
 }
 
 type Work = {

@@ -2,7 +2,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants } from 'node:os';
 import type { Clock, Random } from '../../kernel/mod.ts';
 import type { SandboxSpec } from '../../ports/mod.ts';
-import { Environment, WindDowns, connectHere, factsOf, listenForProcesses, refuseUnknown, serveConnection } from '../execution/mod.ts';
+import {
+  Environment,
+  WindDowns,
+  connectHere,
+  factsOf,
+  listenForProcesses,
+  onFreePort,
+  refuseUnknown,
+  serveConnection,
+} from '../execution/mod.ts';
 import { Lines } from '../link/mod.ts';
 import type { Accept } from './doorway.ts';
 import { RUNTIME_API } from './doorway.ts';
@@ -48,9 +57,10 @@ export class Environments {
     const listening = own ? undefined : listenForProcesses(handler);
     let port: number = RUNTIME_API.port;
     const begin = async (): Promise<SandboxSpec> => {
+      const placed = own ? spec : await onFreePort(spec);
       const address = (await listening)?.address ?? `${RUNTIME_API.address}:${RUNTIME_API.port}`;
       port = Number(address.slice(address.lastIndexOf(':') + 1));
-      return { ...spec, environment: { ...spec.environment, AWS_LAMBDA_RUNTIME_API: address } };
+      return { ...placed, environment: { ...placed.environment, AWS_LAMBDA_RUNTIME_API: address } };
     };
     let sandbox: Sandbox | undefined;
     let ended = false;

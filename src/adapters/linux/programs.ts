@@ -1,7 +1,16 @@
 import type { Clock, Log } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, InitFailure, SandboxSpec } from '../../ports/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
-import { ExtendedInstance, ProgramInstance, bootProgram, externalExtensions, hearInit } from '../execution/mod.ts';
+import {
+  ExtendedInstance,
+  ProgramInstance,
+  WebServer,
+  bootProgram,
+  connectHere,
+  externalExtensions,
+  hearInit,
+  nothingAnswers,
+} from '../execution/mod.ts';
 import type { Initialised, StartedProgram } from '../execution/mod.ts';
 import { Lines, awaitReady } from '../link/mod.ts';
 import type { Link, Ready, Steps } from '../link/mod.ts';
@@ -31,13 +40,15 @@ export class Programs {
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
     const { clock, environments } = this.#options;
     const external = await externalExtensions(spec);
-    return await bootProgram(clock, (log) => this.#start(spec.label, environments.open(spec, external), log), listener);
+    return await bootProgram(clock, (log) => this.#start(spec, environments.open(spec, external), log), listener);
   }
 
-  #start(label: string, opened: Opened, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
+  #start({ label, web, network }: SandboxSpec, opened: Opened, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
     const { clock } = this.#options;
     const { environment } = opened;
     let sandbox: Sandbox | undefined;
+    let server: WebServer | undefined;
+    const connect = (port: number) => (network?.kind === 'host' ? connectHere(port) : sandbox!.inside.connect(port));
     const lines = new Lines((line) => environment.functionLine(line, 'INFO'));
     const flush = () => {
       sandbox?.flushOutput();
@@ -49,7 +60,11 @@ export class Programs {
       memoryKiB: () => sandbox?.memoryKiB() ?? 0,
       flush,
       idle: (idle) => environment.runtimeWaits(idle),
-      end: (wanted) => opened.end(wanted),
+      ...(web && { runtime: (listener) => (server = new WebServer({ web, clock, connect, listener })) }),
+      end: (wanted) => {
+        server?.close();
+        opened.end(wanted);
+      },
     });
     opened.serve = (request, response) => program.handle(request, response);
     const instance = new ExtendedInstance({ inner: program, environment, clock, asks: true });
@@ -64,6 +79,7 @@ export class Programs {
       if (!instance.alive) sandbox.end();
       const { templateEnded } = sandbox;
       void templateEnded.then((exit) => program.reportExit(exit));
+      server?.begin(spec.web);
       // The link closes as soon as the program has taken the template's place, or tells why that could not be.
       const listener = { log: (text: string, level: LogLevel) => instance.onLog?.(text, level) };
       const { initTimeoutMs } = spec;
@@ -71,7 +87,7 @@ export class Programs {
       const runtime = Promise.race([ended, program.initialised]);
       const heard = await hearInit({ clock, initTimeoutMs, environment, runtime, ended });
       flush();
-      return heard;
+      return spec.web && heard.kind === 'timedOut' ? { ...heard, missing: nothingAnswers(spec.web) } : heard;
     };
     const heard = begin();
     heard.catch((error: unknown) => {

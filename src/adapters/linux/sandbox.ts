@@ -209,6 +209,7 @@ export class Sandbox {
     const message: FunctionMessage = {
       loader: loaderOf(spec.runtime),
       code,
+      ...(spec.image && { image: spec.image }),
       layers,
       handler,
       environment,

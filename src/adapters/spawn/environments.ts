@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Clock, Random } from '../../kernel/mod.ts';
 import type { Exit, SandboxSpec } from '../../ports/mod.ts';
 import { extensionEnvironment } from '../../../runtimes/provided/extension-environment.ts';
-import { Environment, WindDowns, connectHere, factsOf, listenForProcesses, refuseUnknown } from '../execution/mod.ts';
+import { Environment, WindDowns, connectHere, factsOf, listenForProcesses, onFreePort, refuseUnknown } from '../execution/mod.ts';
 import { Lines } from '../link/mod.ts';
 import { functionEnvironment } from './function-environment.ts';
 import type { FunctionProcess } from './function-process.ts';
@@ -55,7 +55,8 @@ export class Environments {
     const begin = async (): Promise<SandboxSpec> => {
       const { address } = await listening;
       port = Number(address.slice(address.lastIndexOf(':') + 1));
-      const given = { ...spec, environment: { ...spec.environment, AWS_LAMBDA_RUNTIME_API: address } };
+      const placed = await onFreePort(spec);
+      const given = { ...placed, environment: { ...placed.environment, AWS_LAMBDA_RUNTIME_API: address } };
       if (ended || external.length === 0) return given;
       own = external.map((name) => this.#launch(name, given, environment));
       await Promise.race([registered.promise, environment.failure]);

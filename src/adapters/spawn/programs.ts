@@ -2,7 +2,16 @@ import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, InitFailure, SandboxSpec } from '../../ports/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
-import { ExtendedInstance, ProgramInstance, bootProgram, externalExtensions, hearInit } from '../execution/mod.ts';
+import {
+  ExtendedInstance,
+  ProgramInstance,
+  WebServer,
+  bootProgram,
+  connectHere,
+  externalExtensions,
+  hearInit,
+  nothingAnswers,
+} from '../execution/mod.ts';
 import type { Initialised, ProgramInit, StartedProgram } from '../execution/mod.ts';
 import type { Environments, Opened } from './environments.ts';
 import type { FunctionProcess } from './function-process.ts';
@@ -26,15 +35,18 @@ export class Programs {
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
+    if (spec.image) return { ok: false, failure: { kind: 'failed', error: NO_IMAGES, initMs: 0 } };
     const { clock, environments } = this.#options;
     const external = await externalExtensions(spec);
     return await bootProgram(clock, (log) => this.#start(spec, environments.open(spec, external), log), listener);
   }
 
-  #start({ initTimeoutMs }: SandboxSpec, opened: Opened, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
+  #start({ initTimeoutMs, web }: SandboxSpec, opened: Opened, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
     const { clock, launch, watch } = this.#options;
     const { environment } = opened;
     let process: FunctionProcess | undefined;
+    let server: WebServer | undefined;
+    let placed = web;
     const memory = new Peak();
     const program = new ProgramInstance({
       start: 'spawn',
@@ -42,7 +54,11 @@ export class Programs {
       memoryKiB: () => memory.look(process?.pid),
       flush: () => {},
       idle: (idle) => environment.runtimeWaits(idle),
-      end: (wanted) => opened.end(wanted),
+      ...(web && { runtime: (listener) => (server = new WebServer({ web, clock, connect: connectHere, listener })) }),
+      end: (wanted) => {
+        server?.close();
+        opened.end(wanted);
+      },
     });
     opened.serve = (request, response) => program.handle(request, response);
     const instance = new ExtendedInstance({ inner: program, environment, clock, asks: true });
@@ -59,16 +75,26 @@ export class Programs {
       opened.attach(process);
       watch(process, program);
       if (!instance.alive) process.kill();
+      placed = spec.web;
+      server?.begin(placed);
       void process.exited.then((exit) => {
         program.reportExit(exit);
         gone.resolve({ kind: 'exited', exit, initMs: 0 });
       });
       return await Promise.race([gone.promise, program.initialised]);
     };
-    const heard = hearInit<Initialised>({ clock, initTimeoutMs, environment, runtime: run(), ended: gone.promise });
-    return { instance, heard };
+    const hear = async () => {
+      const heard = await hearInit<Initialised>({ clock, initTimeoutMs, environment, runtime: run(), ended: gone.promise });
+      return placed && heard.kind === 'timedOut' ? { ...heard, missing: nothingAnswers(placed) } : heard;
+    };
+    return { instance, heard: hear() };
   }
 }
+
+const NO_IMAGES = {
+  errorType: 'Runtime.InvalidEntrypoint',
+  errorMessage: 'Container images need sandboxes, and functions run as plain processes here: "hearth doctor" says why',
+};
 
 /** The most memory that a process has had resident. */
 class Peak {

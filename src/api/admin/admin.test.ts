@@ -145,6 +145,7 @@ const START: StartRecord = {
 
 const START_MS = 1_700_000_000_000;
 const IMAGE = {
+  names: ['test:1'],
   digest: `sha256:${'0'.repeat(64)}`,
   architecture: 'amd64',
   entrypoint: ['/bin/serve'],

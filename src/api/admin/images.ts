@@ -10,7 +10,7 @@ export interface ImageAdmin {
   /** Makes an image of what was uploaded, which is gone afterwards. */
   add(upload: UploadedImage): Promise<ImageView>;
   list(): Promise<readonly ImageView[]>;
-  /** Throws HearthError `ImageNotFound`. */
+  /** Throws HearthError `ImageNotFound`, `ResourceConflictException` (a function has it). */
   delete(digest: string): Promise<void>;
 }
 
@@ -19,6 +19,7 @@ export type UploadedImage = { readonly upload: string; readonly name?: string };
 
 export type ImageView = {
   readonly digest: string;
+  readonly names: readonly string[];
   readonly architecture: string;
   readonly entrypoint: readonly string[];
   readonly command: readonly string[];

@@ -6,14 +6,14 @@ import {
   updateCode,
   updateConfiguration,
 } from '../../control/mod.ts';
-import type { FunctionEntry, FunctionView, SettingsInput } from '../../control/mod.ts';
+import type { FunctionCode, FunctionEntry, FunctionView, SettingsInput } from '../../control/mod.ts';
 import { HearthError } from '../../kernel/mod.ts';
 import type { ApiContext, ApiRequest, Operation, Reply } from './operation.ts';
 import { NamespacedFunctionName } from './patterns.ts';
 import { page, target, wholeFunction } from './reading.ts';
 import { CreateFunctionBody, UpdateCodeBody, UpdateConfigurationBody } from './schemas.ts';
-import type { SettingsBody } from './schemas.ts';
-import { refuseUnsupportedCreation, refuseUnsupportedSettings, zipOf } from './unsupported.ts';
+import type { CreateFunctionBody as CreateBody, SettingsBody } from './schemas.ts';
+import { refuseUnsupportedCreation, refuseUnsupportedSettings, sourceOf } from './unsupported.ts';
 import { check } from './validation.ts';
 import { configurationOf } from './views.ts';
 
@@ -35,17 +35,31 @@ async function create(request: ApiRequest, { functions }: ApiContext): Promise<R
   if (qualifier !== undefined)
     throw new HearthError('InvalidParameterValueException', `A new function has no qualifier. Leave out '${qualifier}'.`);
   refuseUnsupportedCreation(body);
+  checkPackageType(body);
   const architecture = body.Architectures?.[0];
   const view = await createFunction(functions, {
     name,
     settings: { ...settingsOf(body), role: body.Role, ...(architecture && { architecture }) },
     ...(body.Layers && { layers: body.Layers }),
-    zip: zipOf({ ...body.Code, PublishTo: body.PublishTo }),
+    ...sourceOf({ ...body.Code, PublishTo: body.PublishTo }),
     ...(body.Tags && { tags: body.Tags }),
     publish: body.Publish ?? false,
   });
   // With Publish, Lambda answers with the version and the function's own ARN.
   return { status: 201, json: configurationOf(view.entry, view.version) };
+}
+
+/** In the words of the service. */
+function checkPackageType({ PackageType = 'Zip', Code, ImageConfig, Runtime, Handler, Layers }: CreateBody): void {
+  const wrong = (message: string) => new HearthError('InvalidParameterValueException', message);
+  if (PackageType === 'Zip') {
+    if (Code.ImageUri !== undefined) throw wrong("Please don't provide ImageUri when creating a function with packageType Zip.");
+    if (ImageConfig !== undefined) throw wrong("Please don't provide ImageConfig when the intended function PackageType is Zip.");
+    return;
+  }
+  if (Code.ImageUri === undefined) throw wrong('Please provide ImageUri when creating a function with packageType Image.');
+  if (Runtime !== undefined || Handler !== undefined || Layers?.length)
+    throw wrong("Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.");
 }
 
 function list({ query }: ApiRequest, { functions }: ApiContext): Reply {
@@ -70,11 +84,17 @@ function get(request: ApiRequest, context: ApiContext): Reply {
     status: 200,
     json: {
       Configuration: configurationOf(entry, version, { qualifier, snapshot: context.snapshotOf(entry, version) }),
-      Code: { RepositoryType: 'S3', Location: packageLocation(request, version.record.code) },
+      Code: codeView(request, version.record.code),
       ...(Object.keys(tags).length > 0 && { Tags: tags }),
       ...(reservedConcurrency !== undefined && { Concurrency: { ReservedConcurrentExecutions: reservedConcurrency } }),
     },
   };
+}
+
+function codeView(request: ApiRequest, code: FunctionCode): object {
+  if (!code.image) return { RepositoryType: 'S3', Location: packageLocation(request, code) };
+  const { uri, digest } = code.image;
+  return { RepositoryType: 'ECR', ImageUri: uri, ResolvedImageUri: uri.endsWith(digest) ? uri : `${uri}@${digest}` };
 }
 
 /** Where a package can be downloaded: `getPackage`. */
@@ -106,7 +126,7 @@ async function putCode(request: ApiRequest, context: ApiContext): Promise<Reply>
   context.functions.get(name);
   const view = await updateCode(context.functions, {
     name,
-    zip: zipOf(body),
+    ...sourceOf(body),
     ...(architecture && { architecture }),
     publish: body.Publish ?? false,
     dryRun: body.DryRun ?? false,
@@ -151,6 +171,13 @@ function settingsOf(body: SettingsBody): SettingsInput {
     tmpMiB: body.EphemeralStorage?.Size,
     environment: body.Environment && (body.Environment.Variables ?? {}),
     tracing: body.TracingConfig?.Mode,
+    image:
+      body.ImageConfig &&
+      defined({
+        entryPoint: body.ImageConfig.EntryPoint,
+        command: body.ImageConfig.Command,
+        workingDirectory: body.ImageConfig.WorkingDirectory,
+      }),
     snapStart: body.SnapStart && (body.SnapStart.ApplyOn ?? 'Automatic'),
     logging:
       logging &&

@@ -51,7 +51,13 @@ const Settings = z.object({
   DeadLetterConfig: z.object({ TargetArn: p.KmsKeyArn.optional() }).optional(),
   KMSKeyArn: p.KmsKeyArn.optional(),
   FileSystemConfigs: z.array(z.unknown()).max(1).optional(),
-  ImageConfig: z.looseObject({}).optional(),
+  ImageConfig: z
+    .object({
+      EntryPoint: z.array(z.string()).max(1500).optional(),
+      Command: z.array(z.string()).max(1500).optional(),
+      WorkingDirectory: text({ max: 1000 }).optional(),
+    })
+    .optional(),
   CapacityProviderConfig: z.unknown().optional(),
   DurableConfig: z.unknown().optional(),
 });

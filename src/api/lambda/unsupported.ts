@@ -1,4 +1,5 @@
 import { HearthError } from '../../kernel/mod.ts';
+import type { CodeSource } from '../../control/mod.ts';
 import type { CodeBody, CreateFunctionBody, SettingsBody } from './schemas.ts';
 
 /** Refuses what this Hearth would have to ignore: a setting is either in force or an error. Empty values ask for nothing. */
@@ -8,16 +9,27 @@ export function refuseUnsupportedSettings(body: SettingsBody): void {
   if (body.DeadLetterConfig?.TargetArn) throw unsupported('DeadLetterConfig', 'Leave it out.');
   if (body.KMSKeyArn) throw unsupported('KMSKeyArn', 'Leave it out.');
   if (body.FileSystemConfigs?.length) throw unsupported('FileSystemConfigs', 'Leave it out.');
-  if (body.ImageConfig && Object.keys(body.ImageConfig).length > 0) throw unsupported('ImageConfig', 'Use a function of PackageType Zip.');
   if (body.CapacityProviderConfig !== undefined) throw unsupported('CapacityProviderConfig', 'Leave it out.');
   if (body.DurableConfig !== undefined) throw unsupported('DurableConfig', 'Leave it out.');
 }
 
 export function refuseUnsupportedCreation(body: CreateFunctionBody): void {
-  if (body.PackageType === 'Image') throw unsupported('PackageType Image', 'Use a function of PackageType Zip.');
   if (body.CodeSigningConfigArn) throw unsupported('CodeSigningConfigArn', 'Leave it out.');
   if (body.TenancyConfig !== undefined) throw unsupported('TenancyConfig', 'Leave it out.');
   refuseUnsupportedSettings(body);
+}
+
+/** Where a function's code comes from. Throws `InvalidParameterValueException`. */
+export function sourceOf(code: CodeBody & { readonly PublishTo?: string | undefined }): CodeSource {
+  if (code.ImageUri === undefined) return { zip: zipOf(code) };
+  refusePublishTo(code.PublishTo);
+  const others = [code.ZipFile, code.S3Bucket, code.S3Key, code.S3ObjectVersion, code.SourceKMSKeyArn].filter((each) => each !== undefined);
+  if (others.length > 0)
+    throw new HearthError(
+      'InvalidParameterValueException',
+      'Please do not provide other FunctionCode parameters when providing an ImageUri.',
+    );
+  return { imageUri: code.ImageUri };
 }
 
 /** The uploaded package. Throws `InvalidParameterValueException` when it comes from elsewhere, or not at all. */

@@ -1,5 +1,5 @@
 /** What operations answer with, in the service model's shapes. */
-import { LOCKED_ENVIRONMENT } from '../../control/mod.ts';
+import { LOCKED_ENVIRONMENT, codeSha256 } from '../../control/mod.ts';
 import type { Snapshot } from '../../engine/mod.ts';
 import { snapshotText } from '../../protocol/mod.ts';
 import type { AliasRecord, Cors, FunctionEntry, FunctionSettings, FunctionVersion, LayerVersion, UrlEntry } from '../../control/mod.ts';
@@ -18,21 +18,22 @@ export function configurationOf(entry: FunctionEntry, { record, code }: Function
   return {
     FunctionName: entry.name,
     FunctionArn: view.qualifier === undefined ? entry.arn : `${entry.arn}:${view.qualifier}`,
-    Runtime: settings.runtime,
+    ...(!settings.image && { Runtime: settings.runtime }),
     Role: settings.role,
-    Handler: settings.handler,
+    ...(!settings.image && { Handler: settings.handler }),
     CodeSize: record.code.bytes,
     Description: settings.description,
     Timeout: settings.timeoutSeconds,
     MemorySize: settings.memoryMiB,
     LastModified: lambdaTime(record.modifiedMs),
-    CodeSha256: base64Hash(record.code.sha256),
+    CodeSha256: codeSha256(record.code),
     Version: record.version,
     ...environmentView(settings),
     TracingConfig: { Mode: settings.tracing },
     RevisionId: record.revisionId,
     ...(!view.listed && states(code, settings, view.snapshot)),
-    PackageType: 'Zip',
+    PackageType: settings.image ? 'Image' : 'Zip',
+    ...imageView(settings.image),
     Architectures: [settings.architecture],
     EphemeralStorage: { Size: settings.tmpMiB },
     SnapStart: { ApplyOn: settings.snapStart ?? 'None', OptimizationStatus: view.snapshot?.forks ? 'On' : 'Off' },
@@ -45,6 +46,13 @@ export function configurationOf(entry: FunctionEntry, { record, code }: Function
     },
     ...(settings.layers && { Layers: settings.layers.map(({ arn, bytes }) => ({ Arn: arn, CodeSize: bytes })) }),
   };
+}
+
+/** Only what was given with the function: the rest is as the image says. */
+function imageView({ entryPoint, command, workingDirectory }: NonNullable<FunctionSettings['image']> = {}): object {
+  const given = { EntryPoint: entryPoint, Command: command, WorkingDirectory: workingDirectory };
+  const isEmpty = Object.values(given).every((each) => each === undefined);
+  return isEmpty ? {} : { ImageConfigResponse: { ImageConfig: given } };
 }
 
 /** In place of values that can't be read there is what is wrong, as where Lambda may not use the key. */

@@ -95,6 +95,22 @@ test('a project of another runtime than Node is built by its own command, and sh
   assert.deepEqual([...(await unzip(zip))], [['bootstrap', { text: '#!/bin/sh\n', mode: 0o100755 }]]);
 });
 
+test('a project of a container image names its archive, and nothing that images have themselves', async (t) => {
+  const project = async (fields: object) =>
+    readProject(await projectWith(t, { 'hearth.json': JSON.stringify({ name: 'shop', ...fields }) }));
+  const plain = await project({ image: 'out/image.tar', web: 80, environment: { AB: 'c' } });
+  assert.deepEqual([plain.image?.archive.endsWith('/out/image.tar'), plain.environment], [true, { AB: 'c', HEARTH_WEB_PORT: '80' }]);
+  const image = { archive: '/image.tar', name: 'shop:1', command: ['serve'], workingDirectory: '/srv' };
+  assert.deepEqual((await project({ image })).image, image);
+  for (const [field, value] of Object.entries({ runtime: 'nodejs26.x', entry: 'a.ts', handler: 'x', include: [], layers: [] }))
+    await assert.rejects(project({ image: 'image.tar', [field]: value }), {
+      code: 'BadUsage',
+      message: new RegExp(`"${field}" has no meaning beside "image"`),
+    });
+  await assert.rejects(project({ image: { name: 'x' } }), { code: 'BadUsage', message: /at image/ });
+  await assert.rejects(project({ image: 'image.tar', web: 70_000 }), { code: 'BadUsage', message: /web/ });
+});
+
 test('what is wrong in a project is named', async (t) => {
   const wrong = async (files: Record<string, string>) => {
     const directory = await projectWith(t, files);

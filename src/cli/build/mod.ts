@@ -9,8 +9,9 @@ import { zipFiles } from './zip.ts';
 import type { PackageFile } from './zip.ts';
 
 export { packDirectory } from './directory.ts';
-export { readProject } from './project.ts';
-export type { Project } from './project.ts';
+export { imageProject, readProject } from './project.ts';
+export type { Project, ProjectImage } from './project.ts';
+export { runBuildCommand } from './command.ts';
 
 export type Built = { readonly zip: Buffer; readonly handler: string; readonly warnings: readonly string[] };
 

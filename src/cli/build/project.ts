@@ -1,8 +1,9 @@
 import { access, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { HearthError, LIMITS, runtimeFamily } from '../../kernel/mod.ts';
 import type { RuntimeFamily } from '../../kernel/mod.ts';
+import { WEB_PORT } from '../../protocol/mod.ts';
 
 const origins = z.array(z.string()).optional();
 
@@ -21,6 +22,18 @@ const urlSchema = z.strictObject({
     .optional(),
 });
 
+const words = z.array(z.string()).max(1_500).optional();
+
+/** `name`: which one, of several in the archive. The others take the place of what the image says. */
+const imageSchema = z.strictObject({
+  archive: z.string(),
+  name: z.string().optional(),
+  entryPoint: words,
+  command: words,
+  workingDirectory: z.string().max(1_000).optional(),
+});
+export type ProjectImage = z.infer<typeof imageSchema>;
+
 /** `hearth.json`: what a directory is deployed as. Documented in docs/functions.md. */
 const projectSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -31,6 +44,10 @@ const projectSchema = z.strictObject({
   entry: z.string().optional(),
   /** For Node the name of the exported function; for other runtimes what the Lambda API calls the handler. */
   handler: z.string().optional(),
+  /** The archive of a container image, relative to hearth.json: it is the function then, and there is nothing else to ship. */
+  image: z.union([z.string().transform((archive) => ({ archive })), imageSchema]).optional(),
+  /** The port at which the program serves HTTP: a container image, or a custom runtime. */
+  web: z.int().min(1).max(65_535).optional(),
   /** A command of the shell that is run in the project's directory before anything is packed. */
   build: z.string().optional(),
   /** What the bundle is written as. */
@@ -56,13 +73,15 @@ const projectSchema = z.strictObject({
   url: z.union([z.boolean(), urlSchema]).default(true),
 });
 
-export type Project = Omit<z.infer<typeof projectSchema>, 'entry' | 'handler' | 'include' | 'url'> & {
+export type Project = Omit<z.infer<typeof projectSchema>, 'entry' | 'handler' | 'image' | 'include' | 'url' | 'web'> & {
   /** Absolute. */
   readonly directory: string;
   /** Of what is bundled; undefined: the runtime has no use for that, and `include` is all there is. */
   readonly entry: string | undefined;
   readonly handler: string;
   readonly include: readonly string[];
+  /** Its archive is absolute. */
+  readonly image?: ProjectImage;
   readonly url: z.infer<typeof urlSchema> | undefined;
 };
 
@@ -76,10 +95,17 @@ export async function readProject(directory: string): Promise<Project> {
     if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
     throw new HearthError('BadUsage', `there is no ${path}. "hearth init NAME" makes a project that has one`);
   });
-  const parsed = projectSchema.safeParse(parseJson(path, text));
+  const given = parseJson(path, text);
+  const parsed = projectSchema.safeParse(given);
   if (!parsed.success) throw new HearthError('BadUsage', `${path} is wrong:\n${z.prettifyError(parsed.error)}`);
-  const { entry, url, handler, include, ...rest } = parsed.data;
-  const project = { ...rest, directory: root, url: urlOf(url) };
+  const { entry, url, handler, include, web, image, ...rest } = parsed.data;
+  const environment = web === undefined ? rest.environment : { ...rest.environment, [WEB_PORT]: String(web) };
+  const project = { ...rest, environment, directory: root, url: urlOf(url) };
+  if (image) {
+    const surplus = ['runtime', 'entry', 'handler', 'include', 'external', 'layers', 'fromLayers'].filter((field) => field in given);
+    if (surplus.length > 0) throw new HearthError('BadUsage', `${path}: "${surplus[0]}" has no meaning beside "image"`);
+    return { ...project, runtime: '', entry, handler: '', include: [], image: { ...image, archive: resolve(root, image.archive) } };
+  }
   // A runtime that is not known here may be known to the platform: then its files are shipped as they are.
   const family = runtimeFamily(rest.runtime) ?? 'provided';
   if (family !== 'node') {
@@ -97,9 +123,11 @@ const DEFAULTS: Readonly<Record<Exclude<RuntimeFamily, 'node'>, { readonly handl
   wasm: { handler: 'main.wasm', include: ['main.wasm'] },
 };
 
-function parseJson(path: string, text: string): unknown {
+function parseJson(path: string, text: string): object {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value;
+    throw new Error('there is no object in it');
   } catch (error) {
     throw new HearthError('BadUsage', `${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
@@ -117,6 +145,33 @@ async function findEntry(root: string, path: string, entry: string | undefined):
     'BadUsage',
     `${path}: ${entry === undefined ? `none of ${ENTRIES.join(', ')} is there; name the source file in "entry"` : `the entry ${entry} is not there`}`,
   );
+}
+
+/** A function of an image and nothing else. Throws HearthError `BadUsage`. */
+export function imageProject(
+  directory: string,
+  archive: string,
+  { name, web }: { readonly name?: string; readonly web?: number },
+): Project {
+  const own = basename(archive)
+    .replace(/(\.(tar|tgz|gz|zst|oci))+$/, '')
+    .replaceAll(/[^a-zA-Z0-9-_]+/g, '-')
+    .slice(0, 64);
+  const parsed = projectSchema.safeParse({ name: name ?? own, ...(web !== undefined && { web }) });
+  if (!parsed.success) throw new HearthError('BadUsage', z.prettifyError(parsed.error));
+  const { entry: _, url, include: _all, web: port, ...rest } = parsed.data;
+  const environment = port === undefined ? {} : { [WEB_PORT]: String(port) };
+  return {
+    ...rest,
+    environment,
+    directory,
+    url: urlOf(url),
+    runtime: '',
+    entry: undefined,
+    handler: '',
+    include: [],
+    image: { archive: resolve(directory, archive) },
+  };
 }
 
 function urlOf(url: z.infer<typeof projectSchema>['url']): Project['url'] {
