@@ -222,13 +222,13 @@ for (const driver of DRIVERS) {
   test(`${driver}: a server that does not come up fails init, and which port it was is said`, options, async (t) => {
     const boot = await open(t, driver);
     const image = { command: ['/server', 'wait'], workingDirectory: '/' };
-    const silent = await boot({}, driver === 'linux' ? { initTimeoutMs: 300, image } : { initTimeoutMs: 300, web: never() });
+    const silent = await boot({}, driver === 'linux' ? { initTimeoutMs: 2_000, image } : { initTimeoutMs: 2_000, web: never() });
     assert.ok(!silent.ok && silent.failure.kind === 'timedOut', JSON.stringify(silent));
     assert.match(
       silent.failure.missing ?? '',
       /^nothing answers at port \d+ to GET \/status\/500$|^nothing answers at port 8080 to GET \/$/,
     );
-    const elsewhere = await boot({ AWS_LWA_READINESS_CHECK_PATH: '/status/500' }, { initTimeoutMs: 300 });
+    const elsewhere = await boot({ AWS_LWA_READINESS_CHECK_PATH: '/status/500' }, { initTimeoutMs: 2_000 });
     assert.ok(!elsewhere.ok && elsewhere.failure.kind === 'timedOut');
     instanceOf(await boot({ AWS_LWA_READINESS_CHECK_PATH: '/status/500', AWS_LWA_READINESS_CHECK_HEALTHY_STATUS: '200-299,500' }));
     const listening = { AWS_LWA_READINESS_CHECK_PATH: '/status/500', AWS_LWA_READINESS_CHECK_PROTOCOL: 'TCP' };
