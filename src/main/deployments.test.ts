@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { FunctionEntry, FunctionVersion } from '../control/mod.ts';
+import type { FunctionEntry, FunctionVersion, ImageSettings, StoredImage } from '../control/mod.ts';
 import { HearthError } from '../kernel/mod.ts';
 import { createDeployments, toDeployment } from './deployments.ts';
 
@@ -149,6 +149,33 @@ test('where the platform is, and that there is a proxy, is told to those who can
   assert.deepEqual(told('none', true), [undefined, undefined]);
   assert.deepEqual(told('host', true), ['http://127.0.0.1:7777', undefined]);
   assert.deepEqual(told(undefined, false), ['http://127.0.0.1:7777', undefined]);
+});
+
+test("a function of an image has the image's environment below its own, and is started as the two say together", () => {
+  const image: StoredImage = {
+    digest: `sha256:${'a'.repeat(64)}`,
+    directory: '/data/code/images/a/root',
+    architecture: 'x86_64',
+    entryPoint: ['/entry'],
+    command: ['serve', '80'],
+    environment: { PATH: '/app/bin', PORT: '1', BOTH: 'image', LAMBDA_TASK_ROOT: '/elsewhere' },
+    workingDirectory: '/app',
+  };
+  const { entry, version } = given({ environment: { BOTH: 'function', HEARTH_WEB_PORT: '80' } });
+  const specOf = (settings: ImageSettings) => {
+    const record = { ...version.record, settings: { ...version.record.settings, runtime: '', handler: '', image: settings } };
+    const code = { kind: 'ready' as const, directory: image.directory, layers: [], image };
+    return toDeployment(entry, { record, code }, CONTEXT).spec;
+  };
+  const spec = specOf({});
+  assert.deepEqual(spec.image, { command: ['/entry', 'serve', '80'], workingDirectory: '/app' });
+  assert.deepEqual([spec.codeDirectory, spec.compileCache, spec.web?.port], [image.directory, undefined, 80]);
+  const { PATH, PORT, BOTH, LAMBDA_TASK_ROOT, AWS_EXECUTION_ENV, LD_LIBRARY_PATH, _HANDLER } = spec.environment;
+  assert.deepEqual([PATH, PORT, BOTH, LAMBDA_TASK_ROOT, _HANDLER], ['/app/bin', '80', 'function', '/var/task', 'serve']);
+  assert.deepEqual([AWS_EXECUTION_ENV, LD_LIBRARY_PATH], [undefined, undefined]);
+  const changed = specOf({ command: ['x'], workingDirectory: '/srv' });
+  assert.deepEqual(changed.image, { command: ['/entry', 'x'], workingDirectory: '/srv' });
+  assert.deepEqual(specOf({ entryPoint: ['/other'] }).image?.command, ['/other', 'serve', '80']);
 });
 
 test('limits and ARN follow the version and the function', () => {

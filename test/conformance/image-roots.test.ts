@@ -12,7 +12,7 @@ import { LinuxSandboxes } from '../../src/adapters/linux/mod.ts';
 import type { BootResult, SandboxSpec } from '../../src/ports/mod.ts';
 import { parseWeb } from '../../src/protocol/mod.ts';
 import { closeAfter } from '../closing.ts';
-import { archiveFile, compileServer, executable, noCompiler } from '../container-images.testing.ts';
+import { archiveFile, compileServer, executable, missing, noCompiler, programParts } from '../container-images.testing.ts';
 import { temporaryDirectory } from '../temporary.ts';
 
 const skip = process.platform === 'linux' ? noCompiler : 'the fork ladder needs Linux';
@@ -142,6 +142,33 @@ test('no list of users leads out of an image', { skip }, async (t) => {
   const without = [executable('server', server), { name: 'etc/group', content: 'a:x:7:\nroot:x:0:' }];
   assert.match(await get(await boot(without), '/cat?/etc/group'), /^sandbox:x:\d+:\na:x:7:\nroot:x:0:\n$/);
 });
+
+const EXTENSION = `#!/bin/sh
+api="http://$AWS_LAMBDA_RUNTIME_API/2020-01-01/extension"
+head=/tmp/head
+curl -sS -o /dev/null -D "$head" -H 'Lambda-Extension-Name: watcher' -d '{"events":["INVOKE"]}' "$api/register"
+while IFS=: read -r name value; do
+  case $name in [Ll]ambda-[Ee]xtension-[Ii]dentifier) id=\${value# } ;; esac
+done < "$head"
+id=$(printf %s "$id" | tr -d '\\r')
+while curl -sS -H "Lambda-Extension-Identifier: $id" "$api/event/next" > /tmp/event; do echo "heard of an event"; done
+`;
+
+test(
+  'extensions that an image has are started before its program; none is looked for behind a link',
+  { skip: skip || missing('curl') },
+  async (t) => {
+    const { boot, get, server } = await open(t);
+    const programs = ['/bin/sh', '/usr/bin/curl', '/usr/bin/tr'].flatMap((path) => programParts(path));
+    const parts = [executable('server', server), ...programs, executable('opt/extensions/watcher', EXTENSION)];
+    const environment = { PATH: '/usr/bin:/bin', HEARTH_WEB_PORT: '8080', AWS_LAMBDA_FUNCTION_NAME: 'f' };
+    const booted = await boot(parts, undefined, { environment });
+    assert.match(booted.log, /EXTENSION\tName: watcher\tState: Ready\tEvents: \[INVOKE\]/, booted.log);
+    assert.equal(await get(booted, '/'), 'hello');
+    const linked = await boot([executable('server', server), symlink('opt', '/.packages')]);
+    assert.equal(await get(linked, '/'), 'hello');
+  },
+);
 
 test('many instances of images and of packages are made at the same time', { skip }, async (t) => {
   const { boot, get, server } = await open(t);
