@@ -101,7 +101,13 @@ test('bytes flipped anywhere in an archive, or its end cut off, give the same im
       writeFileSync(source, keep === null ? bytes : bytes.subarray(0, keep % bytes.length));
       const image = await unpackImage({ source, name: undefined, directory, architecture: 'amd64', limits }).catch(refusal);
       if (image) assert.deepEqual(shape(image.root), { a: 'directory', 'a/b': `file ${'hello '.repeat(50)}` });
-      assert.deepEqual(readdirSync(directory).toSorted(), ['images', 'layers']);
+      // What images are called is written down with the first one that has a name.
+      assert.deepEqual(
+        readdirSync(directory)
+          .filter((name) => name !== 'names.json')
+          .toSorted(),
+        ['images', 'layers'],
+      );
     }),
     { numRuns: 200 },
   );
