@@ -15,6 +15,7 @@ export class PlainRuntimes {
   /** For the runtimes' files. */
   readonly #directory: string;
   readonly #known = new Map<string, Installed>();
+  readonly #installing = new Set<Promise<Installed>>();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -22,7 +23,19 @@ export class PlainRuntimes {
 
   /** Before the first function of this runtime. Throws HearthError `SandboxFailed` where this machine can't run it. */
   async prepare(identifier: string): Promise<void> {
-    if (!this.#known.has(identifier)) this.#known.set(identifier, await this.#install(identifier));
+    if (this.#known.has(identifier)) return;
+    const installing = this.#install(identifier);
+    this.#installing.add(installing);
+    try {
+      this.#known.set(identifier, await installing);
+    } finally {
+      this.#installing.delete(installing);
+    }
+  }
+
+  /** Settles when nothing is being written any more: the directory may be somebody else's after that. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#installing);
   }
 
   get(identifier: string): Installed {

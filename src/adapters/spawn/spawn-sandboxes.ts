@@ -116,6 +116,7 @@ export class SpawnSandboxes implements Sandboxes {
       else process.kill();
     }
     await Promise.all([...this.#processes.keys()].map((process) => process.exited));
+    await this.#runtimes.settled();
     await this.#watchdog.close();
   }
 
