@@ -3,7 +3,7 @@
  * is connected to inside, and nothing else leads out. netdevice(7), ip(7), hosts(5).
  */
 import { writeFileSync } from 'node:fs';
-import { SystemCallError, check, lastErrno, libc } from './libc.ts';
+import { SystemCallError, check, lastErrno, libc, pinned } from './libc.ts';
 import { LOOPBACK_HOSTS } from './isolate.ts';
 import type { Listener } from './orders.ts';
 
@@ -13,6 +13,11 @@ const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const EINPROGRESS = 115;
+const SOL_SOCKET = 1;
+const SO_ERROR = 4;
+const POLLOUT = 4;
+/** How long a connection of loopback may be on its way while the keeper waits. */
+const CONNECTING_MS = 20;
 const SIOCSIFFLAGS = 0x8914n;
 const SIOCSIFADDR = 0x8916n;
 const IFF_UP = 1;
@@ -42,16 +47,32 @@ export function openLowPorts(): void {
 }
 
 /**
- * A socket that is connected to a port of this namespace's 127.0.0.1, or about to be: it does not block, and nobody is waited for. Throws
- * SystemCallError when nobody listens there.
+ * A socket that is connected to a port of this namespace's 127.0.0.1 and does not block. The kernel has mostly connected it by itself when it
+ * returns; on a busy machine that takes a moment more, which is waited for, but not for a listener that lets nobody in: then it is about to be.
+ * Throws SystemCallError when nobody listens there.
  */
 export function connectTo(port: number): number {
   const fd = check(libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), 'socket');
   if (libc.connect(fd, socketAddress('127.0.0.1', port), ADDRESS_BYTES) === 0) return fd;
-  const errno = lastErrno();
-  if (errno === EINPROGRESS) return fd;
+  let errno = lastErrno();
+  if (errno === EINPROGRESS) errno = outcomeOf(fd);
+  if (errno === 0) return fd;
   libc.close(fd);
   throw new SystemCallError(`connect to port ${port}`, errno);
+}
+
+const polled = pinned(64);
+const option = pinned(64);
+
+/** What becomes of a connection that is being made: an errno; 0: it is made, or may yet be. */
+function outcomeOf(fd: number): number {
+  polled.buffer.writeInt32LE(fd, 0);
+  polled.buffer.writeInt32LE(POLLOUT, 4);
+  libc.poll(polled.address, 1n, CONNECTING_MS);
+  option.buffer.writeInt32LE(0, 0);
+  option.buffer.writeUInt32LE(4, 8);
+  check(libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, option.buffer, option.address + 8n), 'getsockopt SO_ERROR');
+  return option.buffer.readInt32LE(0);
 }
 
 /** Listens for all that a function was granted, and their names in /etc/hosts. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { HearthError } from '../kernel/mod.ts';
 import { signRequest } from '../protocol/mod.ts';
 
@@ -22,5 +23,8 @@ export function signerFrom(environment: NodeJS.ProcessEnv): Signer {
     throw new HearthError('BadUsage', 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together, and one of them is not set');
   }
   const region = environment['AWS_REGION'] ?? environment['AWS_DEFAULT_REGION'] ?? 'us-east-1';
-  return (request) => signRequest({ ...request, accessKeyId, secretAccessKey, region, service: 'lambda', timeMs: Date.now() });
+  const scope = { accessKeyId, secretAccessKey, region, service: 'lambda' };
+  return ({ headers, ...request }) =>
+    // As SDKs do: the same request once more within a second is another one, and no replay.
+    signRequest({ ...request, headers: { ...headers, 'amz-sdk-invocation-id': randomUUID() }, ...scope, timeMs: Date.now() });
 }
