@@ -82,7 +82,7 @@ function addProjectVerbs(program: Command): void {
   program
     .command('init <name>')
     .description('make a new function project in the directory NAME')
-    .option('--template <name>', 'node, stream, edge, python or shell', 'node')
+    .option('--template <name>', 'node, stream, edge, python, wasm or shell', 'node')
     .action(verb<{ template: string }>(async (context, options, name) => (await import('./init.ts')).init(context, name, options)));
   program
     .command('deploy [directory]')

@@ -90,6 +90,25 @@ const PYTHON = `def handler(event, context):
     return {'message': f'Hello, {name}!'}
 `;
 
+const WASM = `;; Answers with its event. See docs/wasm.md for modules from C, Rust or AssemblyScript.
+(module
+  (memory (export "memory") 1)
+
+  ;; Where the event is put: the module has room for 64 KiB, and asks for more.
+  (func (export "allocate") (param $length i32) (result i32)
+    (block $enough
+      (br_if $enough (i32.le_u (local.get $length) (i32.const 65536)))
+      (br_if $enough (i32.ne (i32.const -1) (memory.grow (i32.shr_u (local.get $length) (i32.const 16)))))
+      unreachable)
+    (i32.const 0))
+
+  ;; Where the answer lies, and how long it is: address << 32 | length.
+  (func (export "handle") (param $address i32) (param $length i32) (result i64)
+    (i64.or
+      (i64.shl (i64.extend_i32_u (local.get $address)) (i64.const 32))
+      (i64.extend_i32_u (local.get $length)))))
+`;
+
 export const TEMPLATES: Readonly<Record<string, Template>> = {
   node: {
     summary: 'a TypeScript function that answers with JSON',
@@ -143,6 +162,13 @@ export const TEMPLATES: Readonly<Record<string, Template>> = {
     files: (name) => ({
       'hearth.json': json({ name, runtime: 'python3.12', memory: 128, timeout: 3 }),
       'index.py': PYTHON,
+    }),
+  },
+  wasm: {
+    summary: 'a WebAssembly module, written as text, that answers with its event',
+    files: (name) => ({
+      'hearth.json': json({ name, runtime: 'wasm', include: ['main.wat'], memory: 128, timeout: 3 }),
+      'main.wat': WASM,
     }),
   },
 };

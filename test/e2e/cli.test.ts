@@ -101,6 +101,17 @@ test('the edge template greets, streams, and logs after its answer', async (t) =
   assert.deepEqual([invoked.code, (JSON.parse(invoked.stdout) as { errorType: string }).errorType], [4, 'Runtime.NotAnHttpEvent']);
 });
 
+test('the wasm template answers with its event', async (t) => {
+  const platform = await startPlatform(t);
+  const cwd = temporaryDirectory(t);
+  assert.equal((await runHearth(['init', 'module', '--template', 'wasm'], { cwd })).code, 0);
+  await platform.json<Deployed>(['deploy', 'module'], { cwd });
+  for (const event of [{ a: 'b' }, 'x'.repeat(100_000)]) {
+    const invoked = await platform.hearth(['invoke', 'module', '--payload', JSON.stringify(event)]);
+    assert.deepEqual(JSON.parse(invoked.stdout), event, invoked.stderr);
+  }
+});
+
 test('the shell template answers with what it was given', async (t) => {
   if (spawnSync('sh', ['-c', 'command -v curl']).status !== 0) return t.skip('there is no curl');
   const platform = await startPlatform(t);
