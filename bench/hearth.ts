@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { ZipFile } from 'yazl';
 import { firstLine, removeDirectory, startChild, stopChild, temporaryDirectory } from './children.ts';
-import { expectStatus } from './client.ts';
+import { expectStatus, openClient } from './client.ts';
 import type { Answer, Client } from './client.ts';
 
 export type Hearth = {
@@ -43,6 +43,18 @@ export async function startHearth(options: { readonly concurrency?: number } = {
       await removeDirectory(directory);
     },
   };
+}
+
+/** One for a row, and a client of it. `graceMs`: as `stop` has it. */
+export async function withHearth<T>(use: (client: Client, hearth: Hearth) => Promise<T>, graceMs?: number): Promise<T> {
+  const hearth = await startHearth();
+  const client = openClient();
+  try {
+    return await use(client, hearth);
+  } finally {
+    client.close();
+    await hearth.stop(graceMs);
+  }
 }
 
 export type NewFunction = {

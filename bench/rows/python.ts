@@ -1,9 +1,8 @@
 /** What the other rows measure of Node functions, of functions in Python. */
-import { openClient } from '../client.ts';
 import type { Answer, Client } from '../client.ts';
 import { gather } from '../crowd.ts';
 import { furtherTimes } from '../further.ts';
-import { createUrl, deploy, invoke, startHearth, waitUntilActive } from '../hearth.ts';
+import { createUrl, deploy, invoke, waitUntilActive, withHearth } from '../hearth.ts';
 import type { Hearth } from '../hearth.ts';
 import { memoryAtRest } from '../machine-memory.ts';
 import { median } from '../row.ts';
@@ -54,7 +53,7 @@ def handler(event, context):
 export const pythonWarm: Row = {
   name: 'python: warm function URL, 64 connections',
   measure: (scale) =>
-    withHearth(async (client, hearth) => {
+    withPatientHearth(async (client, hearth) => {
       await deploy(client, hearth, python('warm', WARM));
       await waitUntilActive(client, hearth, 'warm');
       const { url, host } = await createUrl(client, hearth, 'warm');
@@ -70,7 +69,7 @@ export const pythonWarm: Row = {
 export const pythonFirst: Row = {
   name: 'python: first answer of a newly deployed function, p50',
   measure: (scale) =>
-    withHearth(async (client, hearth) => {
+    withPatientHearth(async (client, hearth) => {
       const answers: Answer[] = [];
       // The first two make what comes once: the zygote, connections, compiled code.
       for (let i = -2; i < scale.newFunctions; i++) {
@@ -87,7 +86,7 @@ export const pythonFirst: Row = {
 export const pythonFurther: Row = {
   name: 'python: further instance of a running function, p50',
   measure: (scale) =>
-    withHearth(async (client, hearth) => {
+    withPatientHearth(async (client, hearth) => {
       await deploy(client, hearth, python('further', HOLDING, 60));
       await waitUntilActive(client, hearth, 'further');
       const answers: Answer[] = [];
@@ -100,7 +99,7 @@ export const pythonFurther: Row = {
 export const pythonMemory: Row = {
   name: 'python: memory per idle instance',
   measure: (scale) =>
-    withHearth(async (client, hearth) => {
+    withPatientHearth(async (client, hearth) => {
       const count = scale.idleInstances;
       await deploy(client, hearth, python('idle', CROWD, 300));
       await waitUntilActive(client, hearth, 'idle');
@@ -115,6 +114,7 @@ export const pythonMemory: Row = {
 
 const MS_EACH = 20;
 const STOP_MS = 60_000;
+const withPatientHearth: typeof withHearth = (use) => withHearth(use, STOP_MS);
 const atMost = (limit: number) => ({ of: 'value', bound: 'atMost', limit }) as const;
 const atLeast = (limit: number) => ({ of: 'value', bound: 'atLeast', limit }) as const;
 
@@ -122,15 +122,4 @@ async function started(row: Row, limit: number, client: Client, hearth: Hearth, 
   const starts = await stepsOf(client, hearth, answers);
   const times = answers.map(({ ms }) => ms);
   return { row: row.name, unit: 'ms', hearth: median(times), target: atMost(limit), samples: times.length, starts };
-}
-
-async function withHearth<T>(use: (client: Client, hearth: Hearth) => Promise<T>): Promise<T> {
-  const hearth = await startHearth();
-  const client = openClient();
-  try {
-    return await use(client, hearth);
-  } finally {
-    client.close();
-    await hearth.stop(STOP_MS);
-  }
 }

@@ -1,8 +1,8 @@
 /** WebAssembly modules: each invocation with the state that init left, against a Node function that answers the same; and further instances. */
-import { expectStatus, openClient } from '../client.ts';
+import { expectStatus } from '../client.ts';
 import type { Answer, Client } from '../client.ts';
 import { furtherTimes } from '../further.ts';
-import { HEADERS, createUrl, deploy, invoke, startHearth, waitUntilActive } from '../hearth.ts';
+import { HEADERS, createUrl, deploy, invoke, waitUntilActive, withHearth } from '../hearth.ts';
 import type { Hearth } from '../hearth.ts';
 import { median } from '../row.ts';
 import type { Row } from '../row.ts';
@@ -106,17 +106,6 @@ export const wasmFurther: Row = {
       ];
     }),
 };
-
-async function withHearth<T>(use: (client: Client, hearth: Hearth) => Promise<T>): Promise<T> {
-  const hearth = await startHearth();
-  const client = openClient();
-  try {
-    return await use(client, hearth);
-  } finally {
-    client.close();
-    await hearth.stop();
-  }
-}
 
 async function deployModule(
   client: Client,

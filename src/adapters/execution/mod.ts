@@ -1,5 +1,6 @@
 export { ProgramInstance } from './program-instance.ts';
 export type { EventTaker, Initialised, ProgramInit, ProgramInstanceOptions } from './program-instance.ts';
+export { FirstTemplate } from './first-template.ts';
 export { bootProgram, hearInit } from './program-template.ts';
 export type { StartProgram, StartedProgram } from './program-template.ts';
 export { listenForProcesses, serveConnection } from './server.ts';

@@ -1,8 +1,9 @@
 import type { Clock } from '../../kernel/mod.ts';
-import type { BootListener, BootResult, Exit, InitFailure, Instance, Step, Template } from '../../ports/mod.ts';
+import type { BootListener, BootResult, InitFailure, Instance, Template } from '../../ports/mod.ts';
 import type { FunctionError, LogLevel } from '../../protocol/mod.ts';
 import type { Environment } from './environment.ts';
 import type { ExtendedInstance } from './extended-instance.ts';
+import { FirstTemplate } from './first-template.ts';
 
 /** A program on its way to its first event. `heard`: what its init comes to. */
 export type StartedProgram = { readonly instance: ExtendedInstance; readonly heard: Promise<InitFailure | Heard> };
@@ -18,7 +19,9 @@ export async function bootProgram(clock: Clock, start: StartProgram, listener: B
   const { instance, heard } = start((text, level) => listener.log(text, level));
   const outcome = await heard;
   if (outcome.kind === 'ready') {
-    return { ok: true, template: new ProgramTemplate(clock.monotonicMs() - startedMs, outcome, instance, () => startAgain(start)) };
+    const { streaming, blockers } = { streaming: false, blockers: [], ...outcome.payload };
+    const facts = { initMs: clock.monotonicMs() - startedMs, streaming, blockers, steps: instance.takeSteps() };
+    return { ok: true, template: new FirstTemplate(facts, { first: instance, start: () => startAgain(start) }) };
   }
   instance.kill();
   return { ok: false, failure: outcome };
@@ -62,51 +65,4 @@ export async function hearInit<T extends { readonly kind: 'ready' }>(options: He
   if (last.kind === 'timedOut') environment.runtimeFailed('timeout');
   else environment.runtimeFailed('error', last.kind === 'failed' ? last.error.errorType : 'Runtime.ExitError');
   return 'initMs' in last ? last : { ...last, initMs: initMs() };
-}
-
-class ProgramTemplate implements Template {
-  readonly initMs: number;
-  readonly streaming: boolean;
-  readonly forks = false;
-  readonly blockers: Template['blockers'];
-  readonly steps: readonly Step[];
-  readonly closed: Promise<Exit>;
-  readonly #settle: (exit: Exit) => void;
-  readonly #start: () => Instance;
-  /** The one that has shown that init succeeds, until it is given away. */
-  #first: Instance | undefined;
-  #open = true;
-
-  constructor(initMs: number, { payload }: Heard, first: Instance, start: () => Instance) {
-    this.initMs = initMs;
-    this.streaming = payload?.streaming ?? false;
-    this.blockers = payload?.blockers ?? [];
-    this.steps = first.takeSteps();
-    this.#first = first;
-    this.#start = start;
-    const { promise, resolve } = Promise.withResolvers<Exit>();
-    this.closed = promise;
-    this.#settle = resolve;
-  }
-
-  fork(): Instance {
-    const first = this.#first;
-    this.#first = undefined;
-    if (first?.alive) {
-      first.onLog = undefined;
-      return first;
-    }
-    const instance = this.#start();
-    // Nobody gives the instances of a closed template work.
-    if (!this.#open) instance.kill();
-    return instance;
-  }
-
-  close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#first?.kill();
-    this.#first = undefined;
-    this.#settle({ kind: 'ended' });
-  }
 }

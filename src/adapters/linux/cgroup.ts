@@ -319,7 +319,8 @@ function privatePages(pid: number): number {
   }
 }
 
-function kill(pid: number): void {
+/** Whoever can't be killed, or is gone, is no error. */
+export function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {

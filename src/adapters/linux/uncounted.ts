@@ -2,9 +2,9 @@
  * The memory of a program where no control group counts it: a limit of each process says only how much it may map, and many runtimes map more
  * than they use. What is in use is looked at from outside, now and then, as `MemoryWatch` does for groups.
  */
-import { readFileSync } from 'node:fs';
+import { kill } from './cgroup.ts';
 import type { MemoryWatch, Watched } from './memory-watch.ts';
-import { childrenOf } from './peak-memory.ts';
+import { childrenOf, statusKiB } from './peak-memory.ts';
 
 export type UncountedOptions = {
   readonly watch: MemoryWatch;
@@ -28,7 +28,7 @@ export class Uncounted {
     this.#watched = {
       limitBytes,
       busy,
-      privateBytes: () => all().reduce((sum, pid) => sum + privateKiB(pid) * KiB, 0),
+      privateBytes: () => all().reduce((sum, pid) => sum + statusKiB(pid, 'RssAnon') * KiB, 0),
       endLargest: () => {
         this.exceeded = true;
         for (const pid of all()) kill(pid);
@@ -46,22 +46,4 @@ export class Uncounted {
 function descendantsOf(pid: number | undefined): number[] {
   if (pid === undefined) return [];
   return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
-}
-
-/** What it has for itself of memory (proc_pid_status(5), RssAnon). */
-function privateKiB(pid: number): number {
-  try {
-    return Number(/^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
-  } catch {
-    // It has ended.
-    return 0;
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It ended a moment ago: what was wanted.
-  }
 }

@@ -2,11 +2,10 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HearthError, runtimeFamily, systemRandom } from '../../kernel/mod.ts';
 import type { Clock, Log, Timer } from '../../kernel/mod.ts';
-import type { BootListener, BootResult, Exit, Instance, SandboxSpec, Sandboxes, Step, Template } from '../../ports/mod.ts';
-import type { ReadyPayload } from '../../protocol/mod.ts';
+import type { BootListener, BootResult, SandboxSpec, Sandboxes, Template } from '../../ports/mod.ts';
 import { LinkedInstance, PROCESS_STEPS, Steps, awaitReady, closedLink, processTimes } from '../link/mod.ts';
 import { FunctionProcess } from './function-process.ts';
-import { externalExtensions } from '../execution/mod.ts';
+import { FirstTemplate, externalExtensions } from '../execution/mod.ts';
 import { Environments } from './environments.ts';
 import { bootExtended } from './extended.ts';
 import { Programs } from './programs.ts';
@@ -41,7 +40,7 @@ export class SpawnSandboxes implements Sandboxes {
   readonly #processes = new Map<FunctionProcess, Watched | undefined>();
   readonly #programs: Programs;
   readonly #environments: Environments;
-  readonly #templates = new Set<SpawnTemplate>();
+  readonly #templates = new Set<Template>();
   #memoryCheck: Timer | undefined;
   #closed = false;
 
@@ -94,8 +93,15 @@ export class SpawnSandboxes implements Sandboxes {
     const first = this.#instance(process, false);
     first.onLog = (text, level) => listener.log(text, level);
     if (this.#closed) first.kill();
-    const fork = () => this.#fork(spec);
-    const template = new SpawnTemplate(outcome.payload, steps.take(), first, fork, () => this.#templates.delete(template));
+    const template = new FirstTemplate(
+      { ...outcome.payload, steps: steps.take() },
+      {
+        first,
+        taken: (instance) => void instance.steps.add('process taken'),
+        start: () => this.#fork(spec),
+        onClose: () => this.#templates.delete(template),
+      },
+    );
     this.#templates.add(template);
     return { ok: true, template };
   }
@@ -185,56 +191,5 @@ export class SpawnSandboxes implements Sandboxes {
       for (const [process, instance] of this.#processes) if (instance?.oldest !== undefined) void process.checkMemory();
       this.#watchMemory();
     });
-  }
-}
-
-class SpawnTemplate implements Template {
-  readonly initMs: number;
-  readonly streaming: boolean;
-  readonly forks = false;
-  readonly blockers: Template['blockers'];
-  readonly steps: readonly Step[];
-  readonly closed: Promise<Exit>;
-  readonly #settle: (exit: Exit) => void;
-  readonly #launch: () => LinkedInstance;
-  readonly #onClose: () => void;
-  /** The process that ran init, until it is given away. */
-  #first: LinkedInstance | undefined;
-  #open = true;
-
-  constructor(ready: ReadyPayload, steps: readonly Step[], first: LinkedInstance, launch: () => LinkedInstance, onClose: () => void) {
-    this.initMs = ready.initMs;
-    this.streaming = ready.streaming;
-    this.blockers = ready.blockers;
-    this.steps = steps;
-    this.#first = first;
-    this.#launch = launch;
-    this.#onClose = onClose;
-    const { promise, resolve } = Promise.withResolvers<Exit>();
-    this.closed = promise;
-    this.#settle = resolve;
-  }
-
-  fork(): Instance {
-    const first = this.#first;
-    this.#first = undefined;
-    if (first?.alive) {
-      first.onLog = undefined;
-      first.steps.add('process taken');
-      return first;
-    }
-    const instance = this.#launch();
-    // Nobody gives the instances of a closed template work.
-    if (!this.#open) instance.kill();
-    return instance;
-  }
-
-  close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#first?.kill();
-    this.#first = undefined;
-    this.#onClose();
-    this.#settle({ kind: 'ended' });
   }
 }
