@@ -45,6 +45,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   state: { layer: 3, imports: LOWER, node: 'pure' },
   edge: { layer: 3, imports: LOWER, node: 'pure' },
   insight: { layer: 3, imports: LOWER, node: 'pure' },
+  // Simulated time over the policies that production runs. It is handed what it reads.
+  replay: { layer: 3, imports: ['kernel', 'protocol', 'policy'], node: 'pure' },
   // Who may come in, for everything that HTTP reaches.
   'api/door': { layer: 4, imports: [...LOWER, 'control'], packages: ['zod'], node: 'pure', nodeTypes: HTTP_TYPES },
   'api/lambda': { layer: 5, imports: [...LOWER, ...SERVICES, 'api/door'], packages: ['hono', 'zod'], node: 'pure', nodeTypes: HTTP_TYPES },
@@ -63,7 +65,8 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   'adapters/spawn': {
     layer: 5,
     imports: ['kernel', 'protocol', 'ports', 'adapters/link', 'adapters/execution'],
-    runtimes: ['node', 'provided', 'python'],
+    // Of the ladder what it keeps from extensions.
+    runtimes: ['ladder', 'node', 'provided', 'python'],
     node: 'all',
   },
   // The proxy that leads out of sandboxes: what it lets through is decided by policy, on addresses that only it has resolved.
@@ -95,10 +98,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     runtimes: ['node', 'python', 'provided', 'wasm'],
     node: 'all',
   },
-  // Talks HTTP to a running Hearth; `hearth wasm run` runs a module without one. `main` is for the verb that starts one: see CLI_STARTS_MAIN.
+  // Talks HTTP to a running Hearth; `hearth wasm run` runs a module without one, and `hearth replay` a trace. `main` is for the verb that starts one: see CLI_STARTS_MAIN.
   cli: {
     layer: 7,
-    imports: ['kernel', 'protocol', 'main'],
+    imports: ['kernel', 'protocol', 'replay', 'main'],
     packages: ['commander', 'esbuild', 'yazl', 'zod'],
     runtimes: ['wasm'],
     node: 'all',

@@ -15,7 +15,14 @@ export type BlankMessage = {
   /** Where it listens for what goes to the host, at its own 127.0.0.1; 'host': it has no network of its own, and there is no doorway. */
   readonly network: { readonly insidePort: number } | 'host';
   readonly guest?: Guest;
+  /** In place of a guest: a runtime is to be started in it as a program. */
+  readonly wrapped?: Furniture;
 };
+
+/** What such a runtime needs there. `files`: the host's directory with the folders of runtimes, seen at `RUNTIME_FILES`. */
+export type Furniture = Guest & { readonly files: string };
+
+export const RUNTIME_FILES = '/var/runtime/hearth';
 
 /** What there is in a sandbox whose template is another zygote's. */
 export type Guest = {
@@ -85,6 +92,8 @@ export type FunctionMessage = {
   readonly code: string;
   /** `code` is the root of a container image, and this is how it is started. */
   readonly image?: ImageStart;
+  /** With `program`: what is executed in place of `bootstrap`. It starts a runtime, which finds its channel as descriptor 3. */
+  readonly command?: readonly string[];
   readonly layers: readonly string[];
   readonly handler: string;
   readonly environment: Readonly<Record<string, string>>;

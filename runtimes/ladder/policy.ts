@@ -3,6 +3,7 @@
  * Those templates only put them up: there is one description of them, and it is here.
  */
 import { domain } from './landlock.ts';
+import { OF_THE_RUNTIME } from './extension-environment.ts';
 import { FIXED_LIMITS } from './limits.ts';
 import { encode, userCode } from './seccomp.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
@@ -14,6 +15,8 @@ export type Policy = {
   readonly limits: readonly (readonly [resource: number, most: number])[];
   /** struct landlock_ruleset_attr in base64, and flags of landlock_restrict_self(2); null: the kernel has no such domains. */
   readonly landlock: { readonly ruleset: string; readonly flags: number } | null;
+  /** What extensions don't find in their environment. */
+  readonly runtimeVariables: readonly string[];
   /** Numbers of the system calls that putting it up takes. */
   readonly syscalls: Readonly<Record<(typeof CALLS)[number], number>>;
 };
@@ -28,6 +31,7 @@ export function policy(): Policy {
     filter: encode(userCode(arch)).toString('base64'),
     limits: FIXED_LIMITS,
     landlock: scopes ? { ruleset: scopes.ruleset.toString('base64'), flags: scopes.flags } : null,
+    runtimeVariables: [...OF_THE_RUNTIME],
     syscalls: Object.fromEntries(CALLS.map((name) => [name, SYSCALLS[name][arch]])) as Policy['syscalls'],
   };
 }

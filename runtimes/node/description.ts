@@ -26,6 +26,12 @@ const HEAP_SHARE = 0.75;
 const NEW_HALF_SHARE = 0.05;
 const MOST_NEW_HALF_MIB = 32;
 
+/** The shares of the memory are those that Lambda's runtime gives V8's generations. */
+const heapFlags = (memoryMiB: number): readonly string[] => [
+  `--max-old-space-size=${Math.floor(memoryMiB * 0.9)}`,
+  `--max-semi-space-size=${Math.max(1, Math.floor(memoryMiB * NEW_HALF_SHARE))}`,
+];
+
 type PlainSpec = { readonly memoryMiB: number; readonly codeDirectory: string; readonly handler: string; readonly concurrency: number };
 
 export const node = {
@@ -61,20 +67,21 @@ export const node = {
   /** V8 says so before it aborts. */
   saysOutOfMemory: (output: string): boolean => /heap out of memory|Fatal process out of memory|std::bad_alloc/.test(output),
 
+  /** What a function's wrapper is given to execute. */
+  wrapped: (program: string, files: string, memoryMiB: number): readonly string[] => [
+    program,
+    ...heapFlags(memoryMiB),
+    join(files, 'spawn-main.mjs'),
+  ],
+
   /** A function as a plain process, without a sandbox. */
   plain: {
-    /** The shares of the memory are those that Lambda's runtime gives V8's generations. */
     program: (files: string, { memoryMiB, codeDirectory, handler, concurrency }: PlainSpec) => ({
       file: process.execPath,
-      arguments: [
-        `--max-old-space-size=${Math.floor(memoryMiB * 0.9)}`,
-        `--max-semi-space-size=${Math.max(1, Math.floor(memoryMiB * NEW_HALF_SHARE))}`,
-        join(files, 'spawn-main.mjs'),
-        codeDirectory,
-        handler,
-        String(concurrency),
-      ],
+      arguments: [...heapFlags(memoryMiB), join(files, 'spawn-main.mjs'), codeDirectory, handler, String(concurrency)],
     }),
+
+    wrapped: (files: string, { memoryMiB }: { readonly memoryMiB: number }) => node.wrapped(process.execPath, files, memoryMiB),
 
     /** Lambda's smallest function has to pay for it as well; here it is on top. */
     ownMemoryMiB: 64,

@@ -121,7 +121,7 @@ async function loadWatched(
 ): Promise<{ readonly loaded: Handler; readonly afterBytes?: () => void }> {
   watchOpenings();
   try {
-    if (loader === 'wasm') return loadModule(taskRoot, handler, environment);
+    if (loader === 'wasm') return await loadModule(taskRoot, handler, environment);
     const loaded = await loadHandler(taskRoot, handler);
     if (isEdgeHandler(loaded)) await loadWeb();
     await beforeSnapshot();

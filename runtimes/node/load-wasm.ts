@@ -13,15 +13,15 @@ const OWN_MEMORY_MIB = 32;
 const DEFAULT_MEMORY_MIB = 128;
 
 /** Throws LoadError and ModuleError. */
-export function loadModule(
+export async function loadModule(
   taskRoot: string,
   handler: string,
   environment: Readonly<Record<string, string | undefined>>,
-): { readonly loaded: Handler; readonly afterBytes: () => void } {
+): Promise<{ readonly loaded: Handler; readonly afterBytes: () => void }> {
   const text = environment[wasm.settingsVariable];
   const { grants, variables }: Settings = text === undefined ? { grants: NO_GRANTS, variables: [] } : (JSON.parse(text) as Settings);
   const memoryMiB = Number(environment['AWS_LAMBDA_FUNCTION_MEMORY_SIZE'] ?? DEFAULT_MEMORY_MIB);
-  const { invoke, reset } = loadWasm({
+  const { invoke, reset } = await loadWasm({
     taskRoot,
     handler,
     grants,

@@ -16,7 +16,7 @@ import { machineMs } from '../ladder/steps.ts';
 import { detachShared } from './detach.ts';
 import { replaceShared } from './descriptors.ts';
 import { fillGaps } from './malloc.ts';
-import { NODE_INSIDE } from './furniture.ts';
+import { NODE_INSIDE } from './places.ts';
 import { limitResources } from './resources.ts';
 import { reviveLoop, tryFork } from './rungs.ts';
 import { compile, waitWithTiers } from './tiers.ts';
@@ -43,6 +43,9 @@ const MiB = 1024 * 1024;
 const PROGRAM_DATA_BYTES = 1_024 * MiB;
 /** The channel has no descriptor before there is a function. */
 const NOT_YET = -1;
+/** Where a runtime that is started as a program finds it. */
+const CHANNEL = 3;
+const F_SETFD = 2;
 /** Descriptors of an order to fork, beside doors: with a way for events. */
 const WITH_EVENTS = 4;
 const COLLECTED_AFTER = 64;
@@ -91,7 +94,10 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     if (!receiveMessage(options.keeper)) libc._exit(0);
     const limit = () => limitResources({ ...limits, dataBytes: max(limits.dataBytes, PROGRAM_DATA_BYTES) });
     extend(limit);
-    const error = startProgram(spec, limit);
+    const error = startProgram(spec, () => {
+      if (spec.command) handOn(boot);
+      limit();
+    });
     channel.sendText(KIND.initError, 0, 0, 0, stringify(error));
     return exit(1);
   }
@@ -143,14 +149,20 @@ function beginExtensions(keeper: number, { extensions, environment }: FunctionMe
 }
 
 /** Returns when that could not be. `lastly`: what it does when nothing else is left to do. */
-function startProgram({ environment, image }: FunctionMessage, lastly: () => void): ProgramError {
+function startProgram({ environment, image, command = image?.command }: FunctionMessage, lastly: () => void): ProgramError {
   const unreachable = enterDirectory(image?.workingDirectory ?? TASK_ROOT);
   if (unreachable) return unreachable;
-  const path = image ? findCommand(image.command[0], environment['PATH']) : findProgram();
+  const path = command ? findCommand(command[0], environment['PATH']) : findProgram();
   if (typeof path !== 'string') return path;
   libc.setsid();
   waitYourTurn();
-  return becomeProgram({ path, arguments: image?.command ?? [path], environment }, lastly);
+  return becomeProgram({ path, arguments: command ?? [path], environment }, lastly);
+}
+
+/** The program has it as its channel. */
+function handOn(fd: number): void {
+  if (fd === CHANNEL) check(libc.fcntl(CHANNEL, F_SETFD, 0), 'fcntl F_SETFD');
+  else check(libc.dup2(fd, CHANNEL), 'dup2');
 }
 
 /** The walls around user code. Returns how many bytes of private writable memory are mapped already: most of it V8's own reservations. */

@@ -25,7 +25,7 @@ import { compactHeap, joinReadOnly } from './layout.ts';
 import { fillGaps } from './malloc.ts';
 import { forgetConstants, useHugePages } from './code-pages.ts';
 import { direct } from './direct.ts';
-import { furnish, furnishGuest } from './furniture.ts';
+import { furnish, furnishGuest, furnishWrapped } from './furniture.ts';
 import { useNative } from './native.ts';
 
 const COMMANDS = 3;
@@ -118,7 +118,11 @@ function makeSandbox(order: BlankMessage, { control, output, doorway = NONE, gue
     sendRecord(control, RECORD.born, pid);
     libc._exit(0);
   }
-  const furniture = order.guest ? (root: string) => furnishGuest(root, order.guest!) : furnish;
+  const furniture = (root: string) => {
+    if (order.guest) furnishGuest(root, order.guest);
+    else if (order.wrapped) furnishWrapped(root, order.wrapped);
+    else furnish(root);
+  };
   const everybody = buildRoot({ root: order.root, packages: order.packages, user, ownNetwork, furnish: furniture });
   const kept = { control, doorway, parent, everybody, user, namespaces: namespacesOf(user, ownNetwork) };
   if (guest !== undefined) keep({ ...kept, template: guest, templatePid: undefined });

@@ -3,7 +3,7 @@ import { waitYourTurn } from '../ladder/isolate.ts';
 import { libc, pinned, pinnedText } from '../ladder/libc.ts';
 import { sendRecord } from '../ladder/messages.ts';
 import { RECORD } from '../ladder/orders.ts';
-import { extensionEnvironment } from './extension-environment.ts';
+import { extensionEnvironment } from '../ladder/extension-environment.ts';
 import { becomeProgram } from './program.ts';
 
 export const EXTENSIONS = '/opt/extensions';

@@ -26,6 +26,12 @@ class Inventory:
         self.threads = entries('/proc/self/task')
         self.processes = processes() | children()
         self.mappings = shared_mappings()
+        # Beside the function, and none of its own.
+        self.others = set()
+
+    def look_again(self):
+        """At the processes that have come since."""
+        self.others = processes() - self.processes
 
 
 def blockers_since(before, root):
@@ -137,7 +143,7 @@ def started_processes(before, root):
     known = {process.pid: (command, frames) for process, command, frames in openings.processes if getattr(process, 'pid', None)}
     unnamed = [(command, frames) for process, command, frames in openings.processes if process is None]
     for pid in sorted(processes() | children(), key=int):
-        if pid in before.processes:
+        if pid in before.processes or pid in before.others:
             continue
         command, frames = known.get(int(pid)) or (unnamed.pop(0) if unnamed else (None, None))
         name = command or text_of('/proc/%s/comm' % pid) or 'a process'

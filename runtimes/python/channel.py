@@ -57,6 +57,13 @@ class Channel:
         self._writing = False
         self._waiting = []
 
+    def move(self, fd, events):
+        """The same where other threads may be writing."""
+        with self._lock:
+            self.fd = fd
+            self.events = events
+            self._rest = b''
+
     def read(self):
         """Blocks until there is a frame: (kind, stream, the whole frame's bytes). None: the host has closed. Raises at one over the limit."""
         data = self._rest

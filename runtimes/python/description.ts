@@ -5,9 +5,11 @@ import type { Interpreter } from './interpreter.ts';
 
 /** Nothing of the user who runs the host: not its packages, not its settings. What is written is for the runtime to say. */
 const FLAGS = ['-s', '-X', 'utf8'];
+/** Where the runtime says when Python looks for installed packages. */
+const OWN_FLAGS = ['-S', ...FLAGS];
 const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' };
 /** Where Lambda has it. */
-const INSIDE = '/var/lang/bin';
+export const INSIDE = '/var/lang/bin';
 
 export const python = {
   name: 'python',
@@ -32,7 +34,7 @@ export const pythonOn = ({ file, version, directories }: Interpreter) => ({
 
   zygote: (files: string) => ({
     file,
-    arguments: [...FLAGS, join(files, 'start.py'), 'zygote'],
+    arguments: [...OWN_FLAGS, join(files, 'start.py'), 'zygote'],
     environment: ENVIRONMENT,
     told: policy(),
   }),
@@ -45,14 +47,19 @@ export const pythonOn = ({ file, version, directories }: Interpreter) => ({
   },
 });
 
+/** What a function's wrapper is given to execute. Its last argument is the runtime: those of Python can be added before it. */
+export const wrappedPython = (program: string, files: string): readonly string[] => [program, ...FLAGS, join(files, 'start.py')];
+
 type PlainSpec = { readonly codeDirectory: string; readonly handler: string; readonly concurrency: number };
 
 /** A function as a plain process, without a sandbox. */
 export const plainOn = ({ file }: Interpreter) => ({
   program: (files: string, { codeDirectory, handler, concurrency }: PlainSpec) => ({
     file,
-    arguments: [...FLAGS, join(files, 'start.py'), 'spawn', codeDirectory, handler, String(concurrency)],
+    arguments: [...OWN_FLAGS, join(files, 'start.py'), 'spawn', codeDirectory, handler, String(concurrency)],
   }),
+
+  wrapped: (files: string) => wrappedPython(file, files),
 
   ownMemoryMiB: 32,
 

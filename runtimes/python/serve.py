@@ -9,7 +9,7 @@ import signal
 from json import JSONDecoder, JSONEncoder
 from resource import RUSAGE_SELF, getrusage
 from struct import Struct
-from time import monotonic_ns
+from time import monotonic_ns, sleep
 
 from . import errors, logs
 from .channel import ERROR, EXIT, GOES_ON, HEAD_BYTES, INVOKE, INVOKE_FORM, MAX_PAYLOAD_BYTES, OVER, RESPONSE, STEPS, STREAM_END, pack_answer, pack_head
@@ -24,11 +24,14 @@ MAX_RESPONSE_BYTES = min(6_291_556, MAX_PAYLOAD_BYTES - HEAD_BYTES)
 # To ask for the memory costs a twentieth of a short invocation.
 MEASURED_EVERY = 16
 MEASURED_ALWAYS = 16
+LEFT_AFTER_S = 1
 
 unpack_length = Struct('<I').unpack_from
 pack_memory = Struct('<I').pack
 parse = JSONDecoder().decode
 leave = os._exit
+get_signal = signal.getsignal
+SIGTERM = signal.SIGTERM
 run_exit_functions = atexit._run_exitfuncs
 collect = gc.collect
 
@@ -58,6 +61,19 @@ class Server:
         self._forms = Forms()
         self._answers = 0
         self._memory = 0
+
+    def serve(self, birth, prepare=None):
+        """Until the host closes the channel, and then the process ends."""
+        try:
+            self.run(birth, prepare)
+            if callable(get_signal(SIGTERM)):
+                # A function with extensions is sent it, and has time for what it does then. The host ends who is still there sooner.
+                sleep(LEFT_AFTER_S)
+        except BaseException as error:
+            # Of a signal's handler, while no invocation ran.
+            end_with(self._channel, error)
+        for_flush()
+        leave(0)
 
     def run(self, birth, prepare=None):
         """Until the host closes the channel. `prepare` is called when the first invocation is there, before it begins."""

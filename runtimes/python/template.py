@@ -3,11 +3,14 @@ import gc
 import os
 import signal
 
-from . import compiled, detach, init, libc, messages, trace, walls
+from . import compiled, detach, extensions, init, libc, messages, trace, walls
 from .channel import Channel
+from .forks import fork_instance
 from .serve import Birth, Server, machine_ms
 
 MiB = 1024 * 1024
+# Many programs map much more than they ever use: so much they may at least, where control groups count nothing.
+PROGRAM_DATA_BYTES = 1024 * MiB
 TASK_ROOT = '/var/task'
 LAYERS = ('/opt',)
 # The channel has no descriptor before there is a function.
@@ -17,7 +20,6 @@ WITH_EVENTS = 4
 
 close = os.close
 write = os.write
-fork = os.fork
 setsid = os.setsid
 waitpid = os.waitpid
 chdir = os.chdir
@@ -59,23 +61,29 @@ def run(options):
     keeper = options.keeper
     spec, fds = keeper.receive() or leave(0)
     read_ms = machine_ms()
-    doors = spec['doors']
     boot = fds[0]
-    enter_groups(fds[1 : 1 + doors])
+    # With extensions what they write to comes next.
+    doors_at = 2 if spec['extensions'] else 1
+    stored_at = doors_at + spec['doors']
+    enter_groups(fds[doors_at:stored_at])
     channel.swap(boot)
     inventory.descriptors[boot] = os.readlink('/proc/self/fd/%d' % boot)
     kept = None
     if spec['compileCache']:
-        stored = fds[1 + doors :]
+        stored = fds[stored_at:]
         kept = compiled.Compiled(stored[0] if stored else None, (TASK_ROOT, *LAYERS))
         kept.begin()
     init.replace_environment(spec['environment'])
     enable_gc()
-    options.walls.limit(mapped + (spec['memoryMiB'] + spec['reservedMiB']) * MiB, spec.get('processes'))
+    data_bytes = (spec['memoryMiB'] + spec['reservedMiB']) * MiB
 
     def await_code():
         if keeper.receive() is None:
             leave(0)
+        if spec['extensions']:
+            begin_extensions(options, spec, fds[1], max(data_bytes, PROGRAM_DATA_BYTES))
+            inventory.look_again()
+        options.walls.limit(mapped + data_bytes, spec.get('processes'))
         chdir(TASK_ROOT)
 
     def initialised():
@@ -102,12 +110,25 @@ def run(options):
     collects = init.settle()
     instance = fork_on_command(keeper)
     become_instance(options, instance, loaded.shared)
+    if instance.forked:
+        channel.swap(instance.channel, instance.events)
+    else:
+        channel.move(instance.channel, instance.events)
     close(boot)
-    channel.swap(instance.channel, instance.events)
     if collects:
         enable_gc()
-    server.run(Birth(instance.read_ms, instance.forked_ms, machine_ms()), loaded.prepare)
-    leave(0)
+    server.serve(Birth(instance.read_ms, instance.forked_ms, machine_ms()), loaded.prepare)
+
+
+def begin_extensions(options, spec, output, data_bytes):
+    """What runs beside the function is there before it; the host says when the function may begin."""
+    hidden = options.walls.runtime_variables
+    environment = {name: value for name, value in spec['environment'].items() if name not in hidden}
+    limit = lambda: options.walls.limit(data_bytes, spec.get('processes'))
+    extensions.launch_all(extensions.Launch(environment, output, options.keeper, limit), spec['extensions'])
+    close(output)
+    if options.keeper.receive() is None:
+        leave(0)
 
 
 def enter_groups(doors):
@@ -148,7 +169,7 @@ def fork_on_command(keeper):
             if not order.forked:
                 return order
             try:
-                pid = fork()
+                pid = fork_instance()
             except OSError:
                 keeper.record(messages.NOT_FORKED, order.id)
                 pid = -1

@@ -25,6 +25,7 @@ class Walls:
         self._no_capabilities = libc.buffer(pack('<II', LINUX_CAPABILITY_VERSION_3, 0))
         self._no_capability_sets = libc.buffer(bytes(24))
         self._limits = [tuple(limit) for limit in policy['limits']]
+        self.runtime_variables = frozenset(policy['runtimeVariables'])
         instructions = b64decode(policy['filter'])
         self._instructions = libc.buffer(instructions)
         # struct sock_fprog.

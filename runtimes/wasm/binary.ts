@@ -58,6 +58,10 @@ export class Reader {
   }
 }
 
+/** Its layer is 1, where a core module's is 0. */
+export const isComponent = (bytes: Uint8Array): boolean => Buffer.from(bytes.subarray(0, 8)).equals(COMPONENT_HEAD);
+const COMPONENT_HEAD = Buffer.from([0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0]);
+
 export const SECTION = {
   custom: 0,
   type: 1,

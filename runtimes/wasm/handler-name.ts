@@ -6,6 +6,11 @@ import { LoadError } from './errors.ts';
 export type Named = { readonly path: string; readonly file: string; readonly entry: string | undefined };
 
 const DEFAULTS = ['module.wasm', 'main.wasm'];
+/** The name of a module with this behind it is the directory with what the host has made of a component. */
+const TRANSLATED = '.translated';
+
+/** Where a component has been translated to; undefined: components of that name are not. A directory elsewhere is anybody's. */
+export const translatedTo = ({ path, file }: Named): string | undefined => (DEFAULTS.includes(file) ? `${path}${TRANSLATED}` : undefined);
 
 /** Throws LoadError. */
 export function findModule(taskRoot: string, handler: string): Named {
@@ -25,7 +30,7 @@ export function findModule(taskRoot: string, handler: string): Named {
 
 /** A module that was uploaded by itself is the function, whatever its file is called. */
 function onlyModule(taskRoot: string): string | undefined {
-  const names = existsSync(taskRoot) ? readdirSync(taskRoot) : [];
+  const names = existsSync(taskRoot) ? readdirSync(taskRoot).filter((name) => name !== `${DEFAULTS[0]}${TRANSLATED}`) : [];
   return names.length === 1 && names[0] === DEFAULTS[0] ? DEFAULTS[0] : undefined;
 }
 

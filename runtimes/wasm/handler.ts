@@ -1,13 +1,16 @@
 /** A function that is a module: bytes of the event in, bytes of the answer out. */
 import { readFileSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
+import { checked, MAX_RESPONSE_BYTES, tooLarge } from './answer.ts';
+import { isComponent } from './binary.ts';
+import { loadComponent } from './component.ts';
 import { Descriptors, openPreopen, openStream } from './descriptors.ts';
 import type { Descriptor, Stream } from './descriptors.ts';
 import { engine } from './engine.ts';
 import { describeFailure, LoadError, ModuleError } from './errors.ts';
 import type { Grants } from './grants.ts';
 import { GuestMemory } from './guest-memory.ts';
-import { findModule } from './handler-name.ts';
+import { findModule, translatedTo } from './handler-name.ts';
 import { compile, Instance } from './module.ts';
 import type { Compiled } from './module.ts';
 import { coarseClock, cTexts, preciseClock } from './world.ts';
@@ -30,23 +33,18 @@ export type LoadOptions = {
   readonly log: (bytes: Uint8Array) => void;
 };
 
-/** Lambda's limit of 6 MB and the 100 bytes it grants on top. */
-const MAX_RESPONSE_BYTES = 6_291_556;
-const tooLarge = (): ModuleError =>
-  new ModuleError(
-    'Function.ResponseSizeTooLarge',
-    `Response payload size exceeded maximum allowed payload size (${MAX_RESPONSE_BYTES} bytes).`,
-    '',
-  );
 const COMMAND = '_start';
 const REACTOR = 'handle';
 const ALLOCATORS = ['allocate', 'malloc', '__new'];
 const NOTHING = new Uint8Array(0);
 
 /** Compiles the module and runs its init. Throws LoadError and ModuleError. */
-export function loadWasm(options: LoadOptions): RawHandler {
-  const { path, file, entry } = findModule(options.taskRoot, options.handler);
-  return makeFunction(readFileSync(path), { ...options, file, entry });
+export async function loadWasm(options: LoadOptions): Promise<RawHandler> {
+  const named = findModule(options.taskRoot, options.handler);
+  const { file, entry } = named;
+  const bytes = readFileSync(named.path);
+  if (!isComponent(bytes)) return makeFunction(bytes, { ...options, file, entry });
+  return loadComponent(translatedTo(named), { ...options, file, entry });
 }
 
 export type FunctionOptions = Omit<LoadOptions, 'taskRoot' | 'handler'> & { readonly file: string; readonly entry: string | undefined };
@@ -215,22 +213,6 @@ function openGranted(directory: Grants['directories'][number]): Descriptor {
     throw new LoadError('InvalidGrant', `The directory ${directory.host} is granted to the module and can't be opened: ${code}`, {
       cause: error,
     });
-  }
-}
-
-const NULL = Buffer.from('null');
-const MOST_SHOWN = 80;
-
-/** An answer is JSON, as that of every function; nothing is null. */
-function checked(answer: Uint8Array): Uint8Array {
-  if (answer.length === 0) return NULL;
-  const text = Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength).toString('utf8');
-  try {
-    JSON.parse(text);
-    return answer;
-  } catch (error) {
-    const shown = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}...` : text;
-    throw new ModuleError('Wasm.InvalidAnswer', `The module's answer is no JSON: ${JSON.stringify(shown)}`, '', { cause: error });
   }
 }
 

@@ -77,6 +77,15 @@ export function instrument(bytes: Uint8Array, survey: Survey, mostPages: number)
   return { bytes: out.bytes(), originalOffset: (offset) => offsets.original(offset) };
 }
 
+/** The same module, whose memories have at most so many pages. Throws Malformed and TooLarge. */
+export function boundMemories(bytes: Uint8Array, sections: readonly Section[], mostPages: number): Uint8Array<ArrayBuffer> {
+  const out = new Writer();
+  out.add(MAGIC_AND_VERSION);
+  for (const section of sections)
+    out.section(section.id, section.id === SECTION.memory ? bounded(bytes, section, mostPages) : copied(bytes, section));
+  return out.bytes();
+}
+
 /** What is added to each section, one encoded entry each. */
 type Plan = {
   readonly types: readonly (readonly number[])[];

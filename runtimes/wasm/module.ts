@@ -47,7 +47,7 @@ export function compile(bytes: Uint8Array, { file, memoryBytes, ahead }: Compile
 }
 
 /** V8 reads the flag when it compiles; for what others compile in this process it stays as it is. */
-function compileAhead(bytes: Uint8Array): Module {
+export function compileAhead(bytes: Uint8Array): Module {
   setFlagsFromString('--no-wasm-lazy-compilation');
   try {
     return new engine.Module(bytes);
@@ -58,7 +58,8 @@ function compileAhead(bytes: Uint8Array): Module {
 
 const AS_CORE_MODULE = 'Build it for wasm32-wasip1 (WASI preview 1)';
 
-function explain(error: unknown, file: string): unknown {
+/** What V8 and the readers of modules throw, as a LoadError. */
+export function explain(error: unknown, file: string): unknown {
   if (error instanceof TooLarge) {
     const [asked, most] = [error.pages, error.mostPages].map((pages) => `${(pages * PAGE_BYTES) / 2 ** 20} MiB`);
     return new LoadError(

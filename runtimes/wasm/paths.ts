@@ -34,20 +34,28 @@ export function decodePath(bytes: Uint8Array): string {
   return text;
 }
 
-/** Calls `use` with what `path` names; `follow`: of a link what it leads to. The last component need not be there. */
-export function withPath<T>(directory: OpenDirectory, path: string, follow: boolean, use: (found: Found) => T): T {
+/**
+ * Calls `use` with what `path` names; `follow`: of a link what it leads to. A slash behind a link asks for that in any case. The last component need
+ * not be there.
+ */
+export const withPath = <T>(directory: OpenDirectory, path: string, follow: boolean, use: (found: Found) => T): T =>
+  walk(directory, path, follow ? 'always' : 'where a directory is asked for', use);
+
+type Following = 'always' | 'where a directory is asked for' | 'never';
+
+function walk<T>(directory: OpenDirectory, path: string, follow: Following, use: (found: Found) => T): T {
   if (path === '') throw new WasiError(ERRNO.NOENT);
-  const walk = new Walk(directory.host);
+  const way = new Walk(directory.host);
   try {
-    return use(walk.find(path, follow));
+    return use(way.find(path, follow));
   } finally {
-    walk.end();
+    way.end();
   }
 }
 
 /** The same for making and removing entries: a slash at the end stays there, and the system says what it makes of it. */
 export function withEntry<T>(directory: OpenDirectory, path: string, use: (path: string) => T): T {
-  return withPath(directory, path, false, (found) => use(found.directory ? `${found.path}/` : found.path));
+  return walk(directory, path, 'never', (found) => use(found.directory ? `${found.path}/` : found.path));
 }
 
 class Walk {
@@ -62,7 +70,7 @@ class Walk {
     this.#places = [start];
   }
 
-  find(path: string, follow: boolean): Found {
+  find(path: string, follow: Following): Found {
     this.#add(path);
     for (;;) {
       const name = this.#left.pop();
@@ -108,12 +116,11 @@ class Walk {
   }
 
   /** Undefined: it was a link, and what it leads to is left. */
-  #last(name: string, follow: boolean): Found | undefined {
+  #last(name: string, follow: Following): Found | undefined {
     const path = this.#at(name);
     const link = isLink(path);
-    if (!link || !(follow || this.#directory)) return { path, directory: this.#directory, link };
-    // A slash behind a link that is not to be followed: whoever makes or removes entries has the system refuse it.
-    if (!follow) return { path, directory: true, link };
+    const followed = follow === 'always' || (follow !== 'never' && this.#directory);
+    if (!link || !followed) return { path, directory: this.#directory, link };
     this.#follow(path);
     return undefined;
   }

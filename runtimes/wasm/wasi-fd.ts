@@ -27,7 +27,7 @@ export function fdFunctions(world: World): Record<string, (...args: never[]) => 
   const file = (fd: number, right: number): OpenFile => {
     const descriptor = world.descriptors.get(fd);
     if (descriptor.kind === 'directory') throw new WasiError(ERRNO.ISDIR);
-    if (descriptor.kind === 'stream') throw new WasiError(right === RIGHT.fdSeek || right === RIGHT.fdTell ? ERRNO.SPIPE : ERRNO.INVAL);
+    if (descriptor.kind === 'stream') throw new WasiError(right === RIGHT.fdFilestatSetSize ? ERRNO.INVAL : ERRNO.SPIPE);
     return open(fd, right) as OpenFile;
   };
   /** Who may seek may also be told where it is. */

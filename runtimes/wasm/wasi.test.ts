@@ -51,6 +51,13 @@ test('descriptors: positions, appending, rights, times, listings and numbers', {
   assert.deepEqual([code, stdout, stderr], [0, 'fine\n', '']);
 });
 
+test('edges: names, links, removed files, wrong numbers and addresses, numbers of streams', { skip }, (t) => {
+  const { directory, inside } = jail(t);
+  const { code, stdout, stderr } = run([compileC(join(FIXTURES, 'edges.c'), directory), '--dir', `${inside}::/`]);
+  assert.deepEqual([code, stdout, stderr], [0, 'fine\n', '']);
+  assert.deepEqual(readdirSync(inside), ['planted']);
+});
+
 test('surroundings: arguments, variables, clocks, random numbers, waiting, standard input', { skip }, (t) => {
   const { directory } = jail(t);
   const module = compileC(join(FIXTURES, 'surroundings.c'), directory);

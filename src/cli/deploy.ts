@@ -6,21 +6,25 @@ import type { Project, ProjectImage } from './build/mod.ts';
 import { HearthError } from '../kernel/mod.ts';
 import type { Client } from './client.ts';
 import type { Context } from './context.ts';
+import { checkScaling, deployScaling } from './deploy-scaling.ts';
 import { sendImage } from './images.ts';
 import { findLayerArn } from './lambda-layers.ts';
 import { FUNCTIONS, change, findConfiguration, findUrl, functionPath, urlPath } from './lambda.ts';
 import type { FunctionConfiguration, ImageConfig, UrlConfig } from './lambda.ts';
+import type { ScaleOptions } from './scaling-settings.ts';
 import { bytesText } from './text.ts';
 
-export type DeployOptions = { readonly name?: string; readonly image?: string; readonly web?: string };
+export type DeployOptions = ScaleOptions & { readonly name?: string; readonly image?: string; readonly web?: string };
 
 /** `target`: the directory of the project; with the option `image` the function's name, if it is not to be the archive's. */
 export async function deploy(context: Context, target: string, options: DeployOptions): Promise<void> {
   const { out, client } = context;
   const startMs = performance.now();
   const project = await projectOf(context, target, options);
+  checkScaling(project, options);
   const source = project.image ? await imageSource(context, project, project.image) : await packageSource(context, project);
   const { state, changed } = await out.progress(`deploying ${project.name}`, putFunction(client, project, source));
+  if (await deployScaling(client, state, project, options)) changed.push('scaling');
   const url = await putUrl(client, project);
   const ms = Math.round(performance.now() - startMs);
   const value = {
@@ -92,13 +96,9 @@ async function imageSource(
   };
 }
 
-type Change = 'created' | 'code' | 'configuration';
+type Change = 'created' | 'code' | 'configuration' | 'scaling';
 
-async function putFunction(
-  client: Client,
-  project: Project,
-  source: Source,
-): Promise<{ state: FunctionConfiguration; changed: readonly Change[] }> {
+async function putFunction(client: Client, project: Project, source: Source): Promise<{ state: FunctionConfiguration; changed: Change[] }> {
   const now = await findConfiguration(client, project.name);
   const { code } = source;
   const attached = now?.Layers?.map(({ Arn }) => Arn) ?? [];

@@ -7,6 +7,7 @@ import { EXIT } from './exit-codes.ts';
 import { findUrl, functionPath, getConfiguration, listFunctions, urlPath } from './lambda.ts';
 import type { FunctionConfiguration, UrlConfig } from './lambda.ts';
 import { getGrant } from './network.ts';
+import { readScaling, scalingSummary } from './scaling-settings.ts';
 import { describeWasm } from './wasm.ts';
 import { bytesText, tableText } from './text.ts';
 
@@ -36,36 +37,41 @@ export async function get({ out, client }: Context, name: string, { showValues }
   const configuration = await getConfiguration(client, name);
   const url = await findUrl(client, name);
   const grant = await getGrant(client, configuration.FunctionArn);
+  const scaling = scalingSummary(await readScaling(client, configuration, '$LATEST'));
   const isWasm = configuration.Runtime === 'wasm';
   const shown = showValues ? configuration : withoutValues(configuration);
-  out.result({ ...shown, Url: url ?? null, Network: grant.network, Api: grant.api, ...(isWasm && { Wasm: grant.wasm }) }, () => {
-    const fields: readonly (readonly [string, string | undefined])[] = [
-      ['arn', configuration.FunctionArn],
-      [
-        'state',
-        configuration.StateReason && configuration.State !== 'Active'
-          ? `${configuration.State}: ${configuration.StateReason}`
-          : configuration.State,
-      ],
-      ['runtime', configuration.Runtime ?? configuration.PackageType?.toLowerCase()],
-      ['handler', configuration.Handler],
-      ['memory', `${configuration.MemorySize} MiB`],
-      ['timeout', `${configuration.Timeout} s`],
-      ['code', `${bytesText(configuration.CodeSize)}, SHA-256 ${configuration.CodeSha256}`],
-      ['layers', configuration.Layers?.map(({ Arn, CodeSize }) => `${Arn} (${bytesText(CodeSize)})`).join(LIST)],
-      ['environment', environmentText(configuration, showValues)],
-      ['network', grant.network ?? 'public'],
-      ['api', grant.api],
-      ['wasm', isWasm ? `given ${describeWasm(parseWasmGrants(grant.wasm ?? undefined))}` : undefined],
-      ['snapshot', snapshotLines(configuration)],
-      ['modified', configuration.LastModified],
-      ['url', url && `${url.FunctionUrl} (${url.AuthType}, ${url.InvokeMode ?? 'BUFFERED'})`],
-    ];
-    const lines = fields
-      .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => `  ${out.paint.dim(key.padEnd(FIELD_WIDTH))} ${value}`);
-    return [out.paint.bold(configuration.FunctionName), ...lines].join('\n');
-  });
+  out.result(
+    { ...shown, Url: url ?? null, Network: grant.network, Api: grant.api, Scaling: scaling ?? null, ...(isWasm && { Wasm: grant.wasm }) },
+    () => {
+      const fields: readonly (readonly [string, string | undefined])[] = [
+        ['arn', configuration.FunctionArn],
+        [
+          'state',
+          configuration.StateReason && configuration.State !== 'Active'
+            ? `${configuration.State}: ${configuration.StateReason}`
+            : configuration.State,
+        ],
+        ['runtime', configuration.Runtime ?? configuration.PackageType?.toLowerCase()],
+        ['handler', configuration.Handler],
+        ['memory', `${configuration.MemorySize} MiB`],
+        ['timeout', `${configuration.Timeout} s`],
+        ['code', `${bytesText(configuration.CodeSize)}, SHA-256 ${configuration.CodeSha256}`],
+        ['layers', configuration.Layers?.map(({ Arn, CodeSize }) => `${Arn} (${bytesText(CodeSize)})`).join(LIST)],
+        ['environment', environmentText(configuration, showValues)],
+        ['network', grant.network ?? 'public'],
+        ['api', grant.api],
+        ['wasm', isWasm ? `given ${describeWasm(parseWasmGrants(grant.wasm ?? undefined))}` : undefined],
+        ['scaling', scaling],
+        ['snapshot', snapshotLines(configuration)],
+        ['modified', configuration.LastModified],
+        ['url', url && `${url.FunctionUrl} (${url.AuthType}, ${url.InvokeMode ?? 'BUFFERED'})`],
+      ];
+      const lines = fields
+        .filter(([, value]) => value !== undefined)
+        .map(([key, value]) => `  ${out.paint.dim(key.padEnd(FIELD_WIDTH))} ${value}`);
+      return [out.paint.bold(configuration.FunctionName), ...lines].join('\n');
+    },
+  );
 }
 
 /** Names in place of the variables. */

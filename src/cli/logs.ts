@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { HearthError } from '../kernel/mod.ts';
 import type { Context } from './context.ts';
-import { parseSince } from './text.ts';
+import { sinceOf } from './text.ts';
 
 export type LogsOptions = { readonly follow?: boolean; readonly since?: string; readonly requestId?: string; readonly limit?: string };
 
@@ -43,12 +43,4 @@ function print(out: Context['out'], line: string): void {
   const own = text.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z\t/, '').replaceAll('\t', ' ');
   const shown = level === 'ERROR' || level === 'FATAL' ? out.paint.red(own) : level === 'WARN' ? out.paint.yellow(own) : own;
   out.raw(`${time} ${shown}\n`);
-}
-
-function sinceOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const since = parseSince(text, Date.now());
-  if (since === undefined)
-    throw new HearthError('BadUsage', `--since ${text}: give a time span such as 30s, 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z`);
-  return since;
 }

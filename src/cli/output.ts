@@ -15,6 +15,8 @@ export interface Output {
   error(error: HearthError): void;
   /** Waits for the work, and says what is being waited for once that takes longer than half a second. Only on a terminal. */
   progress<T>(what: string, work: Promise<T>): Promise<T>;
+  /** Shows what is under way until the next call, where work leaves no time for `progress`; undefined: it is over. Only on a terminal. */
+  step(what: string | undefined): void;
   /** Colours for stdout; plain text where that is no terminal, or with NO_COLOR. */
   readonly paint: Paint;
 }
@@ -46,6 +48,9 @@ export function createOutput({ json }: { readonly json: boolean }): Output {
       if (process.env['HEARTH_DEBUG']) process.stderr.write(`${error.stack ?? ''}\n${causeOf(error)}`);
     },
     progress: (what, work) => (process.stderr.isTTY && !json ? showWhileWaiting(what, work) : work),
+    step(what) {
+      if (process.stderr.isTTY && !json) process.stderr.write(`\r\x1b[K${what === undefined ? '' : `${what} ...`}`);
+    },
   };
 }
 

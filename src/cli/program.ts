@@ -6,6 +6,7 @@ import { DEFAULT_ENDPOINT, createContext } from './context.ts';
 import type { Context, GlobalOptions } from './context.ts';
 import type { DeployOptions } from './deploy.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
+import type { ExportTraceOptions } from './export.ts';
 import type { InvokeOptions, UrlOptions, ValuesOptions } from './functions.ts';
 import type { KeyOptions } from './keys.ts';
 import type { PublishOptions } from './layers.ts';
@@ -13,8 +14,12 @@ import type { LogsOptions } from './logs.ts';
 import type { NetworkOptions } from './network.ts';
 import type { PushOptions } from './images.ts';
 import { createOutput } from './output.ts';
+import type { ReplayLiveOptions } from './replay-live.ts';
+import type { ProvisionOptions } from './scale.ts';
+import type { ScaleOptions } from './scaling-settings.ts';
 import type { TraceOptions } from './trace.ts';
 import type { Ahead, UpOptions } from './up.ts';
+import type { ScheduleOptions } from './warm.ts';
 import type { WasmGrantOptions } from './wasm.ts';
 import type { WasmRunOptions } from './wasm-run.ts';
 
@@ -49,10 +54,12 @@ async function createProgram(ahead: Ahead | undefined): Promise<Command> {
   addPlatformVerbs(program, ahead);
   addProjectVerbs(program);
   addFunctionVerbs(program);
+  addScalingVerbs(program);
   addLayerVerbs(program);
   addImageVerbs(program);
   addWasmVerbs(program);
   addKeyVerbs(program);
+  addReplayVerbs(program);
   return program;
 }
 
@@ -66,6 +73,20 @@ function addPlatformVerbs(program: Command, ahead: Ahead | undefined): void {
     .option('--key-file <path>', 'the key that secrets are sealed with (HEARTH_KEY_FILE; default: sealing.key in the data directory)')
     .option('--auth', 'take signed requests only; see "hearth keys"')
     .option('--concurrency <number>', 'invocations that may run at a time, all functions together', '1000')
+    .option('--keep-alive <span>', 'how long an idle instance is kept, such as 30s or 10m (default 10m)')
+    .option('--memory <size>', 'what instances and templates may hold of memory: 4GiB, 512MiB, or a part of the machine such as 60%', '90%')
+    .addOption(
+      new Option('--evict <order>', 'who goes first where that does not suffice').choices(['value', 'lru', 'greedy-dual']).default('value'),
+    )
+    .addOption(
+      new Option(
+        '--warming <policy>',
+        'what decides how long idle functions are held, and which are loaded ahead of a call; see docs/warming.md',
+      )
+        .choices(['hazard', 'histogram', 'fixed', 'none', 'lru', 'greedy-dual', 'value'])
+        .default('hazard'),
+    )
+    .option('--warming-price <MiB-seconds>', 'what avoiding one cold start is worth to the policy "hazard"')
     .addOption(new Option('--driver <name>', 'how functions are run').choices(['auto', 'linux', 'spawn']).default('auto'))
     .action(verb<UpOptions>(async (context, options) => (await import('./up.ts')).up(context, options, ahead)));
   program
@@ -82,10 +103,9 @@ function addProjectVerbs(program: Command): void {
   program
     .command('init <name>')
     .description('make a new function project in the directory NAME')
-    .option('--template <name>', 'node, stream, edge, python, wasm or shell', 'node')
+    .option('--template <name>', 'node, stream, edge, python, wasm, shell or image', 'node')
     .action(verb<{ template: string }>(async (context, options, name) => (await import('./init.ts')).init(context, name, options)));
-  program
-    .command('deploy [directory]')
+  withScaling(program.command('deploy [directory]'))
     .description('bundle the project in DIRECTORY (default: here) and create or update its function')
     .option('--name <name>', "another name than hearth.json's")
     .option('--image <file>', 'no project, but the archive of a container image; DIRECTORY is the name of the function then')
@@ -146,6 +166,53 @@ function addFunctionVerbs(program: Command): void {
     .action(
       verb<NetworkOptions>(async (context, options, name, grant) => (await import('./network.ts')).network(context, name, options, grant)),
     );
+}
+
+/** Those that `scale` and `deploy` have in common. */
+function withScaling(command: Command): Command {
+  const each = (text: string, before: readonly string[] | undefined) => [...(before ?? []), text];
+  return command
+    .option('--concurrency <number>', 'invocations that one instance runs at a time; "default" takes this and the following back')
+    .option('--min <number>', 'instances that are kept')
+    .option('--max <number>', 'instances at most')
+    .option('--target <share>', 'how much of the concurrency is to be in use, 0.1 to 1')
+    .option('--scale-down-delay <time>', 'how long fewer instances are wanted before there are fewer, e.g. 30s')
+    .option('--burst <number>', 'how many times over its share makes a burst')
+    .option('--queue-depth <number>', 'invocations that may wait for an instance')
+    .option('--queue-age <time>', 'for how long, e.g. 10s')
+    .option('--class <name>', 'who goes first when there is not enough: reserved, standard or spot')
+    .option('--label <name>', 'what a machine must have to run it, e.g. gpu or compliance=pci; more than once', each);
+}
+
+function addScalingVerbs(program: Command): void {
+  withScaling(program.command('scale <name>'))
+    .description('show how a function scales, or change it; see docs/scaling.md. NAME:VERSION for --min and --max of a version')
+    .action(verb<ScaleOptions>(async (context, options, name) => (await import('./scale.ts')).scale(context, name, options)));
+  program
+    .command('provision <name> [number]')
+    .description('give NAME:ALIAS, or NAME:VERSION, provisioned concurrency; without a number show it')
+    .option('--delete', 'take it back')
+    .option('--no-wait', 'do not wait until it is there')
+    .action(
+      verb<ProvisionOptions>(async (context, options, name, [count]) =>
+        (await import('./scale.ts')).provision(context, name, options, count),
+      ),
+    );
+  const warm = program.command('warm').description('instances ahead of calls: by a schedule, and why there are some or none');
+  warm
+    .command('schedule <name>')
+    .description('list the schedules of a function, or add one; NAME:ALIAS for an alias')
+    .option('--cron <expression>', "e.g. 'cron(0 8 ? * MON-FRI *)', 'rate(1 hour)', 'at(2026-12-24T18:00:00)'")
+    .option('--for <time>', 'how long from each of its times on, e.g. 10h')
+    .option('--instances <number>', 'how many')
+    .option('--timezone <name>', 'e.g. Europe/Berlin (default UTC)')
+    .option('--id <name>', 'what the schedule is called; one of that name is changed')
+    .option('--delete <id>', 'take one away')
+    .action(verb<ScheduleOptions>(async (context, options, name) => (await import('./warm.ts')).schedule(context, name, options)));
+  warm
+    .command('explain <name>')
+    .description('say why a function is or is not kept now, what that takes, and how its instances came to be')
+    .action(verb(async (context, _, name) => (await import('./warm.ts')).explain(context, name)));
 }
 
 function addLayerVerbs(program: Command): void {
@@ -243,6 +310,44 @@ function addKeyVerbs(program: Command): void {
     .option('--data <directory>', 'data directory (HEARTH_DATA; default .hearth)')
     .option('--key-file <path>', 'the key file (HEARTH_KEY_FILE; default: sealing.key in the data directory)')
     .action(verb<KeyOptions>(async (context, options) => (await load()).rotateKey(context, options)));
+}
+
+function addReplayVerbs(program: Command): void {
+  program
+    .command('export')
+    .description('write out what the platform knows')
+    .command('trace')
+    .description('print recorded invocations as lines of JSON, for "hearth replay"')
+    .option('--since <time>', 'a span such as 10m, 2h, 1d, or a time in ISO 8601')
+    .option('--function <names...>', 'of these functions only')
+    .option('--anonymous', 'hashes in place of names')
+    .action(verb<ExportTraceOptions>(async (context, options) => (await import('./export.ts')).exportTrace(context, options)));
+  program
+    .command('replay <trace> [more...]')
+    .description('say what policies of keeping instances would have done on a trace: a file, several, or a directory; see docs/replay.md')
+    .option('--policy <names>', 'hazard[:PRICE], fixed[:MINUTES], histogram, lru, greedy-dual, value, none', 'hazard,fixed,histogram')
+    .option('--price <number>', 'of hazard: what a cold start is worth, in MiB s')
+    .option('--limit-memory <size>', "most that is held at once: 512MiB, 16GiB, or 30% of all functions' memory")
+    .addOption(new Option('--schedules <which>', 'whether timers are told to policies').choices(['known', 'unknown']).default('known'))
+    .addOption(new Option('--resolution <of>', 'how time is counted').choices(['minutes', 'milliseconds']).default('minutes'))
+    .option('--from <minute>', 'count from this minute of the trace on; what comes before is learnt from')
+    .option('--to <minute>', 'count to this minute')
+    .option('--seed <number>', 'of the times within a minute', '1')
+    .option('--format <name>', 'azure, compact or hearth, where the content does not tell')
+    .option('--svg <file>', 'write a chart of the trade-off')
+    .option('--live', 'drive the platform at the endpoint with a part of the trace, and compare its starts with predicted ones')
+    .option('--speed <factor>', 'with --live: trace time over real time', '60')
+    .option('--functions <number>', 'with --live: most functions that are made for it', '20')
+    .option('--calls <number>', 'with --live: most calls', '5000')
+    .option('--rate <number>', 'with --live: most calls in any second', '50')
+    .option('--connections <number>', 'with --live: most calls at a time', '32')
+    .action(
+      verb<ReplayLiveOptions & { live?: boolean }>(async (context, options, trace, more) =>
+        options.live
+          ? (await import('./replay-live.ts')).replayLive(context, [trace, ...more], options)
+          : (await import('./replay.ts')).replay(context, [trace, ...more], options),
+      ),
+    );
 }
 
 /** `argument`: the verb's first argument, '' without; `more`: the words after it, where it takes some. A number as result is the exit code. */

@@ -1,3 +1,5 @@
+import { imageFiles } from './image-template.ts';
+
 /** What `hearth init` writes. A file that begins with `#!` can be executed. */
 export type Template = { readonly summary: string; readonly files: (name: string) => Readonly<Record<string, string>> };
 
@@ -170,5 +172,9 @@ export const TEMPLATES: Readonly<Record<string, Template>> = {
       'hearth.json': json({ name, runtime: 'wasm', include: ['main.wat'], memory: 128, timeout: 3 }),
       'main.wat': WASM,
     }),
+  },
+  image: {
+    summary: 'a container image with a web server in C, made without container tools',
+    files: imageFiles,
   },
 };

@@ -1,3 +1,5 @@
+import { HearthError } from '../kernel/mod.ts';
+
 /** Words and numbers for people. */
 export function bytesText(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
@@ -18,10 +20,24 @@ export function tableText(head: readonly string[], rows: readonly (readonly stri
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** `10m`, `2h`, `30s`, `1d` in milliseconds. Undefined: it is none. */
+export function parseSpan(text: string): number | undefined {
+  const span = /^(\d{1,9})([smhd])$/.exec(text);
+  return span ? Number(span[1]) * UNIT_MS[span[2]!]! : undefined;
+}
+
 /** `10m`, `2h`, `30s`, `1d` before `nowMs`, or a point in time as ISO 8601, in epoch milliseconds. Undefined: neither. */
 export function parseSince(text: string, nowMs: number): number | undefined {
-  const ago = /^(\d{1,9})([smhd])$/.exec(text);
-  if (ago) return nowMs - Number(ago[1]) * UNIT_MS[ago[2]!]!;
+  const agoMs = parseSpan(text);
+  if (agoMs !== undefined) return nowMs - agoMs;
   const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(at) ? undefined : at;
+}
+
+/** As `parseSince`, of an option. Throws HearthError `BadUsage`. */
+export function sinceOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const since = parseSince(text, Date.now());
+  if (since !== undefined) return since;
+  throw new HearthError('BadUsage', `--since ${text}: give a time span such as 30s, 10m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z`);
 }

@@ -1,8 +1,9 @@
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { HearthError, LIMITS } from '../kernel/mod.ts';
-import type { Ahead } from '../main/mod.ts';
+import type { Ahead, MemoryLimit, StandaloneOptions } from '../main/mod.ts';
 import type { Context } from './context.ts';
+import { parseSpan } from './text.ts';
 
 export type { Ahead } from '../main/mod.ts';
 
@@ -13,6 +14,11 @@ export type UpOptions = {
   readonly keyFile?: string;
   readonly auth?: boolean;
   readonly concurrency: string;
+  readonly keepAlive?: string;
+  readonly memory: string;
+  readonly evict: 'value' | 'lru' | 'greedy-dual';
+  readonly warming: NonNullable<StandaloneOptions['warming']>;
+  readonly warmingPrice?: string;
   readonly driver: 'auto' | 'linux' | 'spawn';
 };
 
@@ -47,6 +53,11 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
     auth: options.auth ?? false,
     driver: options.driver,
     concurrency: concurrencyOf(options.concurrency),
+    ...(options.keepAlive !== undefined && { keepAliveMs: keepAliveOf(options.keepAlive) }),
+    memory: memoryOf(options.memory),
+    eviction: options.evict,
+    warming: options.warming,
+    ...(options.warmingPrice !== undefined && { warmingOptions: { priceMiBSeconds: priceOf(options.warmingPrice) } }),
     // For people the line below says all there is to say.
     log: await openLog({ json: out.json, level: environment['HEARTH_LOG'] || (out.json ? 'info' : 'warn') }),
     ...(begun && { ahead: begun }),
@@ -94,3 +105,35 @@ function concurrencyOf(text: string): number {
   if (concurrency >= LIMITS.unreservedConcurrency) return concurrency;
   throw new HearthError('BadUsage', `--concurrency ${text}: give a number from ${LIMITS.unreservedConcurrency} to 999999`);
 }
+
+const LONGEST_KEEP_ALIVE_MS = 7 * 24 * 3_600_000;
+
+function keepAliveOf(text: string): number {
+  const ms = parseSpan(text);
+  if (ms !== undefined && ms > 0 && ms <= LONGEST_KEEP_ALIVE_MS) return ms;
+  throw new HearthError('BadUsage', `--keep-alive ${text}: give a time span such as 30s, 10m or 2h, of at most 7d`);
+}
+
+function priceOf(text: string): number {
+  const price = Number(text);
+  if (!(price >= 0 && price <= MOST_PRICE))
+    throw new HearthError('BadUsage', `--warming-price ${text}: give MiB seconds, 0 to ${MOST_PRICE}`);
+  return price;
+}
+
+const MOST_PRICE = 1e9;
+
+function memoryOf(text: string): MemoryLimit {
+  const [, digits, unit] = /^(\d{1,6})(MiB|GiB|%)$/.exec(text) ?? [];
+  const number = Number(digits);
+  if (unit === '%' && number >= 1 && number <= 100) return { kind: 'part', percent: number };
+  const mib = unit === 'GiB' ? number * 1024 : number;
+  if (unit !== undefined && unit !== '%' && mib >= LEAST_MEMORY_MIB) return { kind: 'size', mib };
+  throw new HearthError(
+    'BadUsage',
+    `--memory ${text}: give a size from ${LEAST_MEMORY_MIB}MiB on, such as 512MiB or 4GiB, or a part from 1% to 100%`,
+  );
+}
+
+/** With less there is hardly room for one function. */
+const LEAST_MEMORY_MIB = 64;

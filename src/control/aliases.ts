@@ -1,6 +1,7 @@
 import { HearthError } from '../kernel/mod.ts';
 import type { Functions } from './functions.ts';
 import { invalid } from './invalid.ts';
+import { checkProvisionedAlias, withoutProvisioned } from './provisioned.ts';
 import type { AliasRecord } from './records.ts';
 import type { FunctionEntry } from './table.ts';
 
@@ -53,18 +54,20 @@ export function updateAlias(
       revisionId: functions.random.uuid(),
     };
     checkAlias(entry, record);
+    checkProvisionedAlias(entry, record);
     const aliases = entry.record.aliases.map((a) => (a.name === alias ? record : a));
     return { record: { ...entry.record, aliases }, result: () => record };
   });
 }
 
-/** Deletes the alias with its URL and policy. No error when there is none, as on Lambda. */
+/** Deletes the alias with its URL, its policy and its provisioned concurrency. No error when there is none, as on Lambda. */
 export function deleteAlias(functions: Functions, name: string, alias: string): Promise<void> {
   return functions.change(name, (entry) => {
     const aliases = entry.record.aliases.filter((a) => a.name !== alias);
     const urls = entry.record.urls.filter((url) => url.qualifier !== alias);
     const policies = entry.record.policies.filter((policy) => policy.qualifier !== alias);
-    return { record: { ...entry.record, aliases, urls, policies }, result: () => undefined };
+    const record = withoutProvisioned({ ...entry.record, aliases, urls, policies }, alias);
+    return { record, result: () => undefined };
   });
 }
 

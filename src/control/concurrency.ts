@@ -1,16 +1,23 @@
-import { HearthError, LIMITS } from '../kernel/mod.ts';
+import { LIMITS } from '../kernel/mod.ts';
 import type { Functions } from './functions.ts';
+import { invalid } from './invalid.ts';
+import type { FunctionRecord, ProvisionedRecord } from './records.ts';
+import type { FunctionEntry } from './table.ts';
 
 /** Gives a function a share of the account's concurrency: at once its own and its limit. 0 stops it. */
 export function reserveConcurrency(functions: Functions, name: string, reserved: number): Promise<void> {
   return functions.change(name, (entry) => {
-    const rest = unreservedConcurrency(functions) + (entry.record.reservedConcurrency ?? 0) - reserved;
-    if (rest < LIMITS.unreservedConcurrency)
-      throw new HearthError(
-        'InvalidParameterValueException',
+    const provisioned = provisionedExecutions(entry.record);
+    if (reserved < provisioned)
+      throw invalid(
+        `ReservedConcurrentExecutions ${reserved} should not be lower than function's total provisioned concurrency [${provisioned}].`,
+      );
+    const record = { ...entry.record, reservedConcurrency: reserved };
+    if (unreservedAfter(functions, entry, record) < LIMITS.unreservedConcurrency)
+      throw invalid(
         `Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [${LIMITS.unreservedConcurrency}].`,
       );
-    return { record: { ...entry.record, reservedConcurrency: reserved }, result: () => undefined };
+    return { record, result: () => undefined };
   });
 }
 
@@ -23,6 +30,29 @@ export function releaseConcurrency(functions: Functions, name: string): Promise<
 
 export function unreservedConcurrency(functions: Functions): number {
   let rest = functions.concurrency;
-  for (const entry of functions.table.byName.values()) rest -= entry.record.reservedConcurrency ?? 0;
+  for (const entry of functions.table.byName.values()) rest -= takenBy(entry.record);
   return rest;
 }
+
+/** Whether what a function's record has provisioned leaves enough to all others. Throws `InvalidParameterValueException`. */
+export function checkUnreserved(functions: Functions, entry: FunctionEntry, next: FunctionRecord): void {
+  const executions = provisionedExecutions(next);
+  if (executions > functions.concurrency)
+    throw invalid(
+      `Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [${unreservedConcurrency(functions)}].`,
+    );
+  if (unreservedAfter(functions, entry, next) < LIMITS.unreservedConcurrency)
+    throw invalid(
+      `Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [${LIMITS.unreservedConcurrency}].`,
+    );
+}
+
+const unreservedAfter = (functions: Functions, entry: FunctionEntry, next: FunctionRecord): number =>
+  unreservedConcurrency(functions) + takenBy(entry.record) - takenBy(next);
+
+/** What is provisioned comes out of the reservation, where there is one. */
+const takenBy = (record: FunctionRecord): number => record.reservedConcurrency ?? provisionedExecutions(record);
+
+/** What is provisioned for all qualifiers together. */
+export const provisionedExecutions = ({ provisioned = [] }: { readonly provisioned?: readonly ProvisionedRecord[] }): number =>
+  provisioned.reduce((sum, { executions }) => sum + executions, 0);

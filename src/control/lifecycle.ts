@@ -5,7 +5,10 @@ import type { Attach } from './attached-layers.ts';
 import { addSource, architectureOf, holdingSource, previewSource } from './function-code.ts';
 import type { CodeSource, HeldSource } from './function-code.ts';
 import type { Functions, NextFunction } from './functions.ts';
+import { checkInstanceConcurrency } from './instance-concurrency.ts';
+import { withoutInstances } from './instances.ts';
 import { invalid } from './invalid.ts';
+import { withoutProvisioned } from './provisioned.ts';
 import type { Architecture, FunctionRecord, FunctionSettings, VersionRecord } from './records.ts';
 import { runState } from './run-state.ts';
 import { applySettings } from './settings.ts';
@@ -27,11 +30,12 @@ export type CreateFunction = CodeSource & {
 export function createFunction(functions: Functions, input: CreateFunction): Promise<FunctionView> {
   // Before anything is unpacked for it.
   const image = 'imageUri' in input ? { image: input.settings.image ?? {} } : {};
-  applySettings(input.name, undefined, { ...input.settings, ...image });
+  const given = applySettings(input.name, undefined, { ...input.settings, ...image });
   if (input.name.length > LIMITS.functionNameLength)
     throw invalid(`The function name is longer than ${LIMITS.functionNameLength} characters. Choose a shorter one.`);
   const tags = input.tags ?? {};
   checkTags(tags);
+  checkInstanceConcurrency(given, tags);
   const create = async (held: HeldSource, attach: Attach): Promise<NextFunction<FunctionView>> => {
     const architecture = architectureOf(held, input.settings.architecture);
     const layers = attach(input.layers ?? []);
@@ -125,6 +129,7 @@ export function updateConfiguration(functions: Functions, input: UpdateConfigura
     const before = entry.record.latest;
     const layers = input.layers && attach(input.layers);
     const settings = applySettings(input.name, before.settings, { ...input.settings, ...(layers && { layers }) });
+    checkInstanceConcurrency(settings, entry.record.tags);
     if (layers && layers.length > 0) await checkUnpackedSize(functions, before.code, layers);
     checkTogether(settings, entry.versions.get('$LATEST')!.code);
     const latest = { ...before, settings, modifiedMs: functions.clock.now(), ...newIds(functions) };
@@ -152,7 +157,8 @@ export function deleteFunction(functions: Functions, name: string, qualifier?: s
         `Version ${qualifier} is used by the aliases ${users.join(', ')}. Change or delete them first.`,
       );
     const policies = entry.record.policies.filter((policy) => policy.qualifier !== qualifier);
-    return { record: { ...entry.record, policies }, removeVersions: [qualifier], result: () => undefined };
+    const record = withoutInstances(withoutProvisioned({ ...entry.record, policies }, qualifier), qualifier);
+    return { record, removeVersions: [qualifier], result: () => undefined };
   });
 }
 

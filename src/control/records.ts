@@ -16,7 +16,16 @@ export type FunctionRecord = {
   readonly policies: readonly PolicyRecord[];
   readonly tags: Readonly<Record<string, string>>;
   readonly reservedConcurrency?: number;
+  /** At most one for each qualifier. */
+  readonly provisioned?: readonly ProvisionedRecord[];
+  readonly instances?: readonly InstancesRecord[];
 };
+
+/** `executions`: how many may run at a time on instances that are there ahead of them. `qualifier`: a version or an alias. */
+export type ProvisionedRecord = { readonly qualifier: string; readonly executions: number; readonly modifiedMs: number };
+
+/** Instances at least and at most. `qualifier`: `$LATEST`, a version, or `$LATEST.PUBLISHED`, which is whichever was published last. */
+export type InstancesRecord = { readonly qualifier: string; readonly min?: number; readonly max?: number };
 
 export type VersionRecord = {
   /** `$LATEST` or a number. */
@@ -66,7 +75,11 @@ export type FunctionSettings = {
   readonly logging: LoggingSettings;
   /** In the order in which they are merged, a later one over those before. Absent: none. */
   readonly layers?: readonly AttachedLayer[];
+  readonly capacityProvider?: CapacityProviderSettings;
 };
+
+/** The ARN is only kept. `concurrency`: invocations that one instance runs at a time. */
+export type CapacityProviderSettings = { readonly arn: string; readonly concurrency?: number };
 
 export type ImageSettings = {
   readonly entryPoint?: readonly string[];

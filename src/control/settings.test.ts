@@ -36,3 +36,13 @@ test('the environment is measured in bytes of its JSON', () => {
   assert.deepEqual(applySettings('f', undefined, { ...NEEDED, environment: fits }).environment, fits);
   assert.throws(() => applySettings('f', undefined, { ...NEEDED, environment: { AA: `${fits.AA}x` } }), /exceeded the 4KB limit/);
 });
+
+test('a wrapper is for runtimes that are executed', () => {
+  const environment = { AWS_LAMBDA_EXEC_WRAPPER: '/opt/wrapper' };
+  for (const runtime of ['nodejs26.x', 'python3.12', 'provided.al2023'])
+    assert.deepEqual(applySettings('f', undefined, { ...NEEDED, runtime, environment }).environment, environment);
+  assert.throws(
+    () => applySettings('f', undefined, { ...NEEDED, runtime: 'wasm', environment }),
+    /AWS_LAMBDA_EXEC_WRAPPER is for Node and Python/,
+  );
+});

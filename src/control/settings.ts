@@ -1,5 +1,5 @@
 import { LIMITS, SUPPORTED_RUNTIMES, runtimeFamily } from '../kernel/mod.ts';
-import { WEB_PORT, parseWeb } from '../protocol/mod.ts';
+import { EXEC_WRAPPER, WEB_PORT, parseWeb } from '../protocol/mod.ts';
 import { invalid } from './invalid.ts';
 import type { Architecture, FunctionSettings, LoggingSettings } from './records.ts';
 
@@ -43,6 +43,8 @@ export function applySettings(name: string, before: FunctionSettings | undefined
   if (input.environment) checkEnvironment(input.environment);
   const environment = input.environment ?? before?.environment;
   if (input.environment) checkWeb(input.environment, runtime!);
+  if (input.environment) checkWrapper(input.environment, runtime!);
+  const capacityProvider = input.capacityProvider ?? before?.capacityProvider;
   const layers = input.layers ?? before?.layers ?? [];
   const snapStart = input.snapStart ?? before?.snapStart ?? 'Automatic';
   return {
@@ -60,6 +62,7 @@ export function applySettings(name: string, before: FunctionSettings | undefined
     architecture: input.architecture ?? before?.architecture ?? 'x86_64',
     logging: applyLogging(name, before?.logging, input.logging),
     ...(layers.length > 0 && { layers }),
+    ...(capacityProvider && { capacityProvider }),
   };
 }
 
@@ -73,6 +76,14 @@ function checkImage(before: FunctionSettings | undefined, input: SettingsInput):
 function checkWeb(environment: Readonly<Record<string, string>>, runtime: string): void {
   if (parseWeb(environment) && runtime !== '' && runtimeFamily(runtime) !== 'provided')
     throw invalid(`The environment variable ${WEB_PORT} is for container images and custom runtimes, not for ${runtime}.`);
+}
+
+/** Runtimes are executed by it; programs of one's own do about it what they like. */
+function checkWrapper(environment: Readonly<Record<string, string>>, runtime: string): void {
+  if (environment[EXEC_WRAPPER] && runtimeFamily(runtime) === 'wasm')
+    throw invalid(
+      `The environment variable ${EXEC_WRAPPER} is for Node and Python: a WebAssembly module has no runtime that could be wrapped.`,
+    );
 }
 
 function checkRuntime(runtime: string): void {

@@ -1,12 +1,29 @@
 import { LIMITS } from '../kernel/mod.ts';
-import { API_TAG, NETWORK_TAG, parseApiGrant, parseNetwork, parseWasmGrants, WASM_TAG } from '../protocol/mod.ts';
+import { parseSchedule } from '../policy/mod.ts';
+import {
+  API_TAG,
+  CALLS_TAG,
+  CAPACITY_TAG,
+  NETWORK_TAG,
+  parseApiGrant,
+  parseCallsTag,
+  parseCapacity,
+  parseNetwork,
+  parseScaling,
+  parseWarmTags,
+  parseWasmGrants,
+  SCALING_TAG,
+  WASM_TAG,
+} from '../protocol/mod.ts';
 import type { Functions } from './functions.ts';
+import { checkInstanceConcurrency } from './instance-concurrency.ts';
 import { invalid } from './invalid.ts';
 
 export function tagFunction(functions: Functions, name: string, tags: Readonly<Record<string, string>>): Promise<void> {
   return functions.change(name, (entry) => {
     const all = { ...entry.record.tags, ...tags };
     checkTags(all);
+    checkInstanceConcurrency(entry.record.latest.settings, all);
     return { record: { ...entry.record, tags: all }, result: () => undefined };
   });
 }
@@ -31,4 +48,8 @@ export function checkTags(tags: Readonly<Record<string, string>>): void {
   parseNetwork(tags[NETWORK_TAG]);
   parseWasmGrants(tags[WASM_TAG]);
   parseApiGrant(tags[API_TAG]);
+  parseScaling(tags[SCALING_TAG]);
+  parseCapacity(tags[CAPACITY_TAG]);
+  const calls = parseCallsTag(tags[CALLS_TAG]);
+  for (const { expression, timezone } of [...parseWarmTags(tags), ...(calls ? [calls] : [])]) parseSchedule(expression, timezone);
 }

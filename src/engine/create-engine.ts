@@ -1,18 +1,22 @@
 import { LIMITS, silentLog } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import { entriesOf } from '../ports/mod.ts';
-import type { InvocationReport, LoneStart, Sandboxes } from '../ports/mod.ts';
+import type { InvocationReport, LoneStart, Machine, Sandboxes } from '../ports/mod.ts';
 import { FormEvent } from '../protocol/mod.ts';
 import type { EncodableEvent } from '../protocol/mod.ts';
+import { DEFAULT_SCALING } from './deployment.ts';
 import type { Deployment } from './deployment.ts';
-import type { Engine, EngineListener, EngineLog, Invocation, InvocationHandle, PrepareResult } from './engine.ts';
+import type { Engine, EngineListener, EngineLog, HostLoad, Invocation, InvocationHandle, PrepareResult } from './engine.ts';
 import { initError } from './errors.ts';
 import { Host } from './host.ts';
+import { isKept } from './kept.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { Pool } from './pool.ts';
 import { Run } from './run.ts';
 import type { BootOutcome } from './template-slot.ts';
+import { Warming } from './warming.ts';
+import type { WarmingOptions } from './warming.ts';
 
 export type EngineOptions = {
   readonly sandboxes: Sandboxes;
@@ -27,7 +31,11 @@ export type EngineOptions = {
   /** Whether somebody reads along, who wants to see that an invocation has begun. */
   readonly isFollowed?: (functionName: string) => boolean;
   readonly limits?: Partial<EngineLimits>;
+  /** What it runs on. Absent: the limits alone say how much there is. */
+  readonly machine?: Machine | undefined;
   readonly platformLog?: Log;
+  /** What is held of functions that nobody calls. Absent: for the times that the limits say. */
+  readonly warming?: WarmingOptions;
 };
 
 export type EngineLimits = Limits;
@@ -44,6 +52,8 @@ export function createEngine(options: EngineOptions): Engine {
     isFollowed: options.isFollowed ?? (() => false),
     platformLog: options.platformLog ?? silentLog,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
+    machine: options.machine,
+    warming: options.warming && new Warming(options.warming),
   });
   let drained: Promise<void> | undefined;
 
@@ -52,9 +62,13 @@ export function createEngine(options: EngineOptions): Engine {
     if (!pool) {
       pool = new Pool(deployment, host);
       host.pools.set(deployment.id, pool);
+      pool.rescale(deployment);
     }
     return pool;
   };
+
+  /** Whether its calls are waited for by a policy. */
+  const isScheduled = ({ calls }: Deployment): boolean => host.warming !== undefined && calls?.schedule !== undefined;
 
   return {
     invoke(invocation: Invocation, listener: EngineListener): InvocationHandle {
@@ -77,9 +91,37 @@ export function createEngine(options: EngineOptions): Engine {
         poolOf(deployment).template.prepare((outcome) => resolve(preparation(deployment, outcome)));
       });
     },
+    rescale(deployment) {
+      const known = host.pools.get(deployment.id);
+      if (known) known.rescale(deployment);
+      // A pool that keeps nothing is made when it is called.
+      else if (!host.draining && (isScheduled(deployment) || isKept({ ...DEFAULT_SCALING, ...deployment.scaling }, 1))) poolOf(deployment);
+    },
     drain: (graceMs) => (drained ??= drain(host, graceMs)),
     snapshot: (id) => host.pools.get(id)?.template.snapshot,
     stats: () => [...host.pools.values()].map((pool) => pool.stats()),
+    load: () => loadOf(host),
+    resume(deployment) {
+      if (!host.draining && (isScheduled(deployment) || host.warming?.knows(deployment.spec.label))) poolOf(deployment);
+    },
+    warming: (id) => host.pools.get(id)?.standby.warmer?.view,
+    takeWarmingChanges: () => host.warming?.takeChanges(),
+    forget: (functionName) => host.warming?.forget(functionName) ?? [],
+  };
+}
+
+function loadOf({ running, waiting, room, boots, watch }: Host): HostLoad {
+  const { instances, committedMiB, memoryMiB, evicted } = room;
+  return {
+    running,
+    waiting,
+    instances,
+    committedMiB: Math.round(committedMiB),
+    ...(Number.isFinite(memoryMiB) && { memoryMiB: Math.round(memoryMiB) }),
+    boots: { going: boots.going, waiting: boots.waiting },
+    evicted: { ...evicted },
+    shedding: watch.shedding,
+    shed: watch.shedTotal,
   };
 }
 
@@ -120,6 +162,7 @@ function preparation(deployment: Deployment, outcome: BootOutcome | undefined): 
 
 async function drain(host: Host, graceMs: number): Promise<void> {
   host.draining = true;
+  host.watch.stop();
   if (!host.quiet()) {
     await new Promise<void>((resolve) => {
       host.onQuiet = resolve;

@@ -1,19 +1,31 @@
 import { setImmediate } from 'node:timers/promises';
-import { SimSandboxes } from '../adapters/simulated/mod.ts';
-import type { SimFunction, SimHandler, SimSandboxesOptions } from '../adapters/simulated/mod.ts';
+import { SimMachine, SimSandboxes } from '../adapters/simulated/mod.ts';
+import type { SimFunction, SimHandler, SimMachineState, SimSandboxesOptions } from '../adapters/simulated/mod.ts';
 import { manualClock, seededRandom } from '../kernel/mod.ts';
 import type { ManualClock } from '../kernel/mod.ts';
 import { entriesOf, startOfLone, startOfReport } from '../ports/mod.ts';
 import type { StartRecord } from '../ports/mod.ts';
 import type { StreamHead } from '../protocol/mod.ts';
 import { createEngine } from './mod.ts';
-import type { Deployment, Engine, EngineLimits, EngineListener, EngineLog, Invocation, InvocationHandle, Outcome } from './mod.ts';
+import type {
+  Deployment,
+  Engine,
+  EngineLimits,
+  EngineListener,
+  EngineLog,
+  EngineOptions,
+  Invocation,
+  InvocationHandle,
+  Outcome,
+} from './mod.ts';
 
 /** An engine over simulated sandboxes on a clock that stands still until the test moves it. */
 export type Bench = {
   readonly engine: Engine;
   readonly clock: ManualClock;
   readonly sandboxes: SimSandboxes;
+  /** What the machine shows, to be changed. */
+  readonly machine: SimMachineState;
   readonly lines: EngineLog[];
   /** As they are recorded: when their invocations have ended. */
   readonly starts: StartRecord[];
@@ -38,14 +50,18 @@ export function bench(options: {
   /** Whether somebody reads the logs along; default true. */
   readonly followed?: boolean;
   readonly sandboxes?: Partial<SimSandboxesOptions>;
+  readonly machine?: Partial<SimMachineState>;
+  readonly warming?: EngineOptions['warming'];
 }): Bench {
   const clock = manualClock();
   const random = seededRandom(1);
   const sandboxes = new SimSandboxes({ clock, random, functions: (spec) => options.functions[spec.handler]!, ...options.sandboxes });
+  const machine = new SimMachine(clock, { limitMiB: 65_536, availableMiB: 65_536, ...options.machine });
   const lines: EngineLog[] = [];
   const starts: StartRecord[] = [];
   const engine = createEngine({
     sandboxes,
+    machine,
     clock,
     random,
     log: (line) => void lines.push(line),
@@ -56,11 +72,13 @@ export function bench(options: {
     started: (start) => void starts.push(startOfLone(start)),
     isFollowed: () => options.followed ?? true,
     ...(options.limits && { limits: options.limits }),
+    ...(options.warming && { warming: options.warming }),
   });
   return {
     engine,
     clock,
     sandboxes,
+    machine: machine.state,
     lines,
     starts,
     async pass(ms) {

@@ -1,6 +1,8 @@
 import type { StartKind } from '../ports/mod.ts';
 import type { EncodableEvent, FunctionError, LogLevel, SnapshotBlocker, StreamHead } from '../protocol/mod.ts';
 import type { Deployment } from './deployment.ts';
+import type { WarmingView } from './warmer.ts';
+import type { WarmingState } from './warming.ts';
 
 /** The data plane: gives an event to an instance of a deployment and the answer to a listener. */
 export interface Engine {
@@ -16,11 +18,25 @@ export interface Engine {
   retire(functionName: string, keepIds?: ReadonlySet<string>): Promise<void>;
   /** Boots the deployment's template ahead of its first invocation and reports how init went. */
   prepare(deployment: Deployment): Promise<PrepareResult>;
+  /**
+   * Has `scaling` of the deployment apply from now on, to instances that are there too, and makes those that it keeps. Boots a template
+   * only where that needs one and there is none. Returns at once: `stats` say how far it is.
+   */
+  rescale(deployment: Deployment): void;
   /** Takes no new invocation, lets the running ones finish for at most `graceMs`, then ends every instance. */
   drain(graceMs: number): Promise<void>;
   /** How instances of the deployment come to be; undefined: its init has not run yet. */
   snapshot(deploymentId: string): Snapshot | undefined;
   stats(): readonly DeploymentStats[];
+  load(): HostLoad;
+  /** Has a deployment held as its policy says, where anything is known of its function: before its first call. */
+  resume(deployment: Deployment): void;
+  /** What is held of a deployment, and why. Undefined: nobody has called it, or there is no policy. */
+  warming(deploymentId: string): WarmingView | undefined;
+  /** What the policy has learnt since this was asked last, to be kept. */
+  takeWarmingChanges(): WarmingState | undefined;
+  /** A function is gone, and with it what is known of it. Returns the labels of its versions. */
+  forget(functionName: string): readonly string[];
 }
 
 export type Invocation = {
@@ -34,6 +50,8 @@ export type Invocation = {
   readonly identity?: string;
   /** Collect the last 4 KiB of this invocation's log. */
   readonly logTail?: boolean;
+  /** What the call came by, for the record: `http` over a function's URL; without it, by the API. */
+  readonly trigger?: string;
 };
 
 export interface InvocationHandle {
@@ -89,6 +107,42 @@ export type DeploymentStats = {
   readonly starts: Readonly<Record<StartKind, number>>;
   /** The same by cause. */
   readonly causes: Readonly<Record<StartKind, Readonly<Record<string, number>>>>;
+  /** Absent: nothing is kept ahead of demand. */
+  readonly kept?: KeptStats;
+};
+
+/** Instances kept ahead of demand: the minimum, those provisioned, and what the autoscaler adds. */
+export type KeptStats = {
+  /** How many there are to be now. */
+  readonly wanted: number;
+  readonly minimum: number;
+  /** Provisioned: how many were asked for, are there or coming up, and can take an invocation. */
+  readonly requested: number;
+  readonly allocated: number;
+  readonly available: number;
+  /** Why some are missing, and whether that has been given up: a change of the deployment or its scaling, or a call that succeeds, begins anew. */
+  readonly failure?: { readonly reason: string; readonly givenUp: boolean };
+  /** Invocations that provisioned instances took, and those beyond. */
+  readonly provisionedInvocations: number;
+  readonly spilloverInvocations: number;
+  /** How much more than now could come at once and find an instance there, less what is to be held free for that; negative: too little is. */
+  readonly excessBurstCapacity: number;
+};
+
+/** All functions together. */
+export type HostLoad = {
+  readonly running: number;
+  readonly waiting: number;
+  readonly instances: number;
+  /** What instances and templates are taken to hold of memory, and what they may; absent: no limit of their own. */
+  readonly committedMiB: number;
+  readonly memoryMiB?: number;
+  readonly boots: { readonly going: number; readonly waiting: number };
+  /** So many idle ones have made room since the start. */
+  readonly evicted: { readonly instances: number; readonly templates: number };
+  /** Whether some who wait are being refused for overload, and how many were since the start. */
+  readonly shedding: boolean;
+  readonly shed: number;
 };
 
 /** Log line as the engine emits it: START, END, REPORT and the function's own. */

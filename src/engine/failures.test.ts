@@ -84,18 +84,33 @@ test('a sandbox that is lost without anyone ending it is the platform’s failur
   assert.equal(b.sandboxes.counts.instances, 0);
 });
 
-test('one invocation’s timeout ends its neighbours in the same instance', async () => {
+test('one invocation’s timeout leaves its neighbours in the same instance alone, which takes no others and goes with the last of them', async () => {
   const b = bench({ functions: { slow } });
-  const d = deployment('slow', { timeoutMs: 1_000, spec: { concurrency: 2 } });
+  const d = deployment('slow', { timeoutMs: 1_000, spec: { concurrency: 3 } });
   const late = b.call(d, { ms: 5_000 });
   await b.pass(500);
-  const neighbour = b.call(d, { ms: 900 }, { requestId: ID });
+  const neighbour = b.call(d, { ms: 900 });
   await b.pass(600);
   assert.equal(late.outcome().kind, 'functionError');
-  assert.deepEqual(neighbour.outcome(), {
-    kind: 'functionError',
-    error: { errorType: 'Runtime.ExitError', errorMessage: `RequestId: ${ID} Error: Runtime exited with error: signal: killed` },
-  });
+  assert.equal(b.sandboxes.counts.instances, 1);
+  const next = b.call(d, { ms: 10 });
+  await b.pass(50);
+  assert.equal(next.outcome().kind, 'answered');
+  assert.equal(b.sandboxes.counts.forks, 2);
+  await b.pass(400);
+  assert.equal(neighbour.outcome().kind, 'answered');
+  assert.equal(b.sandboxes.counts.instances, 1);
+});
+
+test('neighbours that a late invocation keeps from answering are late too', async () => {
+  const b = bench({ functions: { slow } });
+  const d = deployment('slow', { timeoutMs: 1_000, spec: { concurrency: 2 } });
+  const calls = [b.call(d, { ms: 5_000 })];
+  await b.pass(500);
+  calls.push(b.call(d, { ms: 5_000 }));
+  await b.pass(1_100);
+  for (const call of calls) assert.equal(call.outcome().kind, 'functionError');
+  assert.equal(b.sandboxes.counts.instances, 0);
 });
 
 test('a failed init is the answer of all that waited for it, and is tried again', async () => {

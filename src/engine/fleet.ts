@@ -1,3 +1,4 @@
+import type { Need } from '../policy/mod.ts';
 import type { Exit } from '../ports/mod.ts';
 import type { LogLevel } from '../protocol/mod.ts';
 import type { Deployment } from './deployment.ts';
@@ -15,12 +16,19 @@ export type FleetOptions = {
   readonly log: (text: string, level: LogLevel, run: Run | undefined) => void;
   /** Its process is gone. The member has been given up already, or is now. */
   readonly closed: (member: Member, exit: Exit) => void;
+  /** One that was made ahead is through with its own init, or one was given up. */
+  readonly changed: () => void;
 };
 
 /** The instances of one deployment, from fork to end. Every step takes constant time. */
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #members: Members;
+  /** Idle ones are kept, however long they stay so, as long as there are no more than this. */
+  #kept = 0;
+  #held = 0;
+  /** How many run an init of their own. */
+  booting = 0;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -29,7 +37,7 @@ export class Fleet {
       clock: host.clock,
       keepAliveMs: host.limits.keepAliveMs,
       concurrency: deployment.spec.concurrency,
-      expire: (member) => this.dismiss(member),
+      expire: (member) => (this.size > this.#least ? this.dismiss(member) : this.#members.hold(member)),
     });
   }
 
@@ -54,6 +62,39 @@ export class Fleet {
     return this.#members.longestIdle;
   }
 
+  get idleSinceMs(): number | undefined {
+    return this.#members.idleSinceMs;
+  }
+
+  set keepAliveMs(ttlMs: number) {
+    this.#members.keepAliveMs = ttlMs;
+  }
+
+  /** Those beyond that have only been held go now. */
+  keep(count: number): void {
+    this.#kept = count;
+    this.#dismissHeld();
+  }
+
+  /** The same, for another reason: what is more of the two counts. */
+  hold(count: number): void {
+    this.#held = count;
+    this.#dismissHeld();
+  }
+
+  get #least(): number {
+    return Math.max(this.#kept, this.#held);
+  }
+
+  #dismissHeld(): void {
+    while (this.size > this.#least && this.#members.held > 0) this.dismiss(this.#members.longestIdle!);
+  }
+
+  /** Idle ones beyond `most` go. */
+  reduce(most: number): void {
+    while (this.size > most && this.idle > 0) this.dismiss(this.#members.longestIdle!);
+  }
+
   /** Takes instances from the top that are about to end, so that the next one to be used is one that can be. */
   dropDead(): void {
     for (let top = this.#members.next; top && !top.instance.alive; top = this.#members.next) this.dismiss(top);
@@ -64,20 +105,46 @@ export class Fleet {
     return this.#members.next!;
   }
 
-  /** A new instance of the template, which must be ready; undefined: the driver has refused. */
-  fork(nowMs: number): Member | undefined {
+  /** A new instance of the template, which must be ready; undefined: the driver has refused. `need`: what it takes. */
+  fork(nowMs: number, need: Need): Member | undefined {
+    this.#options.host.room.makeFor(need);
+    return this.#fork(nowMs);
+  }
+
+  /** One that nobody waits for; only where there is room. It is held. */
+  forkAhead(nowMs: number): Member | undefined {
+    const member = this.#fork(undefined);
+    if (!member) return undefined;
+    this.#members.holdNew(member, nowMs);
+    const { ready } = member.instance;
+    if (ready) {
+      member.booting = true;
+      this.booting++;
+      void ready.then(() => this.#booted(member));
+    }
+    return member;
+  }
+
+  #booted(member: Member): void {
+    if (!member.booting) return;
+    member.booting = false;
+    this.booting--;
+    this.#options.changed();
+  }
+
+  #fork(forkedMs: number | undefined): Member | undefined {
     const { deployment, host, template, log, closed } = this.#options;
-    host.makeRoomForInstance();
     let member: Member;
     try {
-      member = new Member(template.template!.fork(), nowMs);
+      member = new Member(template.template!.fork(), forkedMs);
     } catch (error) {
       host.platformLog.error({ error, function: deployment.spec.label }, 'an instance could not be forked');
       return undefined;
     }
     const { instance } = member;
     this.#members.add(member);
-    host.instances++;
+    host.room.instances++;
+    template.holding.took();
     template.use();
     instance.onLog = (text, level) => log(text, level, deployment.spec.concurrency === 1 ? member.latest : undefined);
     void instance.closed.then((exit) => closed(member, exit));
@@ -88,6 +155,7 @@ export class Fleet {
   took(member: Member, run: Run): void {
     this.#members.took(member);
     member.latest = run;
+    member.used = true;
   }
 
   /** `run` has ended on `member`, which isn't free before `free` says so. */
@@ -97,17 +165,28 @@ export class Fleet {
   }
 
   free(member: Member, nowMs: number): void {
-    this.#members.free(member, nowMs);
+    if (member.leaving && member.running === 0) this.dismiss(member);
+    else this.#members.free(member, nowMs);
+  }
+
+  /** One of its invocations may have broken it, or goes on in it beyond its time: the others that it runs come to their own ends, and it goes. */
+  spoiled(member: Member): void {
+    if (member.running === 0 || !member.instance.alive) this.dismiss(member);
+    else this.#members.withdraw(member);
   }
 
   /** Gives an instance up. Nothing is to run on it any more; what still does ends as `died`. */
   dismiss(member: Member): void {
     if (!member.alive) return;
     member.alive = false;
+    if (member.booting) this.booting--;
+    member.booting = false;
     this.#members.remove(member);
-    this.#options.host.instances--;
+    this.#options.host.room.instances--;
+    this.#options.template.holding.gaveBack();
     if (this.#members.size === 0) this.#options.template.rest();
     member.instance.kill();
+    this.#options.changed();
   }
 
   /** Gives all of them up. Resolves when each is gone. */

@@ -1,13 +1,22 @@
 import type { Clock, Log, Random } from '../kernel/mod.ts';
-import { leastRecentlyUsed } from '../policy/mod.ts';
-import type { HostView } from '../policy/mod.ts';
-import type { InvocationReport, LoneStart, Sandboxes } from '../ports/mod.ts';
+import { CAPACITY_CLASSES } from '../policy/mod.ts';
+import type { AccountView, CapacityClass } from '../policy/mod.ts';
+import type { InvocationReport, LoneStart, Machine, Sandboxes } from '../ports/mod.ts';
+import { BootLine } from './boot-line.ts';
 import type { EngineLog } from './engine.ts';
 import type { Limits } from './limits.ts';
 import type { Pool } from './pool.ts';
+import { Room } from './room.ts';
+import type { Warming } from './warming.ts';
+import { Watch } from './watch.ts';
 
-/** What the pools of an engine share: its parts, its limits, and the room under them. */
-export class Host implements HostView {
+type Parts = Pick<
+  Host,
+  'sandboxes' | 'clock' | 'random' | 'log' | 'report' | 'started' | 'isFollowed' | 'platformLog' | 'limits' | 'machine' | 'warming'
+>;
+
+/** What the pools of an engine share: its parts, its limits, and the turns of those who wait for room. Its one account is all of them. */
+export class Host implements AccountView {
   readonly sandboxes: Sandboxes;
   readonly clock: Clock;
   readonly random: Random;
@@ -17,18 +26,25 @@ export class Host implements HostView {
   readonly isFollowed: (functionName: string) => boolean;
   readonly platformLog: Log;
   readonly limits: Limits;
+  readonly machine: Machine | undefined;
+  readonly warming: Warming | undefined;
   readonly pools = new Map<string, Pool>();
+  /** What there is of the machine, and what can be had. */
+  readonly room: Room;
+  readonly boots: BootLine;
+  readonly watch: Watch;
   /** Pools with waiting invocations that only room elsewhere can help, longest first. */
-  readonly #blocked = new Set<Pool>();
+  readonly #blocked: Readonly<Record<CapacityClass, Set<Pool>>> = { reserved: new Set(), standard: new Set(), spot: new Set() };
+  #blockedPools = 0;
   running = 0;
-  instances = 0;
+  waiting = 0;
+  /** Invocations that have begun since the host began. */
+  begun = 0;
   draining = false;
   /** Called when nothing runs and nothing waits any more. */
   onQuiet: (() => void) | undefined;
 
-  constructor(
-    parts: Pick<Host, 'sandboxes' | 'clock' | 'random' | 'log' | 'report' | 'started' | 'isFollowed' | 'platformLog' | 'limits'>,
-  ) {
+  constructor(parts: Parts) {
     this.sandboxes = parts.sandboxes;
     this.clock = parts.clock;
     this.random = parts.random;
@@ -38,6 +54,16 @@ export class Host implements HostView {
     this.isFollowed = parts.isFollowed;
     this.platformLog = parts.platformLog;
     this.limits = parts.limits;
+    this.machine = parts.machine;
+    this.warming = parts.warming;
+    this.room = new Room(this);
+    this.boots = new BootLine({
+      clock: this.clock,
+      processors: this.limits.processors,
+      pressure: () => this.machine?.look().pressure.cpu,
+      makeRoom: (need, alone) => this.room.makeForTemplate(need, alone),
+    });
+    this.watch = new Watch(this);
   }
 
   /** What it is called here when a sandbox is made and init is run. */
@@ -49,58 +75,51 @@ export class Host implements HostView {
     return this.limits.concurrentInvocations;
   }
 
-  get maxInstances(): number {
-    return this.limits.maxInstancesTotal;
+  get maxWaiting(): number {
+    return this.limits.queueDepthTotal;
   }
 
-  canEvict(): boolean {
-    for (const pool of this.pools.values()) if (pool.restingSinceMs !== undefined) return true;
-    return false;
-  }
-
-  /** Ends idle instances, the longest idle first, until one more fits. */
-  makeRoomForInstance(): void {
-    while (this.instances >= this.maxInstances) {
-      const pool = leastRecentlyUsed(this.pools.values());
-      if (!pool) return;
-      pool.endLongestIdle();
-    }
-  }
-
-  /** Closes templates that nobody uses, the longest unused first, until one more fits. Ones in use are never closed. */
-  makeRoomForTemplate(): void {
-    const templates = [...this.pools.values()].map((pool) => pool.template).filter((template) => template.stage === 'ready');
-    for (let excess = templates.length + 1 - this.limits.maxTemplates; excess > 0; excess--) {
-      const unused = leastRecentlyUsed(templates);
-      if (!unused) return;
-      unused.close('template made room');
-    }
+  began(): void {
+    this.running++;
+    this.begun++;
   }
 
   /** Whether invocations wait for room under the limits: whoever has room must not keep it. */
   get isShort(): boolean {
-    return this.#blocked.size > 0 || this.running >= this.maxRunning;
+    return this.#blockedPools > 0 || this.running >= this.maxRunning;
   }
 
   block(pool: Pool): void {
-    this.#blocked.add(pool);
+    const line = this.#blocked[pool.claim.capacityClass];
+    if (line.has(pool)) return;
+    line.add(pool);
+    this.#blockedPools++;
   }
 
   unblock(pool: Pool): void {
-    this.#blocked.delete(pool);
+    if (this.#blocked[pool.claim.capacityClass].delete(pool)) this.#blockedPools--;
   }
 
   /** There is room again, in `pool` or by it. Pools that wait for room anywhere come first, in turn, or a busy one would keep it all. */
   freed(pool: Pool): void {
-    for (let turns = this.#blocked.size; turns > 0 && this.running < this.maxRunning; turns--) {
-      const [next] = this.#blocked;
-      if (!next) break;
-      this.#blocked.delete(next);
-      next.pump(1);
-    }
+    if (this.#blockedPools > 0 || this.boots.waiting > 0) this.letGo();
     if (pool.waiting.size > 0) pool.pump(Infinity);
     pool.settle();
     if (this.running === 0 && this.onQuiet && this.quiet()) this.onQuiet();
+  }
+
+  /** Gives what room there is to those who wait for it: a turn for each pool of the highest class, then of the next one, then the boots. */
+  letGo(): void {
+    for (const capacityClass of CAPACITY_CLASSES) {
+      const line = this.#blocked[capacityClass];
+      for (let turns = line.size; turns > 0 && this.running < this.maxRunning; turns--) {
+        const [next] = line;
+        if (!next) break;
+        this.unblock(next);
+        next.pump(1);
+      }
+    }
+    this.boots.next();
   }
 
   quiet(): boolean {

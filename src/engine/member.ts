@@ -11,12 +11,18 @@ export class Member implements Linked<Member> {
   latest: Run | undefined;
   /** Invocations that it has been handed ahead, in order. */
   readonly ahead: Run[] = [];
-  /** Monotonic time of its fork. */
-  readonly forkedMs: number;
+  /** Monotonic time of its fork; undefined: nobody waited for it, and how long its first invocation takes says nothing about starts. */
+  readonly forkedMs: number | undefined;
+  /** Its init, which it runs by itself, is under way. */
+  booting = false;
+  /** Whether it has had an invocation. */
+  used = false;
   /** Monotonic time at which it has ended its first invocation: what it has been given since then is warm. */
   warmSinceMs: number | undefined;
   /** The most memory that it reported. */
   memoryKiB = 0;
+  /** It takes no more invocations, and is given up with the last of those that it runs. */
+  leaving = false;
   /** False once the engine has given it up: it was killed, or it died. */
   alive = true;
 
@@ -25,7 +31,7 @@ export class Member implements Linked<Member> {
   queue: Fifo<Member> | undefined;
   dueMs = 0;
 
-  constructor(instance: Instance, forkedMs: number) {
+  constructor(instance: Instance, forkedMs: number | undefined) {
     this.instance = instance;
     this.forkedMs = forkedMs;
   }

@@ -1,4 +1,4 @@
-import type { InitFailure, StartKind, Step } from '../ports/mod.ts';
+import type { InitFailure, Start, StartKind, Step } from '../ports/mod.ts';
 import { snapshotText } from '../protocol/mod.ts';
 import type { LogLevel } from '../protocol/mod.ts';
 import type { Deployment } from './deployment.ts';
@@ -44,6 +44,11 @@ export class OutsideLog {
   /** An instance has ended that was forked ahead, and for nobody. */
   unused(steps: readonly Step[]): void {
     if (steps.length > 0) this.#startedAlone('fork', { cause: 'ahead, and not used', steps }, 'ended');
+  }
+
+  /** An instance was made that nobody waits for. */
+  ahead({ kind, cause }: Start, steps: readonly Step[], nowMs: number): void {
+    this.#startedAlone(kind, { cause, steps: steps.length > 0 ? steps : [{ name: 'decided', atMs: nowMs }] }, 'ordered');
   }
 
   #startedAlone(kind: StartKind, story: Story, last: string): void {

@@ -89,7 +89,7 @@ export class Pace implements Line {
     if (!answered) return;
     if (member.warmSinceMs === undefined) {
       member.warmSinceMs = nowMs;
-      this.#first.add(nowMs - member.forkedMs);
+      if (member.forkedMs !== undefined) this.#first.add(nowMs - member.forkedMs);
     } else if (startedMs >= member.warmSinceMs) {
       this.#service.add(nowMs - startedMs);
     }

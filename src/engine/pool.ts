@@ -3,20 +3,23 @@ import { schedule } from '../policy/mod.ts';
 import type { Placement, PoolView, TemplateStage } from '../policy/mod.ts';
 import type { Exit, Start } from '../ports/mod.ts';
 import { Ahead } from './ahead.ts';
+import { Claim, classOf } from './claim.ts';
 import type { Deployment } from './deployment.ts';
 import type { DeploymentStats } from './engine.ts';
 import { Fleet } from './fleet.ts';
 import type { Host } from './host.ts';
+import type { Kept } from './kept.ts';
+import { Line } from './line.ts';
 import type { Member } from './member.ts';
 import { OutsideLog } from './outside-log.ts';
 import { Pace } from './pace.ts';
 import type { Patience } from './patience.ts';
-import { Refusals } from './refusals.ts';
 import type { Run } from './run.ts';
 import { TemplateSlot } from './template-slot.ts';
 import { SecondThoughts } from './second-thoughts.ts';
-import { failedStart, forkCause, newStart, WAITS, WARM, warmStart } from './starts.ts';
+import { forkCause, newStart, WAITS, WARM, warmStart } from './starts.ts';
 import type { ForkCause, Wait } from './starts.ts';
+import { Standby } from './standby.ts';
 import { Tally } from './tally.ts';
 import type { BootOutcome } from './template-slot.ts';
 
@@ -28,6 +31,7 @@ export class Pool implements PoolView {
   readonly deployment: Deployment;
   readonly host: Host;
   readonly template: TemplateSlot;
+  readonly #line: Line;
   readonly waiting: ExpiringFifo<Run>;
   /** Running invocations, by their deadlines. */
   readonly #deadlines: ExpiringFifo<Run>;
@@ -35,9 +39,11 @@ export class Pool implements PoolView {
   readonly #pace: Pace;
   readonly #thoughts: SecondThoughts;
   readonly #patience: Patience;
-  readonly maxInstances: number;
+  maxInstances: number;
+  readonly standby: Standby;
+  readonly #kept: Kept;
+  readonly claim: Claim;
   readonly #ahead: Ahead;
-  readonly #refusals: Refusals;
   #retired = false;
   #closed = false;
   #pumping = false;
@@ -50,20 +56,26 @@ export class Pool implements PoolView {
     const { clock, limits } = host;
     this.deployment = deployment;
     this.host = host;
-    this.maxInstances = deployment.maxInstances ?? Infinity;
-    this.waiting = new ExpiringFifo({ clock, ttlMs: limits.queueAgeMs, expire: (run) => this.#agedOut(run) });
+    this.maxInstances = Math.min(deployment.maxInstances ?? Infinity, deployment.scaling?.maxInstances ?? Infinity);
+    this.#line = new Line(this);
+    this.waiting = this.#line.waiting;
     this.#deadlines = new ExpiringFifo({ clock, ttlMs: deployment.timeoutMs, expire: (run) => run.timeOut() });
     this.outsideLog = new OutsideLog(deployment, host);
     this.template = new TemplateSlot({
       host,
       spec: deployment.spec,
+      capacityClass: classOf(deployment),
+      wanted: () => this.waiting.size > 0 || this.standby.wantsMore,
       listener: {
         log: (text, level) => this.outsideLog.add(text, level, this.stage === 'booting'),
         unused: (steps) => this.outsideLog.unused(steps),
       },
       begun: () => (this.outsideLog.initTail = undefined),
       settled: (outcome) => this.#booted(outcome),
-      lost: () => this.pump(Infinity),
+      lost: () => {
+        this.pump(Infinity);
+        this.#kept.soon();
+      },
     });
     this.#fleet = new Fleet({
       deployment,
@@ -71,9 +83,12 @@ export class Pool implements PoolView {
       template: this.template,
       log: (text, level, run) => (run ? run.log(text, level) : this.outsideLog.add(text, level, this.stage === 'booting')),
       closed: (member, exit) => this.#lost(member, exit),
+      changed: () => this.#kept.soon(),
     });
+    this.standby = new Standby(this, this.#fleet, () => this.#pace.startMs);
+    this.#kept = this.standby.kept;
     this.#pace = new Pace(this.#fleet, deployment.spec.concurrency, limits.processors);
-    this.#refusals = new Refusals(deployment.spec.label, this.tally);
+    this.claim = new Claim(this, { fleet: this.#fleet, pace: this.#pace, kept: this.#kept, refusals: this.#line.refusals });
     this.#ahead = new Ahead(this.waiting, this.#pace, host);
     this.#thoughts = new SecondThoughts({
       pool: this,
@@ -106,14 +121,15 @@ export class Pool implements PoolView {
     return this.template.mayRetry();
   }
 
-  get restingSinceMs(): number | undefined {
-    return this.#fleet.longestIdle?.dueMs;
-  }
-
   // What the engine asks for
 
   /** Takes an invocation that has just arrived. */
   admit(run: Run): void {
+    this.#take(run);
+    if (this.#kept.active) this.#kept.change(this.load, run.arrivedMs);
+  }
+
+  #take(run: Run): void {
     // Nobody overtakes those who wait.
     if (this.waiting.size > 0) {
       this.#enqueue(run, this.waiting.last!.waitedFor!);
@@ -121,11 +137,11 @@ export class Pool implements PoolView {
       return;
     }
     this.#fleet.dropDead();
-    const placement = schedule(this, this.host);
+    const placement = schedule(this, this.host, this.host.room);
     switch (placement) {
       case 'warm':
       case 'fork':
-        if (this.host.limits.queueDepth > 0 && this.#thoughts.mayWait(placement, this.#pace.atLeast)) {
+        if (this.#line.depth > 0 && this.#thoughts.mayWait(placement, this.#pace.atLeast)) {
           this.#enqueue(run, 'a busy one');
           this.#patience.soon();
         } else {
@@ -133,10 +149,10 @@ export class Pool implements PoolView {
         }
         return;
       case 'fail':
-        this.#fail(run);
+        this.#line.fail(run);
         return;
       case 'refuse':
-        this.#refusals.throttle(run, true);
+        this.#line.refusals.throttle(run);
         return;
       default:
         this.#enqueue(run, WAITS[placement]);
@@ -166,7 +182,7 @@ export class Pool implements PoolView {
   /** False: the first in line, and with it all others, must wait. */
   #placeFirst(run: Run): boolean {
     this.#fleet.dropDead();
-    const placement = schedule(this, this.host);
+    const placement = schedule(this, this.host, this.host.room);
     switch (placement) {
       case 'warm':
       case 'fork':
@@ -179,7 +195,7 @@ export class Pool implements PoolView {
         return true;
       case 'fail':
         this.waiting.remove(run);
-        this.#fail(run);
+        this.#line.fail(run);
         return true;
       default:
         if (placement !== 'refuse') run.waitedFor = WAITS[placement];
@@ -194,6 +210,7 @@ export class Pool implements PoolView {
     this.host.running--;
     this.#fleet.left(member, run);
     this.#pace.ended(run, member, nowMs, health !== 'poisoned');
+    this.standby.ended(this.load, nowMs, health === 'sound');
     const goesOn = health !== 'poisoned' && member.ahead.length > 0;
     if (goesOn) this.beginAhead(member, nowMs);
     // An error may be the last thing before the process ends: the news of that is let in before anyone else is sent there.
@@ -203,7 +220,7 @@ export class Pool implements PoolView {
 
   /** `goesOn`: it has begun the next one already. */
   #settleMember(member: Member, health: Health, nowMs: number, goesOn: boolean): void {
-    if (health === 'poisoned' || !member.instance.alive) this.#fleet.dismiss(member);
+    if (health === 'poisoned' || !member.instance.alive) this.#fleet.spoiled(member);
     else if (member.alive && !goesOn) this.#release(member, nowMs);
     this.host.freed(this);
     if (!this.#retired && this.#ahead.give(member, nowMs)) this.#patience.again(this.#pace.startMs);
@@ -212,6 +229,7 @@ export class Pool implements PoolView {
   /** Serves what it has taken, then goes. Resolves when each sandbox is gone. */
   retire(): Promise<unknown> {
     this.#retired = true;
+    this.standby.stop();
     this.settle();
     return this.#gone.promise;
   }
@@ -226,6 +244,7 @@ export class Pool implements PoolView {
     if (this.#closed) return this.#gone.promise;
     this.#closed = true;
     this.#retired = true;
+    this.standby.stop();
     this.#ahead.recallAll();
     if (this.host.pools.get(this.deployment.id) === this) this.host.pools.delete(this.deployment.id);
     this.host.unblock(this);
@@ -239,26 +258,29 @@ export class Pool implements PoolView {
     return this.#gone.promise;
   }
 
-  /** Those that have not begun, wherever they wait. */
-  get #queued(): number {
-    return this.waiting.size + this.#ahead.size;
-  }
+  readonly #elsewhere = (): number => this.#ahead.size;
 
   refuseWaiting(): void {
-    this.#refusals.shuttingDown(this.waiting);
+    this.#line.refusals.shuttingDown(this.waiting);
   }
 
-  endLongestIdle(): void {
-    const { longestIdle } = this.#fleet;
-    if (longestIdle) this.#fleet.dismiss(longestIdle);
+  /** As `Engine.rescale` has it. */
+  rescale(deployment: Deployment): void {
+    if (this.#retired) return;
+    this.maxInstances = this.#kept.rescale(deployment, this.#line);
+    this.standby.warmer?.expect(deployment.calls);
+    this.pump(Infinity);
+  }
+
+  /** Invocations that run or wait. */
+  get load(): number {
+    return this.#deadlines.size + this.waiting.size + this.#ahead.size;
   }
 
   stats(): DeploymentStats {
     const { idle, size } = this.#fleet;
-    const { id: deploymentId, functionName, version } = this.deployment;
-    const { invocations, errors, throttles, starts, causes } = this.tally;
-    const counts = { idle, busy: size - idle, queued: this.#queued, invocations, errors, throttles };
-    return { deploymentId, functionName, version, ...counts, starts: { ...starts }, causes };
+    const counts = { idle, busy: size - idle, queued: this.waiting.size + this.#ahead.size };
+    return { ...this.tally.stats(this.deployment, counts), ...this.#kept.stats };
   }
 
   // Instances
@@ -275,8 +297,8 @@ export class Pool implements PoolView {
     // The fork may make a template an instance.
     const { blockers } = this.template.template!;
     const { snapshot } = this.deployment.spec;
-    const member = this.#fleet.fork(nowMs);
-    if (!member) return this.#refusals.notForked(run);
+    const member = this.#fleet.fork(nowMs, this.claim);
+    if (!member) return this.#line.refusals.notForked(run);
     const boot = waitedFor === 'a boot' ? this.template.story : undefined;
     const { instance } = member;
     this.#start(
@@ -289,6 +311,7 @@ export class Pool implements PoolView {
 
   #start(run: Run, member: Member, nowMs: number, start: Start): void {
     this.#took(run, member, nowMs);
+    this.standby.began(start, nowMs, this.#deadlines.size, run.invocation.trigger);
     this.tally.started(start);
     run.start(member, nowMs, this.outsideLog.takeInitMs(), start);
     this.outsideLog.initTail = undefined;
@@ -297,7 +320,8 @@ export class Pool implements PoolView {
   #took(run: Run, member: Member, nowMs: number): void {
     this.#fleet.took(member, run);
     this.#pace.began(run, member, nowMs);
-    this.host.running++;
+    this.host.began();
+    this.claim.activity.seen(nowMs, this.host.room.evictionClock);
     this.tally.invocations++;
     this.#deadlines.add(run, nowMs);
   }
@@ -306,6 +330,7 @@ export class Pool implements PoolView {
   beginAhead(member: Member, nowMs: number = this.host.clock.monotonicMs()): void {
     const run = this.#ahead.next(member);
     this.#took(run, member, nowMs);
+    this.standby.began(WARM.handedAhead, nowMs, this.#deadlines.size);
     this.tally.started(WARM.handedAhead);
     run.begin(member, nowMs, undefined, WARM.handedAhead);
   }
@@ -326,7 +351,8 @@ export class Pool implements PoolView {
   }
 
   #release(member: Member, nowMs: number): void {
-    if (this.#retired && this.waiting.size === 0 && member.running === 0) this.#fleet.dismiss(member);
+    const surplus = this.instances > this.maxInstances || (this.#retired && this.waiting.size === 0);
+    if (surplus && member.running === 0) this.#fleet.dismiss(member);
     else this.#fleet.free(member, nowMs);
   }
 
@@ -338,53 +364,33 @@ export class Pool implements PoolView {
       run = next;
     }
     if (!member.alive) return;
+    this.#kept.lost(member);
     this.#fleet.dismiss(member);
     this.host.freed(this);
   }
 
   #booted(outcome: BootOutcome): void {
     this.outsideLog.booted(outcome, this.template.story, this.waiting.size > 0);
-    // All who wait now waited for this init; they share its failure.
-    for (let run = this.waiting.first; run; run = run.next) run.waitedFor = 'a boot';
-    for (let run = outcome.ok ? undefined : this.waiting.first; run; run = this.waiting.first) {
-      this.waiting.remove(run);
-      this.#fail(run);
-    }
+    this.#line.booted(outcome.ok);
     this.host.freed(this);
+    this.standby.booted(outcome);
   }
 
   #enqueue(run: Run, waitsFor: Wait): void {
-    run.waitedFor = waitsFor;
-    const { queueDepth } = this.host.limits;
-    if (this.#queued >= queueDepth) this.#relieve();
-    if (this.#queued >= queueDepth) this.#refusals.throttle(run, this.instances >= this.maxInstances);
-    else this.waiting.add(run, run.arrivedMs);
+    this.#line.add(run, waitsFor, this.#elsewhere, this.#relieve);
   }
 
   /** Nobody is refused for the sake of patience: a fork makes room in a full line. */
-  #relieve(): void {
+  readonly #relieve = (): void => {
     const { first } = this.waiting;
-    if (!first || schedule(this, this.host) !== 'fork') return;
+    if (!first || schedule(this, this.host, this.host.room) !== 'fork') return;
     this.waiting.remove(first);
     this.#place(first, 'fork', this.host.clock.monotonicMs(), 'the line was full');
-  }
+  };
 
   #await(placement: Placement): void {
     if (placement === 'boot') this.template.boot();
     else if (placement === 'waitForAccount' || placement === 'waitForHost') this.host.block(this);
-  }
-
-  #agedOut(run: Run): void {
-    this.#refusals.throttle(run, this.instances >= this.maxInstances);
-    if (this.waiting.size === 0) this.host.unblock(this);
-    this.host.freed(this);
-  }
-
-  #fail(run: Run): void {
-    const failure = this.template.failure!;
-    if (failure.kind === 'init') this.tally.invocations++;
-    const start = run.waitedFor === 'a boot' ? failedStart(this.host.bootKind, run.arrivedMs, this.template.story) : undefined;
-    this.#refusals.notBooted(run, failure, start);
   }
 }
 

@@ -1,25 +1,39 @@
 import type { Fifo } from '../kernel/mod.ts';
+import { throttleReason } from '../policy/mod.ts';
+import type { Limited, ThrottleReason } from '../policy/mod.ts';
 import type { Start } from '../ports/mod.ts';
+import type { Pool } from './pool.ts';
 import type { Run } from './run.ts';
-import type { Tally } from './tally.ts';
 import type { BootFailure } from './template-slot.ts';
+
+/** Of Lambda's own reasons it is always the same. */
+const MESSAGES: Partial<Record<ThrottleReason, string>> = {
+  MachineInstanceLimitExceeded: 'Rate Exceeded. This machine has as many instances as it may, and all are at work.',
+  MachineMemoryLimitExceeded: 'Rate Exceeded. This machine has no memory left for another instance.',
+  MachineProcessLimitExceeded: 'Rate Exceeded. This machine has no room for more processes.',
+  MachineOverloaded: 'Rate Exceeded. More is asked for than this machine can do now.',
+};
 
 /** How the invocations of a pool end that do not run. */
 export class Refusals {
-  readonly #label: string;
-  readonly #tally: Tally;
+  readonly #pool: Limited & Pick<Pool, 'deployment' | 'tally' | 'host'>;
 
-  /** `label`: the function, as it is named in messages. */
-  constructor(label: string, tally: Tally) {
-    this.#label = label;
-    this.#tally = tally;
+  constructor(pool: Limited & Pick<Pool, 'deployment' | 'tally' | 'host'>) {
+    this.#pool = pool;
   }
 
-  /** `ofFunction`: it is the function's own limit that is reached. */
-  throttle(run: Run, ofFunction: boolean): void {
-    this.#tally.throttles++;
-    const reason = ofFunction ? 'ReservedFunctionConcurrentInvocationLimitExceeded' : 'ConcurrentInvocationLimitExceeded';
-    run.refuse('TooManyRequestsException', 'Rate Exceeded.', reason);
+  /** The function, as it is named in messages. */
+  get #label(): string {
+    return this.#pool.deployment.spec.label;
+  }
+
+  /** It may not wait, or has waited for too long. `shed`: it could have waited on, and others are better off without it. */
+  throttle(run: Run, shed = false): void {
+    const { host, tally } = this.#pool;
+    const nearest = throttleReason(this.#pool, host, host.room);
+    const reason = shed && nearest === 'FunctionInvocationRateLimitExceeded' ? 'MachineOverloaded' : nearest;
+    tally.throttles++;
+    run.refuse('TooManyRequestsException', MESSAGES[reason] ?? 'Rate Exceeded.', reason);
   }
 
   /** There is no template. `start`: the one that the invocation waited for. */

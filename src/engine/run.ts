@@ -31,7 +31,6 @@ import type { Wait } from './starts.ts';
 export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   readonly requestId: string;
   readonly arrivedMs: number;
-
   previous: Run | undefined;
   next: Run | undefined;
   queue: Fifo<Run> | undefined;
@@ -42,7 +41,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   waitedFor: Wait | undefined;
 
   readonly #pool: Pool;
-  readonly #invocation: Invocation;
+  readonly invocation: Invocation;
   readonly #tail: LogTail | undefined;
   /** Undefined once the caller has gone. */
   #listener: EngineListener | undefined;
@@ -67,7 +66,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
 
   constructor(pool: Pool, invocation: Invocation, listener: EngineListener, requestId: string, arrivedMs: number) {
     this.#pool = pool;
-    this.#invocation = invocation;
+    this.invocation = invocation;
     this.#listener = listener;
     this.requestId = requestId;
     this.arrivedMs = arrivedMs;
@@ -88,7 +87,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
   /** Gives the event to an instance. `initMs`: when this is the first invocation after an init. */
   start(member: Member, nowMs: number, initMs: number | undefined, start: Start): void {
     this.begin(member, nowMs, initMs, start);
-    this.#given(member.instance.invoke(this.#invokeHead(this.#startedEpochMs), this.#invocation.event, this));
+    this.#given(member.instance.invoke(this.#invokeHead(this.#startedEpochMs), this.invocation.event, this));
   }
 
   /** Hands the event to an instance that is at work; `begin` follows when its turn has come. False: it doesn't take it. */
@@ -96,7 +95,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
     this.#state = 'ahead';
     this.#member = member;
     // When it will begin is not known, but it is soon: it may be told of a little less time than it has.
-    const flow = member.instance.handAhead!(this.#invokeHead(this.#pool.host.clock.now()), this.#invocation.event, this);
+    const flow = member.instance.handAhead!(this.#invokeHead(this.#pool.host.clock.now()), this.invocation.event, this);
     if (flow) this.#given(flow);
     else this.takeBack();
     return flow !== undefined;
@@ -125,7 +124,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
 
   #invokeHead(startMs: number): InvokeHead {
     const { deployment } = this.#pool;
-    const { trace, clientContext, identity } = this.#invocation;
+    const { trace, clientContext, identity } = this.invocation;
     const head: { -readonly [K in keyof InvokeHead]: InvokeHead[K] } = {
       id: this.requestId,
       deadlineMs: startMs + deployment.timeoutMs,
@@ -354,6 +353,7 @@ export class Run implements InvocationHandle, InvocationListener, Linked<Run> {
       begun: this.#begun,
       start: this.#start?.steps ? ended(this.#start, this.#member, this.arrivedMs, nowMs) : this.#start,
       waitedMs: this.#startedMs - this.arrivedMs,
+      trigger: this.invocation.trigger,
     };
     if (this.#tail) for (const { text } of entriesOf(report)) this.#tail.add(text);
     host.report(report);

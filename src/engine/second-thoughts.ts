@@ -47,7 +47,7 @@ export class SecondThoughts {
     pace.step(nowMs);
     for (let run = waiting.first; run; run = waiting.first) {
       fleet.dropDead();
-      const placement = schedule(pool, host);
+      const placement = schedule(pool, host, host.room);
       if (placement !== 'warm' && placement !== 'fork') break;
       const leftMs = startMs - (nowMs - run.arrivedMs);
       const overdue = leftMs <= TIMER_TOLERANCE_MS;

@@ -20,8 +20,18 @@ export const WAITS = {
   waitForHost: 'the host limit',
 } as const satisfies Partial<Record<Placement, Wait>>;
 
+/** Of a template or an instance that nobody waits for, because so many are to be kept. */
+export const KEPT_AHEAD = 'kept ahead';
+
+/** The same, because a call is expected. */
+export const EXPECTED = 'expected';
+
+export type AheadCause = typeof KEPT_AHEAD | typeof EXPECTED;
+
 /** Why a template is booted. */
 export type BootCause =
+  | AheadCause
+  | 'no call was expected'
   | 'first call'
   | 'deployed'
   | 'earlier boot failed'
@@ -97,6 +107,11 @@ const DETAIL_LENGTH = 400;
 /** The invocation waited for a boot that has failed. */
 export function failedStart(kind: 'boot' | 'spawn', arrivedMs: number, boot: BootStory): Start {
   return made(kind, boot.cause, undefined, [...arrival(arrivedMs, true), ...boot.steps]);
+}
+
+/** An instance that was made for nobody. */
+export function aheadStart(kind: StartKind, cause: AheadCause): Start {
+  return made(kind, cause);
 }
 
 /** A start without an invocation. */

@@ -1,4 +1,6 @@
 import type { Start, StartKind } from '../ports/mod.ts';
+import type { Deployment } from './deployment.ts';
+import type { DeploymentStats } from './engine.ts';
 import { WARM } from './starts.ts';
 
 /** What a pool has counted. */
@@ -28,6 +30,11 @@ export class Tally {
     this.starts[kind]++;
     const causes = this.#causes[kind];
     causes.set(cause, (causes.get(cause) ?? 0) + 1);
+  }
+
+  stats({ id, functionName, version }: Deployment, counts: Pick<DeploymentStats, 'idle' | 'busy' | 'queued'>): DeploymentStats {
+    const { invocations, errors, throttles, starts, causes } = this;
+    return { deploymentId: id, functionName, version, ...counts, invocations, errors, throttles, starts: { ...starts }, causes };
   }
 
   /** How many starts of each kind had which cause. */

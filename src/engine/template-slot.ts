@@ -1,9 +1,11 @@
 import { HearthError } from '../kernel/mod.ts';
 import type { Timer } from '../kernel/mod.ts';
 import { bootRetryDelayMs } from '../policy/mod.ts';
-import type { TemplateStage } from '../policy/mod.ts';
+import type { CapacityClass, Need, TemplateStage } from '../policy/mod.ts';
 import type { BootListener, BootResult, InitFailure, SandboxSpec, Step, Template } from '../ports/mod.ts';
+import type { Turn } from './boot-line.ts';
 import type { Snapshot } from './engine.ts';
+import { Holding } from './holding.ts';
 import type { Host } from './host.ts';
 import type { BootCause, BootStory } from './starts.ts';
 
@@ -27,6 +29,8 @@ const BOOT_GRACE_MS = 10_000;
 export class TemplateSlot {
   readonly #host: Host;
   readonly #spec: SandboxSpec;
+  readonly #need: Need;
+  readonly #wanted: () => boolean;
   readonly #listener: BootListener;
   readonly #begun: () => void;
   readonly #settled: (outcome: BootOutcome) => void;
@@ -39,6 +43,14 @@ export class TemplateSlot {
   /** Tells the boot that is awaited from one that was given up. */
   #attempt = 0;
   #guard: Timer | undefined;
+  /** Its place among all boots, while it has one. */
+  #turn: Turn | undefined;
+  #begunMs = 0;
+  /** What the last one took. */
+  bootMs = 0;
+  readonly holding: Holding;
+  #held = false;
+  #going = false;
   #keepAlive: Timer | undefined;
   /** Why the next boot is one, unless it is for a deployment. */
   #why: BootCause = 'first call';
@@ -51,6 +63,9 @@ export class TemplateSlot {
   constructor(options: {
     readonly host: Host;
     readonly spec: SandboxSpec;
+    readonly capacityClass: CapacityClass;
+    /** Whether anybody waits for it. */
+    readonly wanted: () => boolean;
     readonly listener: BootListener;
     /** A boot begins. */
     readonly begun: () => void;
@@ -61,6 +76,15 @@ export class TemplateSlot {
   }) {
     this.#host = options.host;
     this.#spec = options.spec;
+    this.#wanted = options.wanted;
+    this.holding = new Holding(options.host.room.ledger, options.host.bootKind === 'spawn');
+    const { holding } = this;
+    this.#need = {
+      capacityClass: options.capacityClass,
+      get needMiB() {
+        return holding.templateMiB;
+      },
+    };
     this.#listener = options.listener;
     this.#begun = options.begun;
     this.#settled = options.settled;
@@ -79,9 +103,15 @@ export class TemplateSlot {
     this.#keepAlive ??= this.#host.clock.after(this.#host.limits.templateKeepAliveMs, () => this.#rested());
   }
 
+  /** As long as that is so, it is not closed for having rested. */
+  hold(held: boolean): void {
+    this.#held = held;
+    if (!held && this.restingSinceMs !== undefined) this.rest();
+  }
+
   #rested(): void {
     this.#keepAlive = undefined;
-    if (this.restingSinceMs === undefined) return;
+    if (this.restingSinceMs === undefined || this.#held) return;
     const leftMs = this.restingSinceMs + this.#host.limits.templateKeepAliveMs - this.#host.clock.monotonicMs();
     if (leftMs < 1) this.close('template had rested');
     else this.#keepAlive = this.#host.clock.after(leftMs, () => this.#rested());
@@ -121,9 +151,22 @@ export class TemplateSlot {
     this.#begun();
     this.#cause = cause;
     this.#bootedMs = this.#host.clock.monotonicMs();
-    this.#host.makeRoomForTemplate();
     this.#state = { stage: 'booting' };
+    this.#going = false;
     const attempt = ++this.#attempt;
+    this.#turn = undefined;
+    const turn = this.#host.boots.join(this.#need, () => this.#begin(attempt));
+    // It may have come, and the boot have been given up, at once.
+    if (attempt === this.#attempt) this.#turn = turn;
+    else this.#host.boots.leave(turn);
+  }
+
+  #begin(attempt: number): void {
+    if (!this.#wanted() && this.#prepared.length === 0) return this.close();
+    this.#going = true;
+    this.holding.template = true;
+    this.#host.watch.wake(false);
+    this.#begunMs = this.#host.clock.monotonicMs();
     this.#guard = this.#host.clock.after(this.#spec.initTimeoutMs + BOOT_GRACE_MS, () => {
       this.#finish(attempt, { ok: false, failure: { kind: 'platform', message: 'the sandbox did not come up in time' } });
     });
@@ -131,6 +174,11 @@ export class TemplateSlot {
       (result) => this.#booted(attempt, result),
       (error: unknown) => this.#finish(attempt, { ok: false, failure: { kind: 'platform', message: describe(error) } }),
     );
+  }
+
+  /** Whoever waits for it waits for its function's init now, and not for its turn. */
+  get isGoing(): boolean {
+    return this.#state.stage === 'booting' && this.#going;
   }
 
   /** Gives the template, or the boot under way, up. */
@@ -141,6 +189,8 @@ export class TemplateSlot {
     this.#keepAlive?.cancel();
     this.#keepAlive = undefined;
     const { template } = this;
+    this.#leave();
+    this.holding.template = false;
     this.#state = { stage: 'none' };
     this.restingSinceMs = undefined;
     template?.close();
@@ -165,8 +215,10 @@ export class TemplateSlot {
   #finish(attempt: number, outcome: BootOutcome): void {
     if (attempt !== this.#attempt || this.#state.stage !== 'booting') return;
     this.#guard?.cancel();
+    this.#leave();
     if (outcome.ok) {
       this.#failures = 0;
+      this.bootMs = this.#host.clock.monotonicMs() - this.#begunMs;
       this.#settledSteps = outcome.template.steps;
       this.#state = { stage: 'ready', template: outcome.template };
       const { forks, blockers } = outcome.template;
@@ -175,6 +227,7 @@ export class TemplateSlot {
     } else {
       // The result of this attempt, should it still come, is nobody's.
       this.#attempt++;
+      this.holding.template = false;
       this.#failures++;
       this.#settledSteps = [];
       this.#why = 'earlier boot failed';
@@ -188,8 +241,14 @@ export class TemplateSlot {
     this.#settled(outcome);
   }
 
+  #leave(): void {
+    if (this.#turn) this.#host.boots.leave(this.#turn);
+    this.#turn = undefined;
+  }
+
   #gone(template: Template): void {
     if (this.template !== template) return;
+    this.holding.template = false;
     this.#state = { stage: 'none' };
     this.#why = 'template was lost';
     this.restingSinceMs = undefined;

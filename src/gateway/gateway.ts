@@ -160,7 +160,7 @@ class UrlGateway implements Gateway {
       call.response && route.invokeMode === 'RESPONSE_STREAM'
         ? new StreamedExchange(context, call.response)
         : new BufferedExchange(context);
-    exchange.begun(engine.invoke({ deployment: route.deployment, event, requestId, trace }, exchange));
+    exchange.begun(engine.invoke({ deployment: route.deployment, event, requestId, trace, trigger: 'http' }, exchange));
   }
 
   #shape(urlId: string, accessKey: string | undefined): UrlEventShape {

@@ -23,6 +23,7 @@ export const CATALOGUE = {
   SerializationException: entry(400, 'caller', false, 'A request field has another type than the service model says.'),
   ValidationException: entry(400, 'caller', false, 'A request field breaks the constraints of the service model.'),
   ResourceNotFoundException: entry(404, 'caller', false, 'The function, version or configuration named does not exist.'),
+  ProvisionedConcurrencyConfigNotFoundException: entry(404, 'caller', false, 'The version or alias has no provisioned concurrency.'),
   ResourceConflictException: entry(409, 'caller', false, 'The resource exists already, or another change to it is in progress.'),
   PreconditionFailedException: entry(412, 'caller', false, 'The RevisionId given is not the latest.'),
   RequestTooLargeException: entry(413, 'caller', false, 'The request payload is over the limit.'),
@@ -63,6 +64,9 @@ export const CATALOGUE = {
   Unreachable: entry(0, 'operator', true, 'No Hearth answers at the endpoint.'),
   BadUsage: entry(0, 'operator', false, 'The command line cannot be understood.'),
   BuildFailed: entry(0, 'operator', false, 'The function could not be bundled.'),
+  TraceInvalid: entry(0, 'operator', false, 'A trace to replay is not what its format says.'),
+  TraceTooLarge: entry(0, 'operator', false, 'A trace to replay is over a limit.'),
+  PredictionMissed: entry(0, 'platform', true, 'A live replay counted other starts than were predicted.'),
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof CATALOGUE;

@@ -62,7 +62,7 @@ const TOLERANCE_MS = 0.5;
  */
 export class ExpiringFifo<T extends Linked<T>> extends Fifo<T> {
   readonly #clock: Clock;
-  readonly #ttlMs: number;
+  #ttlMs: number;
   readonly #expire: (member: T) => void;
   #timer: Timer | undefined;
   #armed = false;
@@ -72,6 +72,19 @@ export class ExpiringFifo<T extends Linked<T>> extends Fifo<T> {
     this.#clock = options.clock;
     this.#ttlMs = options.ttlMs;
     this.#expire = options.expire;
+  }
+
+  get ttlMs(): number {
+    return this.#ttlMs;
+  }
+
+  /** For members that come from now on. Those that are there are due when they were to be, and those behind them not before that. */
+  set ttlMs(ttlMs: number) {
+    this.#ttlMs = ttlMs;
+    if (this.first || !this.#armed) return;
+    // What comes next may be due before the timer that found nothing to wait for.
+    this.#timer?.cancel();
+    this.#armed = false;
   }
 
   /** Adds a member at the end, from `nowMs` (monotonic) on. */

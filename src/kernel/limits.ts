@@ -47,6 +47,24 @@ export const LIMITS = {
   /** Requests that may wait for an instance, per function version, and for how long. */
   queueDepth: 1_000,
   queueAgeMs: 30_000,
+  /** What a function may set of its own scaling. Lambda's own where it has one: concurrency of an instance. */
+  scaling: {
+    concurrency: { min: 1, max: 1_000 },
+    instances: { min: 0, max: 10_000 },
+    targetUtilisation: { min: 0.1, max: 1 },
+    scaleDownDelayMs: { min: 1_000, max: 3_600_000 },
+    burstMultiple: { min: 1.1, max: 10 },
+    queueDepth: { min: 0, max: 10_000 },
+    queueAgeMs: { min: 1, max: 300_000 },
+  },
+  /** How long an idle instance is kept, unless the operator says otherwise. */
+  keepAliveMs: 10 * 60_000,
+  /** Scheduled warming: schedules of a function, and how long one may keep instances from one of its times on. */
+  warmSchedules: { perFunction: 10, windowMs: { min: 60_000, max: 7 * 24 * 3_600_000 } },
+  /** What a function may ask of the machines that it runs on. */
+  capacityLabels: 16,
+  /** The same for all functions together. */
+  queueDepthTotal: 10_000,
   /** The store: what may wait to be written, what one group may hold, and one value as JSON text. */
   store: { queuedCommits: 10_000, queuedBytes: 64 * MiB, groupCommits: 1_000, groupBytes: 8 * MiB, valueBytes: 16 * MiB },
   /** The functions' logs: space on disk, per function (files x bytes) and in total, and what may wait in memory to be written. */
@@ -58,6 +76,8 @@ export const LIMITS = {
     flushBytes: MiB,
     flushDelayMs: 50,
   },
+  /** Invocations in one exported trace, and in one that is replayed by their exact times. */
+  tracedInvocations: 20_000_000,
   /**
    * Container images. `unpackedBytes` is Lambda's, for all layers together; `archiveBytes` goes for a file that is handed in, and for what a
    * compressed one holds. `entries`: of all layers. `compressionRatio` goes for each layer, of which `compressionFreeBytes` are free of it. `unpackMs`: less than what HTTP

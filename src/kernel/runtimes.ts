@@ -18,5 +18,11 @@ export const SUPPORTED_RUNTIMES: readonly string[] = [...FAMILIES.keys()];
 /** Undefined: there is no such runtime here. */
 export const runtimeFamily = (identifier: string): RuntimeFamily | undefined => FAMILIES.get(identifier);
 
+/**
+ * Whether one instance can run several invocations at a time. Node's event loop goes on with others while one waits; the others take one
+ * event after another: Python's loop answers each before it reads the next, modules run to their end, and programs ask for one event at a time.
+ */
+export const runsSeveralAtATime = (identifier: string): boolean => runtimeFamily(identifier) === 'node';
+
 /** What an error's stack trace is called in the answer to who invoked: each of Lambda's runtimes has its own word. */
 export const traceName = (identifier: string): 'trace' | 'stackTrace' => (runtimeFamily(identifier) === 'node' ? 'trace' : 'stackTrace');

@@ -129,14 +129,22 @@ test('a function sees the environment that Lambda gives, and its own variables',
   });
 });
 
-test('ids tell apart what runs differently: versions, changes and reservations', () => {
+test('ids tell apart what runs differently, and not how many instances there are', () => {
   const id = (options: Parameters<typeof given>[0]) => {
     const { entry, version } = given(options);
     return toDeployment(entry, version, CONTEXT).id;
   };
   assert.equal(id({}), id({}));
   const none = { tags: { 'hearth:network': 'none' } };
-  assert.equal(new Set([id({}), id({ version: '1' }), id({ reserved: 0 }), id({ reserved: 5 }), id(none)]).size, 5);
+  const shared = { tags: { 'hearth:scaling': 'concurrency=10' } };
+  const spot = { tags: { 'hearth:capacity': 'class=spot' } };
+  assert.equal(new Set([id({}), id({ version: '1' }), id(none), id(shared), id({ ...shared, reserved: 5 }), id(spot)]).size, 6);
+  const kept = {
+    'hearth:scaling': 'target=0.5 queue-depth=1',
+    'hearth:capacity': 'gpu',
+    'hearth:warm:a': 'rate(1 hour) for=1m instances=2',
+  };
+  assert.deepEqual([id({ reserved: 0 }), id({ reserved: 5 }), id({ tags: kept })], [id({}), id({}), id({})]);
 });
 
 test('where the platform is, and that there is a proxy, is told to those who can reach them', () => {
@@ -216,4 +224,30 @@ test('a deployment is made once for an entry, and not at all without code', () =
     () => deploymentOf(entry, failed),
     (error: unknown) => error instanceof HearthError && error.code === 'ResourceNotReadyException',
   );
+});
+
+test('a function belongs to the application that its tags name', () => {
+  const applicationOf = (tags: Record<string, string>) => {
+    const { entry, version } = given({ tags });
+    return toDeployment(entry, version, CONTEXT).calls?.application;
+  };
+  assert.equal(applicationOf({}), undefined);
+  assert.equal(applicationOf({ 'hearth:application': 'shop' }), 'shop');
+});
+
+test('what is said of its calls is known to the data plane', () => {
+  const { entry, version } = given({ tags: { 'hearth:calls': 'cron(30 * * * ? *) jitter=5s' } });
+  const { schedule } = toDeployment(entry, version, CONTEXT).calls!;
+  assert.equal(schedule!.nextMs(Date.UTC(2026, 0, 1, 12, 31)), Date.UTC(2026, 0, 1, 13, 30));
+  assert.equal(schedule!.jitterMs, 5_000);
+});
+
+test('a function whose instances run several invocations at a time is told how many', () => {
+  const maximum = (tags: Record<string, string>) => {
+    const { entry, version } = given({ tags });
+    const { spec } = toDeployment(entry, version, CONTEXT);
+    return [spec.concurrency, spec.environment['AWS_LAMBDA_MAX_CONCURRENCY']];
+  };
+  assert.deepEqual(maximum({}), [1, undefined]);
+  assert.deepEqual(maximum({ 'hearth:scaling': 'concurrency=10' }), [10, '10']);
 });

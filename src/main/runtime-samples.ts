@@ -1,5 +1,7 @@
 /** A smallest function for each runtime, by which its starts are measured, and what the runtime needs of this machine. */
-import { access } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { access, readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { findInterpreter } from '../../runtimes/python/interpreter.ts';
 import { SUPPORTED_RUNTIMES, runtimeFamily } from '../kernel/mod.ts';
 import type { RuntimeFamily } from '../kernel/mod.ts';
@@ -7,14 +9,19 @@ import { ECHO } from '../../runtimes/wasm/echo.ts';
 
 export type Sample = {
   readonly handler: string;
-  readonly files: readonly SampleFile[];
+  readonly files: readonly SampleFile[] | (() => Promise<readonly SampleFile[]>);
+  /** They are the root of a container image, which is started so. */
+  readonly command?: readonly string[];
   /** What runs it here, or what is missing for it. */
-  readonly look: () => Promise<Found>;
+  readonly look: (isolated: boolean) => Promise<Found>;
 };
 
 export type SampleFile = { readonly path: string; readonly content: string | Buffer; readonly mode?: number };
 
 export type Found = { readonly version: string } | { readonly missing: string; readonly remedy: string };
+
+const BASH = '/bin/bash';
+const MACHINE = { x64: 'x86_64', arm64: 'arm64' }[process.arch as string] ?? process.arch;
 
 /** Speaks the Runtime API by what bash has for TCP: no other shell is sure to be there with a client of HTTP. */
 const BOOTSTRAP = `#!/bin/bash
@@ -40,7 +47,10 @@ while true; do
 done
 `;
 
-export const SAMPLES: Readonly<Record<RuntimeFamily, Sample>> = {
+/** What functions are made of: a package for one of the runtimes, or an image. */
+export type SampleName = RuntimeFamily | 'image';
+
+export const SAMPLES: Readonly<Record<SampleName, Sample>> = {
   node: {
     handler: 'index.handler',
     files: [{ path: 'index.mjs', content: 'export const handler = async (event) => event;\n' }],
@@ -61,12 +71,11 @@ export const SAMPLES: Readonly<Record<RuntimeFamily, Sample>> = {
     handler: 'bootstrap',
     files: [{ path: 'bootstrap', content: BOOTSTRAP, mode: 0o755 }],
     look: async () => {
-      const there = await access('/bin/bash').then(
+      const there = await access(BASH).then(
         () => true,
         () => false,
       );
-      const machine = { x64: 'x86_64', arm64: 'arm64' }[process.arch as string] ?? process.arch;
-      if (there) return { version: `programs for ${process.platform} on ${machine}, measured with bash` };
+      if (there) return { version: `programs for ${process.platform} on ${MACHINE}, measured with bash` };
       return { missing: '/bin/bash, by which it is measured; programs run all the same', remedy: 'Install bash.' };
     },
   },
@@ -75,4 +84,23 @@ export const SAMPLES: Readonly<Record<RuntimeFamily, Sample>> = {
     files: [{ path: 'module.wasm', content: ECHO }],
     look: async () => ({ version: `V8 ${process.versions.v8}` }),
   },
+  image: {
+    handler: '',
+    files: imageOfBash,
+    command: ['/bin/bash', '/bootstrap'],
+    async look(isolated) {
+      if (!isolated)
+        return { missing: 'sandboxes: as plain processes there are no images', remedy: '"hearth doctor" says what is missing for them.' };
+      const found = await SAMPLES.provided.look(isolated);
+      return 'missing' in found ? found : { version: `for ${process.platform} on ${MACHINE}, measured with one of bash` };
+    },
+  },
 };
+
+/** Bash, and the libraries that it is linked with, where it looks for them. */
+async function imageOfBash(): Promise<readonly SampleFile[]> {
+  const { stdout } = await promisify(execFile)('ldd', [BASH]);
+  const libraries = [...stdout.matchAll(/(\/\S+)\s\(0x/g)].map(([, path]) => path!);
+  const copied = [BASH, ...libraries].map(async (path) => ({ path, content: await readFile(path), mode: 0o755 }));
+  return [...(await Promise.all(copied)), { path: '/bootstrap', content: BOOTSTRAP, mode: 0o755 }];
+}

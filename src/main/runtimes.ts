@@ -1,17 +1,16 @@
 /** What of the runtimes this machine can run, and what their starts cost here. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SUPPORTED_RUNTIMES, asHearthError, runtimeFamily, silentLog, systemClock } from '../kernel/mod.ts';
-import type { RuntimeFamily } from '../kernel/mod.ts';
 import type { Instance, Sandboxes, SandboxSpec } from '../ports/mod.ts';
 import { openSandboxes } from './drivers.ts';
 import { SAMPLES } from './runtime-samples.ts';
-import type { Sample } from './runtime-samples.ts';
+import type { Sample, SampleName } from './runtime-samples.ts';
 
 export type RuntimeReport = {
-  readonly name: RuntimeFamily;
-  /** As the Lambda API calls it. */
+  readonly name: SampleName;
+  /** As the Lambda API calls it: a runtime, or a package type. */
   readonly identifiers: readonly string[];
   readonly available: boolean;
   readonly version?: string;
@@ -45,7 +44,7 @@ export async function surveyRuntimes(): Promise<Survey> {
     });
     try {
       const runtimes: RuntimeReport[] = [];
-      for (const name of Object.keys(SAMPLES) as RuntimeFamily[]) runtimes.push(await survey(name, sandboxes, packages));
+      for (const name of Object.keys(SAMPLES) as SampleName[]) runtimes.push(await survey(name, sandboxes, packages));
       return { driver: sandboxes.driver, isolated: sandboxes.isolated, runtimes };
     } finally {
       await sandboxes.close();
@@ -55,13 +54,14 @@ export async function surveyRuntimes(): Promise<Survey> {
   }
 }
 
-async function survey(name: RuntimeFamily, sandboxes: Sandboxes, packages: string): Promise<RuntimeReport> {
-  const identifiers = SUPPORTED_RUNTIMES.filter((identifier) => runtimeFamily(identifier) === name);
+async function survey(name: SampleName, sandboxes: Sandboxes, packages: string): Promise<RuntimeReport> {
+  const identifiers = name === 'image' ? ['Image'] : SUPPORTED_RUNTIMES.filter((identifier) => runtimeFamily(identifier) === name);
   const sample = SAMPLES[name];
-  const found = await sample.look();
+  const found = await sample.look(sandboxes.isolated);
   if ('missing' in found) return { name, identifiers, available: false, ...found };
   try {
-    const times = await measure(sandboxes, packages, identifiers[0]!, sample);
+    const runtime = name === 'image' ? 'provided' : identifiers[0]!;
+    const times = await measure(sandboxes, join(packages, name), runtime, sample);
     return { name, identifiers, available: true, ...found, ...times };
   } catch (thrown) {
     const remedy = 'See "hearth doctor"; if it finds nothing, this message says where it broke.';
@@ -76,7 +76,7 @@ async function measure(sandboxes: Sandboxes, packages: string, runtime: string, 
   const further: number[] = [];
   const warm: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const codeDirectory = join(packages, `${runtime}-${round}`);
+    const codeDirectory = join(packages, String(round));
     await writeSample(codeDirectory, sample);
     const startedMs = performance.now();
     const booted = await sandboxes.boot(specOf(runtime, codeDirectory, sample), { log() {} });
@@ -95,11 +95,14 @@ async function measure(sandboxes: Sandboxes, packages: string, runtime: string, 
 }
 
 async function writeSample(directory: string, { files }: Sample): Promise<void> {
-  await mkdir(directory, { mode: 0o755 });
-  for (const { path, content, mode = 0o644 } of files) await writeFile(join(directory, path), content, { mode });
+  await mkdir(directory, { recursive: true, mode: 0o755 });
+  for (const { path, content, mode = 0o644 } of typeof files === 'function' ? await files() : files) {
+    await mkdir(dirname(join(directory, path)), { recursive: true, mode: 0o755 });
+    await writeFile(join(directory, path), content, { mode });
+  }
 }
 
-const specOf = (runtime: string, codeDirectory: string, { handler }: Sample): SandboxSpec => ({
+const specOf = (runtime: string, codeDirectory: string, { handler, command }: Sample): SandboxSpec => ({
   label: 'survey',
   runtime,
   handler,
@@ -110,6 +113,7 @@ const specOf = (runtime: string, codeDirectory: string, { handler }: Sample): Sa
   tmpMiB: 512,
   initTimeoutMs: LIMIT_MS,
   concurrency: 1,
+  ...(command && { image: { command, workingDirectory: '/' } }),
 });
 
 function answer(instance: Instance): Promise<void> {

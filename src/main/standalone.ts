@@ -8,8 +8,11 @@ import type { Clock, Log, Random } from '../kernel/mod.ts';
 import type { FunctionLogs, Sandboxes } from '../ports/mod.ts';
 import type { Ahead } from './ahead.ts';
 import { roomFor } from './drivers.ts';
+import type { EvictionOrder, PolicyName, PolicyOptions } from '../policy/mod.ts';
 import type { Driver } from './drivers.ts';
 import { startHttpServer } from './http-server.ts';
+import { DEFAULT_MEMORY, memoryMiB, openMachine } from './machine.ts';
+import type { MemoryLimit } from './machine.ts';
 import { openParts } from './parts.ts';
 import type { Rooms } from './rooms.ts';
 import { openWayOut } from './way-out.ts';
@@ -25,6 +28,15 @@ export type StandaloneOptions = {
   readonly driver: Driver;
   /** Invocations that may run at a time, all functions together; default 1,000. */
   readonly concurrency?: number;
+  /** How long an idle instance is kept; default 10 minutes. */
+  readonly keepAliveMs?: number;
+  /** What instances and templates may hold of memory; default 90 % of what there is. */
+  readonly memory?: MemoryLimit;
+  /** Who goes first where that does not suffice; default `value`. */
+  readonly eviction?: EvictionOrder;
+  /** What decides how long an idle function is held, and when it is loaded ahead of a call; default `hazard`. */
+  readonly warming?: PolicyName;
+  readonly warmingOptions?: PolicyOptions;
   readonly log: Log;
   /** What `startAhead` has begun already. */
   readonly ahead?: Ahead;
@@ -70,6 +82,8 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
   const concurrency = options.concurrency ?? LIMITS.concurrentInvocations;
   // Half of them may rest.
   const instances = await roomFor(2 * concurrency, log);
+  const machine = await openMachine(clock);
+  const room = { machine, memoryMiB: memoryMiB(options.memory ?? DEFAULT_MEMORY, machine), eviction: options.eviction };
   const realm = { region: options.region ?? 'us-east-1', accountId: options.accountId ?? '000000000000' };
   let stage: Stage = { kind: 'starting' };
   let port = options.port;
@@ -97,7 +111,10 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
   opened.defer(() => server.close(LAST_ANSWERS_MS));
   port = server.port;
   const { joinRooms } = await loading!;
-  const surroundings = { realm, auth, concurrency, instances, clock, random, log, version: await packageVersion() };
+  const keepAliveMs = options.keepAliveMs ?? LIMITS.keepAliveMs;
+  const warming = { policy: options.warming ?? 'hazard', options: { keepMs: keepAliveMs, ...options.warmingOptions } } as const;
+  const version = await packageVersion();
+  const surroundings = { realm, auth, concurrency, instances, keepAliveMs, room, warming, clock, random, log, version };
   const rooms = await joinRooms({ ...surroundings, parts, callerOf, port: () => port, ready: () => stage.kind === 'ready' }, opened);
   const { engine } = rooms;
   // Once more, now before the rooms: no request may find them gone.

@@ -1,15 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { schedule } from './mod.ts';
+import { mayStart, schedule, throttleReason } from './mod.ts';
 
 const views = fc
   .record({
     running: fc.nat(4),
     maxRunning: fc.integer({ min: 1, max: 4 }),
+    waiting: fc.nat(2),
+    maxWaiting: fc.nat(2),
     hostInstances: fc.nat(4),
     hostMaxInstances: fc.integer({ min: 1, max: 4 }),
-    canEvict: fc.boolean(),
+    committedMiB: fc.nat(4),
+    memoryMiB: fc.oneof(fc.nat(4), fc.constant(Infinity)),
+    availableMiB: fc.oneof(fc.integer({ min: -2, max: 4 }), fc.constant(Infinity)),
+    floorMiB: fc.nat(2),
+    processes: fc.nat(4),
+    maxProcesses: fc.oneof(fc.nat(4), fc.constant(Infinity)),
+    canMakeRoom: fc.boolean(),
+    needMiB: fc.nat(2),
+    capacityClass: fc.constantFrom('reserved', 'standard', 'spot'),
     available: fc.nat(2),
     instances: fc.nat(4),
     maxInstances: fc.oneof(fc.nat(4), fc.constant(Infinity)),
@@ -17,14 +27,9 @@ const views = fc
     mayRetry: fc.boolean(),
   })
   .map((v) => ({
-    pool: { ...v, mayRetryBoot: () => v.mayRetry } as const,
-    host: {
-      running: v.running,
-      maxRunning: v.maxRunning,
-      instances: v.hostInstances,
-      maxInstances: v.hostMaxInstances,
-      canEvict: () => v.canEvict,
-    },
+    pool: { ...v, claim: { needMiB: v.needMiB, capacityClass: v.capacityClass }, mayRetryBoot: () => v.mayRetry } as const,
+    account: v,
+    machine: { ...v, instances: v.hostInstances, maxInstances: v.hostMaxInstances, canMakeRoom: () => v.canMakeRoom },
   }));
 
 type Views = typeof views extends fc.Arbitrary<infer T> ? T : never;
@@ -32,24 +37,29 @@ type Views = typeof views extends fc.Arbitrary<infer T> ? T : never;
 function holds(name: string, check: (v: Views & { readonly placement: string }) => void): void {
   test(name, () =>
     fc.assert(
-      fc.property(views, (v) => check({ ...v, placement: schedule(v.pool, v.host) })),
+      fc.property(views, (v) => check({ ...v, placement: schedule(v.pool, v.account, v.machine) })),
       { numRuns: 2_000 },
     ),
   );
 }
 
-holds('nothing runs over the limit of the account', ({ placement, host }) => {
-  if (host.running >= host.maxRunning) assert.ok(placement === 'waitForAccount' || placement === 'refuse');
+holds('nothing runs over the limit of the account', ({ placement, account }) => {
+  if (account.running >= account.maxRunning) assert.ok(placement === 'waitForAccount' || placement === 'refuse');
 });
 
-holds('no instance is made over the limit of the function or of the host', ({ placement, pool, host }) => {
+holds('no instance is made over the limit of the function, nor where the machine has no room and nobody can make it', (v) => {
+  const { placement, pool, machine } = v;
   if (placement !== 'fork' && placement !== 'boot') return;
   assert.ok(pool.instances < pool.maxInstances);
-  assert.ok(host.instances < host.maxInstances || host.canEvict());
+  if (machine.instances === 0 || machine.canMakeRoom()) return;
+  assert.ok(machine.instances < machine.maxInstances);
+  assert.ok(machine.committedMiB + pool.claim.needMiB <= machine.memoryMiB);
+  assert.ok(machine.availableMiB - pool.claim.needMiB >= machine.floorMiB);
+  assert.ok(machine.processes < machine.maxProcesses);
 });
 
-holds('an instance that is there is used before any other is made', ({ placement, pool, host }) => {
-  if (pool.available > 0 && pool.maxInstances > 0 && host.running < host.maxRunning) assert.equal(placement, 'warm');
+holds('an instance that is there is used before any other is made', ({ placement, pool, account }) => {
+  if (pool.available > 0 && pool.maxInstances > 0 && account.running < account.maxRunning) assert.equal(placement, 'warm');
   if (placement === 'warm') assert.ok(pool.available > 0);
 });
 
@@ -60,9 +70,20 @@ holds('only a template that is ready forks, and only one that is neither ready n
   if (placement === 'waitForBoot') assert.equal(pool.stage, 'booting');
 });
 
-holds('a wait names what it is for', ({ placement, pool, host }) => {
-  if (placement === 'waitForAccount') assert.ok(host.running >= host.maxRunning);
+holds('a wait names what it is for, and so does a refusal after it', ({ placement, pool, account, machine }) => {
+  const reason = throttleReason(pool, account, machine);
+  if (placement === 'waitForAccount') assert.ok(account.running >= account.maxRunning);
   if (placement === 'waitForFunction') assert.ok(pool.instances >= pool.maxInstances);
-  if (placement === 'waitForHost') assert.ok(host.instances >= host.maxInstances && !host.canEvict());
+  if (placement === 'waitForHost') {
+    assert.ok(!mayStart(pool.claim, machine));
+    assert.match(reason, /^Machine(Instance|Memory|Process)LimitExceeded$/);
+  }
   assert.equal(placement === 'refuse', pool.maxInstances === 0);
+  if (pool.instances >= pool.maxInstances) assert.equal(reason, 'ReservedFunctionConcurrentInvocationLimitExceeded');
+  else if (account.running >= account.maxRunning) assert.equal(reason, 'ConcurrentInvocationLimitExceeded');
+  else if (mayStart(pool.claim, machine)) assert.match(reason, /^(Caller|FunctionInvocation)RateLimitExceeded$/);
+});
+
+holds('what is alone on the machine may always start', ({ pool, machine }) => {
+  if (machine.instances === 0) assert.ok(mayStart(pool.claim, machine));
 });

@@ -1,17 +1,20 @@
+import { mayStart } from './admission.ts';
+import type { AccountView, MachineView, Need } from './admission.ts';
+
 /**
- * Where an invocation goes that has just arrived, or waits first in line. A total function of two views, which are read, never
+ * Where an invocation goes that has just arrived, or waits first in line. A total function of three views, which are read, never
  * changed; the engine's own objects serve as the views, so that a warm invocation allocates nothing here.
  *
  * The order of the questions is the policy: an account at its limit runs nothing more, not even on an idle instance; an idle
  * instance is better than any start; a start is worth thinking of only where there is room for one more instance; and only then
  * does it matter whether there is a template.
  */
-export function schedule(pool: PoolView, host: HostView): Placement {
+export function schedule(pool: PoolView, account: AccountView, machine: MachineView): Placement {
   if (pool.maxInstances === 0) return 'refuse';
-  if (host.running >= host.maxRunning) return 'waitForAccount';
+  if (account.running >= account.maxRunning) return 'waitForAccount';
   if (pool.available > 0) return 'warm';
   if (pool.instances >= pool.maxInstances) return 'waitForFunction';
-  if (host.instances >= host.maxInstances && !host.canEvict()) return 'waitForHost';
+  if (!mayStart(pool.claim, machine)) return 'waitForHost';
   switch (pool.stage) {
     case 'ready':
       return 'fork';
@@ -44,6 +47,8 @@ export type TemplateStage = 'none' | 'booting' | 'ready' | 'failed';
 
 /** One deployment. */
 export interface PoolView {
+  /** What one more instance takes. */
+  readonly claim: Need;
   /** Instances that can take an invocation now. */
   readonly available: number;
   readonly instances: number;
@@ -52,15 +57,4 @@ export interface PoolView {
   readonly stage: TemplateStage;
   /** Asked only when the stage is `failed`. */
   mayRetryBoot(): boolean;
-}
-
-/** All deployments together. */
-export interface HostView {
-  /** Invocations that run now. */
-  readonly running: number;
-  readonly maxRunning: number;
-  readonly instances: number;
-  readonly maxInstances: number;
-  /** Whether some deployment has an idle instance that could make room. Asked only at the limit. */
-  canEvict(): boolean;
 }

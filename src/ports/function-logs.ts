@@ -16,6 +16,8 @@ export interface FunctionLogs {
   starts(functionName: string, query: StartQuery): Promise<readonly StartRecord[]>;
   /** The start with this id, of one of these functions. */
   findStart(id: string, functionNames: Iterable<string>): Promise<StartRecord | undefined>;
+  /** One function's invocations as far as the log goes back, in the order in which they ended; at least one batch. */
+  invocations(functionName: string): AsyncIterable<InvocationBatch>;
   /** Calls `onEntry` for every entry appended from now on; returns how to stop. */
   follow(functionName: string, onEntry: (entry: LogEntry) => void): () => void;
   /** Whether anybody follows this function. */
@@ -26,6 +28,12 @@ export interface FunctionLogs {
   flush(): Promise<void>;
   close(): Promise<void>;
 }
+
+export type InvocationBatch = {
+  readonly reports: readonly InvocationReport[];
+  /** The log has been full: what lies before its first record has been deleted, or may have been. */
+  readonly cut: boolean;
+};
 
 export type LogEntry = {
   readonly functionName: string;

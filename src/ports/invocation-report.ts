@@ -24,6 +24,8 @@ export type InvocationReport = {
   readonly start: Start | undefined;
   /** From its arrival until it had one. */
   readonly waitedMs: number;
+  /** What the call came by, e.g. `http`; undefined: by the API. */
+  readonly trigger?: string | undefined;
 };
 
 export const startLine = (requestId: string, version: string): string => `START RequestId: ${requestId} Version: ${version}`;

@@ -3,6 +3,8 @@ export type * from './function-logs.ts';
 export { boundedLogEntry, LOG_QUERY_LIMIT } from './function-logs.ts';
 export type { InvocationReport } from './invocation-report.ts';
 export { entriesOf, startLine } from './invocation-report.ts';
+export type { Machine, MachineLook } from './machine.ts';
+export { LOOK_EVERY_MS } from './machine.ts';
 export type * from './sandboxes.ts';
 export { isForked } from './sandboxes.ts';
 export type { LoneStart, Start, StartKind, StartQuery, StartRecord, Step } from './starts.ts';

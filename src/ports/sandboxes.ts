@@ -97,9 +97,17 @@ export interface Template {
    * meanwhile ends the instance: `closed` settles, and its invocation ends as `died`.
    */
   fork(): Instance;
+  /** What it takes of memory now, and its instances. Absent where that can't be told. */
+  memory?(): TemplateMemory;
   /** No instance is asked for any more. `closed` settles when those that it made have ended, at the latest. Idempotent. */
   close(): void;
 }
+
+/**
+ * What it has to itself, with the keeper of its sandbox; and an instance on average, without what it shares with the template. Undefined: that is
+ * not known, or there is none.
+ */
+export type TemplateMemory = { readonly templateKiB?: number | undefined; readonly instanceKiB?: number | undefined };
 
 /** A process that runs invocations, up to `spec.concurrency` at a time. */
 export interface Instance {
@@ -108,6 +116,8 @@ export interface Instance {
   /** False once it takes no more invocations: killed, gone, or known to be about to end. */
   readonly alive: boolean;
   readonly closed: Promise<Exit>;
+  /** Settles, and never fails, when its own init is over, however that went. Absent: it was forked from a template whose init was. */
+  readonly ready?: Promise<void>;
   /** Output outside of any invocation, and that of child processes. */
   onLog: ((text: string, level: LogLevel) => void) | undefined;
   /** As a template's `steps`, up to the answer of its first invocation, at whose end they are all there. They are given once. */

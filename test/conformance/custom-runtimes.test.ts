@@ -2,120 +2,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { TestContext } from 'node:test';
-import { closeAfter } from '../closing.ts';
 import { temporaryDirectory } from '../temporary.ts';
-import type { BootResult, Instance, InvocationEnd, SandboxSpec } from '../../src/ports/mod.ts';
-import { silentLog, systemClock } from '../../src/kernel/mod.ts';
-import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
-import { LinuxSandboxes } from '../../src/adapters/linux/mod.ts';
-import type { LinuxOptions } from '../../src/adapters/linux/mod.ts';
-
-const DRIVERS = ['linux', 'spawn'] as const;
-const skips = {
-  linux: process.platform === 'linux' ? missing('curl') : 'the fork ladder needs Linux',
-  spawn: missing('curl'),
-};
-
-function missing(command: string): string | false {
-  return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0 ? false : `there is no ${command}`;
-}
-
-/** A runtime in the shell; `body` has the event as $event and the way to answer it as $answer. */
-const shell = (body: string, init = ''): string => `#!/bin/sh
-api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime"
-${init}
-head=\${TMPDIR:-/tmp}/head
-while true; do
-  event=$(curl -sS -D "$head" "$api/invocation/next")
-  id=$(sed -n 's/^lambda-runtime-aws-request-id: *\\([^[:space:]]*\\).*/\\1/Ip' "$head")
-  answer="$api/invocation/$id"
-  ${body}
-done
-`;
-
-const ECHO = shell('curl -sS -o /dev/null -d "{\\"event\\":$event,\\"pid\\":$$}" "$answer/response"');
-
-type Program = { make(files: Files): Promise<string>; boot(files: Files, more?: Partial<SandboxSpec>): Promise<Booted> };
-type Files = Readonly<Record<string, string | Buffer | { readonly content: string; readonly mode: number }>>;
-type Booted = BootResult & { readonly log: string[] };
-
-async function open(t: TestContext, driver: (typeof DRIVERS)[number], hierarchies?: LinuxOptions['hierarchies']): Promise<Program> {
-  const directory = temporaryDirectory(t);
-  const packages = join(directory, 'packages');
-  await mkdir(packages);
-  const run = join(directory, 'run');
-  const sandboxes =
-    driver === 'linux'
-      ? await LinuxSandboxes.open({ directory: run, packages, hierarchies })
-      : await SpawnSandboxes.open({ directory: run, log: silentLog, clock: systemClock });
-  closeAfter(t, () => sandboxes.close());
-  let count = 0;
-  const make = async (files: Files): Promise<string> => {
-    const made = join(packages, `code-${count++}`);
-    await mkdir(made, { mode: 0o755 });
-    for (const [name, file] of Object.entries(files)) {
-      const { content, mode } = typeof file === 'object' && 'mode' in file ? file : { content: file, mode: 0o755 };
-      await writeFile(join(made, name), content);
-      await chmod(join(made, name), mode);
-    }
-    return made;
-  };
-  return {
-    make,
-    async boot(files, more = {}) {
-      const codeDirectory = await make(files);
-      const log: string[] = [];
-      const environment = { PATH: '/usr/local/bin:/usr/bin:/bin' };
-      const fixed = { label: 'test', runtime: 'provided.al2023', handler: 'x', layerDirectories: [], environment, tmpMiB: 512 };
-      const spec = { ...fixed, codeDirectory, memoryMiB: 128, initTimeoutMs: 20_000, concurrency: 1, ...more };
-      return { ...(await sandboxes.boot(spec, { log: (text) => void log.push(text) })), log };
-    },
-  };
-}
-
-type Answered = { readonly end: InvocationEnd; readonly value: unknown; readonly log: string };
-
-function invoke(instance: Instance, event: unknown = {}, onLog = (_text: string) => {}): Promise<Answered> {
-  const log: string[] = [];
-  const say = (text: string) => {
-    log.push(text);
-    onLog(text);
-  };
-  instance.onLog = say;
-  return new Promise((resolve) => {
-    const head = { id: '8a2b1c3d-0000-4000-8000-000000000000', deadlineMs: Date.now() + 60_000, arn: 'arn' };
-    instance.invoke(head, JSON.stringify(event), {
-      log: say,
-      streamHead() {},
-      streamChunk() {},
-      end(end) {
-        const value = end.kind === 'answered' ? (JSON.parse(end.payload.toString()) as unknown) : undefined;
-        resolve({ end, value, log: log.join('\n') });
-      },
-    });
-  });
-}
-
-function templateOf(booted: Booted) {
-  assert.ok(booted.ok, `${JSON.stringify(booted)} ${booted.log.join('\n')}`);
-  return booted.template;
-}
-
-function failureOf(booted: Booted) {
-  assert.ok(!booted.ok, 'it booted');
-  return booted.failure;
-}
-
-/** What the function's caller is told. */
-function errorOf(booted: Booted): string {
-  const failure = failureOf(booted);
-  assert.ok(failure.kind === 'failed', JSON.stringify(failure));
-  return `${failure.error.errorType}: ${failure.error.errorMessage}`;
-}
+import type { Instance } from '../../src/ports/mod.ts';
+import { DRIVERS, ECHO, errorOf, failureOf, invoke, missing, open, shell, skips, templateOf } from './custom-runtimes.testing.ts';
 
 for (const driver of DRIVERS) {
   test(
@@ -146,6 +38,34 @@ for (const driver of DRIVERS) {
       await first.closed;
       template.close();
       second.kill();
+    },
+  );
+
+  test(
+    `${driver}: where several instances are asked for, the next is started ahead, and told from the others`,
+    { skip: skips[driver] },
+    async (t) => {
+      const { boot } = await open(t, driver);
+      const answering = shell(
+        'curl -sS -o /dev/null -d "\\"$mine\\"" "$answer/response"',
+        'mine=$(cat /proc/sys/kernel/random/uuid); echo "in init"',
+      );
+      const booted = await boot({ bootstrap: answering });
+      const template = templateOf(booted);
+      const instances: Instance[] = [];
+      const values = new Set<unknown>();
+      for (let ahead = false; !ahead;) {
+        const instance = template.fork();
+        instances.push(instance);
+        values.add((await invoke(instance)).value);
+        ahead = instance.takeSteps().some(({ name }) => name === 'spare taken');
+      }
+      assert.equal(values.size, instances.length);
+      // What one says that nobody has asked for yet is not lost.
+      assert.ok(booted.log.length > 1, 'the line of the one ahead is in the log');
+      template.close();
+      for (const instance of instances) instance.kill();
+      await Promise.all(instances.map(({ closed }) => closed));
     },
   );
 

@@ -157,7 +157,7 @@ test('env has the variables that the user has set, and none that the platform se
   const settings = { handler: 'index', runtime: 'nodejs26.x', memoryMiB: 128, tmpMiB: 512, timeoutSeconds: 3, environment: own };
   for (const network of [true, false]) {
     const { spec } = toDeployment(
-      { name: 'f', record: { tags: {} } } as never,
+      { name: 'f', record: { tags: {}, aliases: [] }, versions: new Map() } as never,
       {
         record: {
           version: '1',

@@ -4,6 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   NODE_FUNCTION,
+  PYTHON_FUNCTION,
   failureOf,
   invoke,
   openEnvironments,
@@ -16,8 +17,8 @@ import {
   toldIn,
 } from './extensions.testing.ts';
 
-const functions = { node: NODE_FUNCTION, shell: shellRuntime() } as const;
-const RUNTIMES = ['node', 'shell'] as const;
+const functions = { node: NODE_FUNCTION, python: PYTHON_FUNCTION, shell: shellRuntime() } as const;
+const RUNTIMES = ['node', 'python', 'shell'] as const;
 
 for (const runtime of RUNTIMES) {
   test(`${runtime}: an extension begins before the function, hears of each invocation and of the end`, { skip }, async (t) => {
@@ -35,7 +36,7 @@ for (const runtime of RUNTIMES) {
     assert.ok(booted.log.includes('env hello none none tested'), said);
     assert.ok(booted.log.includes('EXTENSION\tName: watcher\tState: Ready\tEvents: [INVOKE, SHUTDOWN]'), said);
     assert.equal(template.forks, false);
-    if (runtime === 'node') assert.deepEqual(template.blockers, [{ kind: 'external extension', detail: 'watcher' }]);
+    if (runtime !== 'shell') assert.deepEqual(template.blockers, [{ kind: 'external extension', detail: 'watcher' }]);
     const log: string[] = [];
     const instance = template.fork();
     for (const number of [1, 2, 3]) {
@@ -122,7 +123,7 @@ for (const [what, [body, errorType]] of Object.entries(LATER)) {
   test(`an extension that ${what} fails it, and the environment`, { skip }, async (t) => {
     const { boot } = await openEnvironments(t);
     for (const runtime of RUNTIMES) {
-      const code = runtime === 'node' ? NODE_FUNCTION : shellRuntime('sleep 100');
+      const code = runtime === 'shell' ? shellRuntime('sleep 100') : functions[runtime];
       const template = templateOf(await boot(runtime, code, { 'extensions/fails': shellExtension(body) }));
       const instance = template.fork();
       const { end } = await invoke(instance, { hang: true });
@@ -140,17 +141,19 @@ test('when the runtime ends its extensions hear of a failure, and when its time 
     [{ exit: true }, 'failure', 60_000],
     [{ hang: true }, 'timeout', 100],
   ] as const) {
-    const instance = templateOf(await boot('node', NODE_FUNCTION, layer)).fork();
-    const log: string[] = [];
-    const invoked = invoke(instance, event, log, timeoutMs);
-    if (reason === 'timeout') setTimeout(() => instance.kill(), timeoutMs + 20);
-    const { end } = await invoked;
-    assert.equal(end.kind, 'died');
-    await until(
-      () => hasShutdown(log, reason),
-      () => log.join('\n'),
-    );
-    instance.kill();
+    for (const runtime of ['node', 'python'] as const) {
+      const instance = templateOf(await boot(runtime, functions[runtime], layer)).fork();
+      const log: string[] = [];
+      const invoked = invoke(instance, event, log, timeoutMs);
+      if (reason === 'timeout') setTimeout(() => instance.kill(), timeoutMs + 20);
+      const { end } = await invoked;
+      assert.equal(end.kind, 'died');
+      await until(
+        () => hasShutdown(log, reason),
+        () => log.join('\n'),
+      );
+      instance.kill();
+    }
   }
 });
 
@@ -243,60 +246,6 @@ test("the API answers what comes in the wrong order, from nobody, or over its li
   ]);
 });
 
-test('an internal extension hears of invocations, may not ask for the end, and takes its function out of forking', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
-  const code = `
-    const base = 'http://' + process.env.AWS_LAMBDA_RUNTIME_API + '/2020-01-01/extension/';
-    const register = (name, events) => fetch(base + 'register', { method: 'POST', headers: { 'Lambda-Extension-Name': name }, body: JSON.stringify({ events }) });
-    const refused = (await register('inner', ['SHUTDOWN'])).status;
-    const registered = await register('inner', ['INVOKE']);
-    const headers = { 'Lambda-Extension-Identifier': registered.headers.get('lambda-extension-identifier') };
-    let heard;
-    const next = async () => {
-      for (;;) {
-        heard = await (await fetch(base + 'event/next', { headers })).json();
-        console.log('heard ' + JSON.stringify(heard));
-      }
-    };
-    void next();
-    process.on('SIGTERM', () => { console.log('told to end'); process.exit(0); });
-    export const handler = async (event, context) => {
-      while (heard?.requestId !== context.awsRequestId) await new Promise((go) => setTimeout(go, 5));
-      return { refused, late: (await register('late', [])).status };
-    };`;
-  const booted = await boot('node', code, { 'lib/nothing': '' });
-  const template = templateOf(booted);
-  assert.equal(template.forks, false);
-  assert.ok(template.blockers.some(({ kind, detail }) => kind === 'internal extension' && detail === 'inner'));
-  const log: string[] = [];
-  for (const instance of [template.fork(), template.fork()]) {
-    for (const number of [1, 2]) {
-      const { value, id, end } = await invoke(instance, { number }, log);
-      assert.deepEqual(value, { refused: 403, late: 403 }, JSON.stringify(end));
-      assert.ok(
-        log.some((line) => line.includes('heard') && line.includes(id)),
-        log.join('\n'),
-      );
-    }
-    instance.kill();
-  }
-  await until(
-    () => log.filter((line) => line.includes('told to end')).length === 2,
-    () => log.join('\n'),
-  );
-});
-
-test('a layer without extensions leaves a function what it is, and gives it the address', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
-  const template = templateOf(await boot('node', NODE_FUNCTION, { 'lib/nothing': '' }));
-  assert.equal(template.forks, true);
-  const [first, second] = [template.fork(), template.fork()];
-  assert.equal(((await invoke(first)).value as { api: string }).api, '127.0.0.1:9001');
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal((await invoke(second)).end.kind, 'answered');
-  assert.equal((await invoke(first)).end.kind, 'answered');
-});
-
 test('a runtime is told to end before its extensions are, and has its time for that', { skip }, async (t) => {
   const { boot } = await openEnvironments(t);
   const runtime = shellRuntime()
@@ -379,22 +328,38 @@ test("a function on the host's network has its extensions and their APIs too", {
 
 test('a runtime that stands still is told to end, and does what it has to', { skip }, async (t) => {
   const { boot } = await openEnvironments(t);
-  const code = `process.on('SIGTERM', () => { console.log('told to end'); process.exit(0); });
-    export const handler = async () => 1;`;
-  const booted = await boot('node', code, { 'extensions/stood-still': shellExtension() });
-  const instance = templateOf(booted).fork();
-  await invoke(instance, {}, booted.log);
-  await until(
-    () => statesOf('stood-still').includes('T'),
-    () => statesOf('stood-still'),
-  );
-  instance.kill();
-  await until(
-    () => booted.log.some((line) => line.includes('told to end')),
-    () => booted.log.join('\n'),
-  );
-  await until(
-    () => hasShutdown(booted.log, 'spindown'),
-    () => booted.log.join('\n'),
-  );
+  const codes = {
+    node: `process.on('SIGTERM', () => { console.log('told to end'); process.exit(0); });
+      export const handler = async () => 1;`,
+    python: `
+import atexit, signal, sys
+def end(number, frame):
+    print('told to end')
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+atexit.register(lambda: print('at its end', end=''))
+def handler(event, context):
+    return 1
+`,
+  };
+  for (const runtime of ['node', 'python'] as const) {
+    const booted = await boot(runtime, codes[runtime], { 'extensions/stood-still': shellExtension() });
+    const instance = templateOf(booted).fork();
+    await invoke(instance, {}, booted.log);
+    await until(
+      () => statesOf('stood-still').includes('T'),
+      () => statesOf('stood-still'),
+    );
+    instance.kill();
+    for (const said of runtime === 'node' ? ['told to end'] : ['told to end', 'at its end']) {
+      await until(
+        () => booted.log.some((line) => line.includes(said)),
+        () => booted.log.join('\n'),
+      );
+    }
+    await until(
+      () => hasShutdown(booted.log, 'spindown'),
+      () => booted.log.join('\n'),
+    );
+  }
 });

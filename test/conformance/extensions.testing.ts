@@ -18,12 +18,18 @@ export const missing = (...commands: readonly string[]): string | false => {
 
 export const skip = process.platform === 'linux' ? missing('curl', 'python3') : 'the fork ladder needs Linux';
 
+const RUNTIMES = {
+  node: { name: 'nodejs26.x', file: 'index.mjs' },
+  python: { name: 'python3.12', file: 'index.py' },
+  shell: { name: 'provided.al2023', file: 'bootstrap' },
+} as const;
+
 export type Files = Readonly<Record<string, string>>;
 export type Booted = BootResult & { readonly log: string[] };
 
 export type Environments = {
   /** `layer`: files of a layer, each executable. */
-  boot(runtime: 'node' | 'shell', code: string, layer: Files, more?: Partial<SandboxSpec>): Promise<Booted>;
+  boot(runtime: keyof typeof RUNTIMES, code: string, layer: Files, more?: Partial<SandboxSpec>): Promise<Booted>;
 };
 
 export async function openEnvironments(t: TestContext, driver: 'linux' | 'spawn' = 'linux'): Promise<Environments> {
@@ -49,10 +55,10 @@ export async function openEnvironments(t: TestContext, driver: 'linux' | 'spawn'
   };
   return {
     async boot(runtime, code, layer, more = {}) {
-      const codeDirectory = await make(runtime === 'node' ? { 'index.mjs': code } : { bootstrap: code });
+      const { name, file } = RUNTIMES[runtime];
+      const codeDirectory = await make({ [file]: code });
       const layerDirectories = [await make(layer)];
       const log: string[] = [];
-      const name = runtime === 'node' ? 'nodejs26.x' : 'provided.al2023';
       const environment = {
         PATH: '/usr/local/bin:/usr/bin:/bin',
         AWS_LAMBDA_FUNCTION_NAME: 'tested',
@@ -161,6 +167,21 @@ export const handler = async (event) => {
   if (event.hang) await new Promise(() => setInterval(() => {}, 1000));
   return { pid: process.pid, api: process.env.AWS_LAMBDA_RUNTIME_API };
 };
+`;
+
+/** The same in Python. */
+export const PYTHON_FUNCTION = `
+import json, os, time
+print('init of the function')
+def handler(event, context):
+    print('called with ' + json.dumps(event, separators=(',', ':')))
+    if event.get('fail'):
+        raise TypeError('as asked')
+    if event.get('exit'):
+        os._exit(7)
+    if event.get('hang'):
+        time.sleep(100)
+    return {'pid': os.getpid(), 'api': os.environ.get('AWS_LAMBDA_RUNTIME_API')}
 `;
 
 /** An extension in Python that prints each event that it gets, and all telemetry by HTTP, as lines that begin with T. `types`: of telemetry. */

@@ -25,6 +25,13 @@ type AwsOutput = {
   readonly Functions?: readonly { readonly FunctionName: string }[];
 };
 
+type AwsScalingOutput = {
+  readonly Status?: string;
+  readonly FunctionArn?: string;
+  readonly ProvisionedConcurrencyConfigs?: readonly AwsScalingOutput[];
+  readonly AppliedFunctionScalingConfig?: object;
+};
+
 type AwsLayerOutput = {
   readonly LayerVersionArn?: string;
   readonly Version?: number;
@@ -123,6 +130,35 @@ describe('other clients of the Lambda API', () => {
     await assert.rejects(aws('get-layer-version', ...number), /ResourceNotFoundException/);
   });
 
+  test('the aws command gives provisioned concurrency, shows it and takes it back', async (t) => {
+    const missing = await skipWithout('aws', ['--version']);
+    if (missing) return t.skip(missing);
+    const { name } = await lambda.create({ Publish: true });
+    const aws = async (...args: string[]): Promise<AwsScalingOutput> => {
+      const { stdout } = await run('aws', ['--endpoint-url', lambda.endpoint, '--output', 'json', 'lambda', ...args], { env: ENVIRONMENT });
+      return stdout === '' ? {} : (JSON.parse(stdout) as AwsScalingOutput);
+    };
+    const version = ['--function-name', name, '--qualifier', '1'];
+    await aws('put-provisioned-concurrency-config', ...version, '--provisioned-concurrent-executions', '2');
+    assert.equal((await aws('get-provisioned-concurrency-config', ...version)).Status, 'READY');
+    const listed = await aws('list-provisioned-concurrency-configs', '--function-name', name);
+    assert.deepEqual(
+      listed.ProvisionedConcurrencyConfigs!.map((each) => [each.FunctionArn?.split(':').at(-1), each.Status]),
+      [['1', 'READY']],
+    );
+    await aws('delete-provisioned-concurrency-config', ...version);
+    await assert.rejects(aws('get-provisioned-concurrency-config', ...version), /ProvisionedConcurrencyConfigNotFoundException/);
+    if (await skipWithout('aws', ['lambda', 'put-function-scaling-config', 'help'])) return;
+    await aws(
+      'put-function-scaling-config',
+      ...version,
+      '--function-scaling-config',
+      'MinExecutionEnvironments=1,MaxExecutionEnvironments=3',
+    );
+    const scaled = await aws('get-function-scaling-config', ...version);
+    assert.deepEqual(scaled.AppliedFunctionScalingConfig, { MinExecutionEnvironments: 1, MaxExecutionEnvironments: 3 });
+  });
+
   test('boto3 creates, invokes, waits and sees typed errors', async (t) => {
     const missing = await skipWithout(PYTHON, ['-c', 'import boto3']);
     if (missing) return t.skip(missing);
@@ -167,6 +203,16 @@ except client.exceptions.ResourceNotFoundException:
 if hasattr(client, 'invoke_with_response_stream'):  # older ones have it not
     stream = client.invoke_with_response_stream(FunctionName=name, Payload=b'{"s":1}')
     assert b''.join(e['PayloadChunk']['Payload'] for e in stream['EventStream'] if 'PayloadChunk' in e) == b'{"s":1}'
+version = client.publish_version(FunctionName=name)['Version']
+client.put_provisioned_concurrency_config(FunctionName=name, Qualifier=version, ProvisionedConcurrentExecutions=3)
+pages = client.get_paginator('list_provisioned_concurrency_configs').paginate(FunctionName=name)
+assert [c['AvailableProvisionedConcurrentExecutions'] for page in pages for c in page['ProvisionedConcurrencyConfigs']] == [3]
+client.delete_provisioned_concurrency_config(FunctionName=name, Qualifier=version)
+try:
+    client.get_provisioned_concurrency_config(FunctionName=name, Qualifier=version)
+    raise SystemExit('provisioned concurrency that was taken back')
+except client.exceptions.ProvisionedConcurrencyConfigNotFoundException:
+    pass
 client.delete_function(FunctionName=name)
 print('done')
 `;

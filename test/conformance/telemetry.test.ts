@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   NODE_FUNCTION,
+  PYTHON_FUNCTION,
   invoke,
   nodeExtension,
   openEnvironments,
@@ -15,7 +16,7 @@ import {
   until,
 } from './extensions.testing.ts';
 
-const functions = { node: NODE_FUNCTION, shell: shellRuntime() } as const;
+const functions = { node: NODE_FUNCTION, python: PYTHON_FUNCTION, shell: shellRuntime() } as const;
 const TYPES = ['platform', 'function', 'extension'];
 const listeners = {
   'python, by HTTP': { 'extensions/listener.py': pythonExtension(['platform', 'function']) },
@@ -23,8 +24,10 @@ const listeners = {
 } as const;
 type Platform = { readonly requestId: string; readonly status?: string; readonly metrics: Record<string, number> };
 
-for (const runtime of ['node', 'shell'] as const) {
+for (const runtime of ['node', 'python', 'shell'] as const) {
   for (const [listener, layer] of Object.entries(listeners)) {
+    // There is no Node where a function has Python, as on Lambda.
+    if (runtime === 'python' && listener.startsWith('node')) continue;
     test(`${runtime}: a listener in ${listener} is told all of several invocations, in order`, { skip }, async (t) => {
       const { boot } = await openEnvironments(t);
       const booted = await boot(runtime, functions[runtime], layer);
@@ -60,7 +63,7 @@ for (const runtime of ['node', 'shell'] as const) {
         assert.equal(report!.metrics['memorySizeMB'], 256);
         assert.ok(report!.metrics['maxMemoryUsedMB']! > 0);
       }
-      if (runtime === 'node') {
+      if (runtime !== 'shell') {
         const lines = told.flatMap(({ type, record }) => (type === 'function' ? [record as string] : []));
         assert.match(lines[0]!, /init of the function$/);
         assert.deepEqual(

@@ -11,6 +11,6 @@ functionLogsContract('FileFunctionLogs', async (t) => {
 });
 
 functionLogsContract('SimFunctionLogs', async () => {
-  const disk: SimLogsDisk = { entries: new Map(), starts: new Map() };
+  const disk: SimLogsDisk = { entries: new Map(), starts: new Map(), reports: new Map() };
   return { open: () => SimFunctionLogs.open({ disk }) };
 });

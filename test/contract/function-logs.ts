@@ -173,6 +173,61 @@ export function functionLogsContract(name: string, place: (t: TestContext) => Pr
     await logs.close();
   });
 
+  test(`${name}: invocations are read as they were reported, oldest first, each function by itself`, async (t) => {
+    const home = await place(t);
+    let logs = await home.open();
+    const report = (functionName: string, index: number, more: Partial<InvocationReport> = {}): InvocationReport => ({
+      ...{
+        functionName,
+        version: '7',
+        requestId: `r${index}`,
+        startedMs: 1_000 + index,
+        endedMs: 1_010 + index,
+        durationMs: 10.25,
+        billedMs: 11,
+      },
+      ...{
+        memoryMiB: 128,
+        usedMiB: 40,
+        initMs: undefined,
+        status: '',
+        begun: false,
+        start: { kind: 'warm', cause: 'idle' },
+        waitedMs: 0,
+        ...more,
+      },
+    });
+    const first = report('hello', 0, { initMs: 8.5, waitedMs: 20.5, start: { kind: 'fork', cause: 'no instance' }, trigger: 'http' });
+    // More than one read of a file brings.
+    const reports = [first, ...Array.from({ length: 2_500 }, (_, index) => report('hello', index + 1))];
+    for (const each of reports) {
+      logs.report(each);
+      logs.append(line('hello', each.startedMs));
+    }
+    logs.report(report('other', 1));
+    logs.started({ id: 'lone', functionName: 'hello', version: '7', timeMs: 900, start: { kind: 'boot', cause: 'deployed' } });
+    const all = async (functionName: string) => {
+      const found: InvocationReport[] = [];
+      for await (const batch of logs.invocations(functionName)) {
+        assert.equal(batch.cut, false);
+        found.push(...batch.reports);
+      }
+      return found;
+    };
+    for (const reopen of [false, true]) {
+      if (reopen) {
+        await logs.close();
+        logs = await home.open();
+      }
+      assert.deepEqual(await all('hello'), reports);
+      assert.equal((await all('other')).length, 1);
+      assert.deepEqual(await all('nobody'), []);
+    }
+    await logs.delete('hello');
+    assert.deepEqual(await all('hello'), []);
+    await logs.close();
+  });
+
   test(`${name}: any entries, under any function names, are read as they were appended`, async (t) => {
     const home = await place(t);
     const entry = fc.record(

@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { archiveBytes, dockerFiles, sha256, tarBytes } from '../../src/adapters/images/image-bytes.testing.ts';
 import { LIMITS } from '../../src/kernel/mod.ts';
 import { temporaryDirectory } from '../temporary.ts';
-import { runHearth, startPlatform } from './cli-platform.ts';
+import { noCompiler } from '../container-images.testing.ts';
+import { pathForm, runHearth, startPlatform } from './cli-platform.ts';
 
 type ImageView = { readonly digest: string; readonly layers: readonly string[] };
 type Key = { readonly accessKeyId: string; readonly secretAccessKey: string };
@@ -31,6 +32,7 @@ test('an image is pushed in signed pieces, listed, kept over a restart, and dele
   const unpacked = join(data, 'code/images');
   assert.deepEqual(await readFile(join(unpacked, 'images', image.digest.replace(':', '-'), 'root/srv/random')), content);
   assert.deepEqual(await platform.json(['images', 'push', file], { env }), image);
+  assert.match((await platform.hearth(['images', 'push', file], { env })).stdout, /1 layers, there already/);
   assert.deepEqual(await readdir(join(data, 'images/uploads')), []);
 
   await writeFile(file, (await readFile(file)).subarray(0, 1_000_000));
@@ -54,4 +56,24 @@ test('what is no archive is refused before anything is sent', async (t) => {
     const ran = await platform.hearth(['images', 'push', path]);
     assert.deepEqual([ran.code, /BadUsage/.test(ran.stderr)], [2, true], ran.stderr);
   }
+});
+
+const noImages = process.platform === 'linux' ? noCompiler : 'images need sandboxes';
+
+test('the image template makes an image without container tools, and its server greets', { skip: noImages }, async (t) => {
+  const platform = await startPlatform(t);
+  const cwd = temporaryDirectory(t);
+  assert.equal((await runHearth(['init', 'Greeter_1', '--template', 'image'], { cwd })).code, 0);
+  type Deployed = { readonly url: string; readonly changed: readonly string[] };
+  const deployed = await platform.json<Deployed>(['deploy', 'Greeter_1'], { cwd });
+  assert.deepEqual(deployed.changed, ['created']);
+  const url = pathForm(platform, deployed.url);
+  for (const [path, greeted] of Object.entries({ '/': 'world', '/Ada': 'Ada' })) {
+    const answer = await fetch(`${url}${path}`);
+    assert.deepEqual([answer.headers.get('content-type'), await answer.text()], ['text/plain', `Hello, ${greeted}!\n`]);
+  }
+  assert.match((await platform.hearth(['logs', 'Greeter_1', '--since', '10m'])).stdout, /greeted Ada/);
+  // The same sources make the same archive, which the platform knows.
+  assert.match((await platform.hearth(['images', 'push', 'Greeter_1/image.tar'], { cwd })).stdout, /greeter-1:latest.*there already/);
+  assert.deepEqual((await platform.json<Deployed>(['deploy', 'Greeter_1'], { cwd })).changed, []);
 });

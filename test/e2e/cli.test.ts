@@ -211,6 +211,20 @@ test('a second platform on the same data, a taken port and an open address are r
   assert.equal(await code('--port', 'many', '--data', other), 'BadUsage');
 });
 
+test('hearth up takes a limit of memory and an order of eviction, and says which it does not understand', async (t) => {
+  const platform = await startPlatform(t, ['--memory', '256MiB', '--evict', 'lru']);
+  const stats = (await (await fetch(`${platform.url}/_hearth/stats`)).json()) as { host: { memoryMiB: number; shedding: boolean } };
+  assert.equal(stats.host.memoryMiB, 256);
+  assert.equal(stats.host.shedding, false);
+  const other = temporaryDirectory(t);
+  for (const memory of ['63MiB', '0%', '101%', '4GB', '-1GiB', '']) {
+    const { code, stderr } = await runHearth(['up', '--json', '--port', '0', '--data', other, '--memory', memory]);
+    assert.notEqual(code, 0, memory);
+    assert.match(stderr, /BadUsage.*--memory/, memory);
+  }
+  assert.notEqual((await runHearth(['up', '--port', '0', '--data', other, '--evict', 'random'])).code, 0);
+});
+
 test('a platform that drains is ended at once by a second signal', async (t) => {
   const platform = await startPlatform(t);
   const cwd = temporaryDirectory(t);
@@ -238,6 +252,8 @@ test('doctor says what it found, and its exit code says whether functions are is
   assert.equal(ran.code, diagnosis.isolated ? 0 : 1);
   assert.equal(diagnosis.driver, diagnosis.isolated ? 'linux' : 'spawn');
   assert.ok(diagnosis.findings.length > 3);
+  // It runs on the Node that comes with it, as these tests do.
+  assert.equal(diagnosis.findings.find(({ name }) => name === 'node')?.ok, true);
 });
 
 async function until(lines: AsyncIterator<string>, wanted: string): Promise<void> {

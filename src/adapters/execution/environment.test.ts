@@ -34,11 +34,11 @@ async function open(
     },
   });
   environment.onLog = (text) => void log.push(text);
-  const { address, close } = await listenForProcesses(
+  const { address, port, close } = await listenForProcesses(
     (request, response) => environment.handle(request, response) || refuseUnknown(response),
   );
   closeAfter(t, close);
-  const base = `http://${address}/2020-01-01/extension/`;
+  const base = `http://${address}:${port}/2020-01-01/extension/`;
   return {
     ...{ clock, orders, log, environment },
     async register(name: string, events: readonly string[] = ['INVOKE', 'SHUTDOWN']) {
@@ -182,16 +182,36 @@ test('one that has said that it fails may do nothing more, and its environment i
   environment.close();
 });
 
-test('with several invocations at a time there are no INVOKE events, and no one waits for another', async (t) => {
-  const { environment, register } = await open(t, ['a'], { concurrency: 2, standsStill: true });
-  assert.equal((await register('a')).body['errorType'], 'Extension.InvalidEventType');
-  const a = await register('a', ['SHUTDOWN']);
-  void a.next();
+test('with several invocations at a time each is told, in order, and none waits for extensions that keep up', async (t) => {
+  const { environment, register, orders, clock } = await open(t, ['a', 'b'], { concurrency: 2, standsStill: true });
+  const a = await register('a');
+  const b = await register('b', ['SHUTDOWN']);
+  void b.next();
+  const first = a.next();
   environment.runtimeWaits(true);
   await environment.initialised;
-  environment.begin(head);
+  const begin = (id: string) => environment.begin({ ...head, id });
+  begin('1');
+  assert.equal((await first)['requestId'], '1');
+  for (const id of ['2', '3']) {
+    assert.equal(environment.ready, true);
+    begin(id);
+  }
+  // Two that it has not asked for: so many may run.
+  assert.equal(environment.ready, false);
+  const room = new Promise<void>((resolve) => (environment.onRoom = resolve));
+  assert.equal((await a.next())['requestId'], '2');
+  await room;
   assert.equal(environment.ready, true);
-  environment.begin(head);
+  environment.runtimeWaits(true);
+  assert.equal((await a.next())['requestId'], '3');
+  clock.advance(100);
+  assert.deepEqual(orders, ['start']);
+  const ready = new Promise<void>((resolve) => (environment.onReady = resolve));
+  void a.next();
+  await ready;
+  clock.advance(100);
+  assert.deepEqual(orders, ['start', 'freeze']);
   environment.close();
 });
 

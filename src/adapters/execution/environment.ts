@@ -57,8 +57,10 @@ export class Environment {
   /** Settles when the runtime and all extensions wait for their first event. */
   readonly initialised: Promise<void>;
   onLog: ((text: string, level: LogLevel) => void) | undefined;
-  /** It can take an invocation. */
+  /** Runtime and extensions all wait: it can take an invocation. */
   onReady: () => void = () => {};
+  /** It can take one more than those that run: no extension is too far behind. */
+  onRoom: () => void = () => {};
   onFailed: (error: FunctionError) => void = () => {};
   /** Since init, until an invocation has reported it. */
   initMs: number | undefined;
@@ -97,7 +99,10 @@ export class Environment {
       facts,
       listener: {
         registered: () => processes.startRuntime(),
-        asked: () => this.#settle(),
+        asked: () => {
+          this.#settle();
+          if (this.#phase === 'invoke' && this.ready) this.onRoom();
+        },
         failed: (extension, error) => {
           this.#tellExtension(extension);
           this.#fail(error);
@@ -140,7 +145,7 @@ export class Environment {
 
   /** Whether it can take an invocation. */
   get ready(): boolean {
-    return this.#phase === 'idle' || (this.#phase === 'invoke' && this.facts.concurrency > 1);
+    return this.#phase === 'idle' || (this.#phase === 'invoke' && this.facts.concurrency > 1 && this.#extensions.keepsUp);
   }
 
   /** Runtime and extensions have all been ready once. */

@@ -1,12 +1,13 @@
 import type { Clock, Timer } from '../../kernel/mod.ts';
 import type { Exit, Flow, Instance, InvocationAnswer, InvocationEnd, InvocationListener, Step } from '../../ports/mod.ts';
 import type { EncodableEvent, FunctionError, InvokeHead, LogLevel, StreamHead } from '../../protocol/mod.ts';
+import type { Steps } from '../link/mod.ts';
 import { rounded } from './environment.ts';
 import type { Environment } from './environment.ts';
 
 export type ExtendedInstanceOptions = {
   /** What runs the function. */
-  readonly inner: Instance;
+  readonly inner: Instance & { readonly steps: Steps };
   readonly environment: Environment;
   readonly clock: Clock;
   /** Whether the runtime asks for each event by itself: `Environment.runtimeWaits` is called for it. If not, it waits as soon as it has answered. */
@@ -20,6 +21,7 @@ export type ExtendedInstanceOptions = {
 export class ExtendedInstance implements Instance {
   readonly start: Instance['start'];
   readonly closed: Promise<Exit>;
+  readonly ready: Promise<void>;
   onLog: ((text: string, level: LogLevel) => void) | undefined;
   readonly #options: ExtendedInstanceOptions;
   readonly #waiting: Call[] = [];
@@ -34,8 +36,10 @@ export class ExtendedInstance implements Instance {
     this.#options = options;
     this.start = inner.start;
     this.closed = inner.closed;
+    this.ready = Promise.race([environment.initialised, this.closed]).then(() => {});
     environment.onLog = (text, level) => this.onLog?.(text, level);
     environment.onReady = () => this.#ready();
+    environment.onRoom = () => this.#next();
     environment.onFailed = (error) => this.#failed(error);
     inner.onLog = (text, level) => environment.functionLine(text, level);
     void this.closed.then((exit) => this.#gone(exit));
@@ -45,6 +49,11 @@ export class ExtendedInstance implements Instance {
 
   get alive(): boolean {
     return !this.#over && this.#options.inner.alive;
+  }
+
+  /** To be added to until they are taken. */
+  get steps(): Steps {
+    return this.#options.inner.steps;
   }
 
   takeSteps(): readonly Step[] {
@@ -88,6 +97,9 @@ export class ExtendedInstance implements Instance {
     while (this.#waiting.length > 0 && environment.ready && !this.#over) {
       const call = this.#waiting.shift()!;
       this.#running.add(call);
+      // Where several run at a time extensions may still be at work for the last one: they have the time of those that come.
+      this.#limit?.cancel();
+      this.#report('success');
       environment.begin(call.head);
       call.begin(inner);
     }

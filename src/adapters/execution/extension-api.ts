@@ -25,7 +25,7 @@ export type ExtensionFacts = {
   readonly functionVersion: string;
   readonly handler: string;
   readonly accountId: string;
-  /** Invocations that may run at a time: where it is more than one there are no INVOKE events. */
+  /** Invocations that may run at a time: so far may an extension be behind them. */
   readonly concurrency: number;
 };
 
@@ -106,7 +106,12 @@ export class ExtensionApi {
     return undefined;
   }
 
-  /** All of them must be ready. */
+  /** Whether none is so far behind that no further invocation can be told. */
+  get keepsUp(): boolean {
+    return this.extensions.every(({ behind }) => behind < this.#options.facts.concurrency);
+  }
+
+  /** All of them must be ready or, where several invocations run at a time, keep up. */
   invoke({ deadlineMs, id, arn, trace }: InvokeHead): void {
     const tracing = { type: 'X-Amzn-Trace-Id', value: trace ?? '' };
     for (const extension of this.extensions)
@@ -152,7 +157,7 @@ export class ExtensionApi {
     const events = readEvents(Buffer.isBuffer(body) ? body.toString() : '');
     if (typeof events === 'string') return forbid(response, 'InvalidRequestFormat', events);
     const external = this.extensions.find((one) => one.kind === 'external' && one.name === name);
-    const wrong = events.map((event) => this.#whyNot(event, external !== undefined)).find((why) => why !== undefined);
+    const wrong = events.map((event) => whyNot(event, external !== undefined)).find((why) => why !== undefined);
     if (wrong !== undefined) return forbid(response, 'Extension.InvalidEventType', wrong);
     const extension = external ?? this.#newInternal(name, response);
     if (!extension) return;
@@ -165,13 +170,6 @@ export class ExtensionApi {
     const told = { functionName, functionVersion, handler, ...(features.includes('accountId') && { accountId }) };
     reply(response, 200, told, { 'Lambda-Extension-Identifier': extension.id });
     if (extension.kind === 'external' && this.external.every(({ state }) => state !== 'Started')) listener.registered();
-  }
-
-  #whyNot(event: string, external: boolean): string | undefined {
-    if (!EVENTS.includes(event)) return `${event}: InvalidEventType`;
-    if (event === 'SHUTDOWN' && !external) return `${event}: ShutdownEventNotSupportedForInternalExtension`;
-    if (event === 'INVOKE' && this.#options.facts.concurrency > 1) return `${event}: InvokeEventNotSupportedForConcurrentInvocations`;
-    return undefined;
   }
 
   #newInternal(name: string, response: ServerResponse): Extension | undefined {
@@ -218,6 +216,11 @@ export class ExtensionApi {
     extension.errorType = said ?? `Extension.${type}`;
     if (!this.#shuttingDown) this.#options.listener.failed(extension, { errorType: `Extension.${type}`, errorMessage });
   }
+}
+
+function whyNot(event: string, external: boolean): string | undefined {
+  if (!EVENTS.includes(event)) return `${event}: InvalidEventType`;
+  return event === 'SHUTDOWN' && !external ? `${event}: ShutdownEventNotSupportedForInternalExtension` : undefined;
 }
 
 function readEvents(text: string): readonly string[] | string {

@@ -26,7 +26,8 @@ export class Extension {
   /** It has subscribed to telemetry, by this one of the two APIs. */
   subscribedBy: 'telemetry' | 'logs' | undefined;
   #waiting: ServerResponse | undefined;
-  #pending: object | undefined;
+  /** In order. More than one where several invocations run at a time. */
+  readonly #pending: object[] = [];
 
   constructor({ name, kind, id }: ExtensionOptions) {
     this.name = name;
@@ -44,10 +45,14 @@ export class Extension {
     return this.state === 'Registered' || this.state === 'Running' || (this.state === 'Ready' && !this.#waiting);
   }
 
+  /** Events that it has not asked for yet. */
+  get behind(): number {
+    return this.#pending.length;
+  }
+
   /** It asks for an event, and gets it as soon as there is one. */
   ask(response: ServerResponse): void {
-    const pending = this.#pending;
-    this.#pending = undefined;
+    const pending = this.#pending.shift();
     if (pending) return this.#send(response, pending);
     this.state = 'Ready';
     this.#waiting = response;
@@ -62,7 +67,7 @@ export class Extension {
     this.#waiting = undefined;
     // Its connection may have broken off: it asks again.
     if (waiting) this.#send(waiting, event);
-    else this.#pending = event;
+    else this.#pending.push(event);
   }
 
   /** As it stands in the function's log. */

@@ -44,6 +44,7 @@ const INIT = 0;
 export class ProgramInstance implements Instance {
   readonly start: Instance['start'];
   readonly closed: Promise<Exit>;
+  readonly ready: Promise<void>;
   readonly steps: Steps;
   /** Settles when the program has asked for its first event, or said that its init has failed; not when it ends before that. */
   readonly initialised: Promise<ProgramInit>;
@@ -67,6 +68,7 @@ export class ProgramInstance implements Instance {
     this.#settleClosed = closed.resolve;
     const init = Promise.withResolvers<ProgramInit>();
     this.initialised = init.promise;
+    this.ready = Promise.race([init.promise, closed.promise]).then(() => {});
     const { runtime = (listener) => new RuntimeApi(listener) } = options;
     this.#runtime = runtime({
       ready: () => {

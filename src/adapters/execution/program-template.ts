@@ -1,9 +1,10 @@
 import type { Clock } from '../../kernel/mod.ts';
-import type { BootListener, BootResult, InitFailure, Instance, Template } from '../../ports/mod.ts';
+import type { BootListener, BootResult, InitFailure, Template } from '../../ports/mod.ts';
 import type { FunctionError, LogLevel } from '../../protocol/mod.ts';
 import type { Environment } from './environment.ts';
 import type { ExtendedInstance } from './extended-instance.ts';
 import { FirstTemplate } from './first-template.ts';
+import { Spare } from './spare.ts';
 
 /** A program on its way to its first event. `heard`: what its init comes to. */
 export type StartedProgram = { readonly instance: ExtendedInstance; readonly heard: Promise<InitFailure | Heard> };
@@ -13,7 +14,10 @@ type Heard = { readonly kind: 'ready'; readonly payload?: Pick<Template, 'stream
 
 export type StartProgram = (log?: (text: string, level: LogLevel) => void) => StartedProgram;
 
-/** The program that has shown that init succeeds becomes the first instance; each further one is started, and runs init, anew. */
+/**
+ * The program that has shown that init succeeds becomes the first instance; each further one is started, and runs init, anew. Where several are
+ * asked for, the next is started ahead.
+ */
 export async function bootProgram(clock: Clock, start: StartProgram, listener: BootListener): Promise<BootResult> {
   const startedMs = clock.monotonicMs();
   const { instance, heard } = start((text, level) => listener.log(text, level));
@@ -21,15 +25,31 @@ export async function bootProgram(clock: Clock, start: StartProgram, listener: B
   if (outcome.kind === 'ready') {
     const { streaming, blockers } = { streaming: false, blockers: [], ...outcome.payload };
     const facts = { initMs: clock.monotonicMs() - startedMs, streaming, blockers, steps: instance.takeSteps() };
-    return { ok: true, template: new FirstTemplate(facts, { first: instance, start: () => startAgain(start) }) };
+    const spare = new Spare({
+      clock,
+      quietMs: QUIET_MS,
+      // Whoever takes it hears the rest.
+      make: () => startAgain(start, (text, level) => listener.log(text, level)),
+      unused: (unused) => listener.unused?.(unused.takeSteps()),
+    });
+    const take = () => {
+      const { instance: ahead } = spare;
+      const taken = spare.take();
+      if (taken === ahead) taken.steps.add('spare taken');
+      return taken;
+    };
+    return { ok: true, template: new FirstTemplate(facts, { first: instance, start: take, onClose: () => spare.stop() }) };
   }
   instance.kill();
   return { ok: false, failure: outcome };
 }
 
+/** Less than a program takes to start: the next who asks is to find it started. */
+const QUIET_MS = 4;
+
 /** What it is given meanwhile ends with it when its init fails. */
-function startAgain(start: StartProgram): Instance {
-  const { instance, heard } = start();
+function startAgain(start: StartProgram, log: (text: string, level: LogLevel) => void): ExtendedInstance {
+  const { instance, heard } = start(log);
   heard.then(
     (outcome) => {
       if (outcome.kind !== 'ready') instance.abort(outcome.kind === 'exited' ? outcome.exit : { kind: 'exited', code: 1 });

@@ -29,7 +29,9 @@ async function open(t: TestContext) {
     idle: (is) => idle.push(is),
     end: (wanted) => ends.push(wanted),
   });
-  const { address, close } = await listenForProcesses((asked, answer) => instance.handle(asked, answer));
+  const listening = await listenForProcesses((asked, answer) => instance.handle(asked, answer));
+  const { close } = listening;
+  const address = `${listening.address}:${listening.port}`;
   const agent = new Agent({ keepAlive: true });
   closeAfter(t, () => {
     agent.destroy();

@@ -23,8 +23,10 @@ export function serveConnection(connection: Socket, handler: ApiHandler): void {
   shared.emit('connection', connection);
 }
 
-/** The same at a port of this machine's loopback, for processes that have no network of their own. `address`: with the port. */
-export async function listenForProcesses(handler: ApiHandler): Promise<{ readonly address: string; close(): void }> {
+export type Listening = { readonly address: string; readonly port: number; close(): void };
+
+/** The same at a port of this machine's loopback, for processes that have no network of their own. */
+export async function listenForProcesses(handler: ApiHandler): Promise<Listening> {
   const connections = new Set<Socket>();
   const server = createNetServer((connection) => {
     connections.add(connection);
@@ -36,7 +38,8 @@ export async function listenForProcesses(handler: ApiHandler): Promise<{ readonl
   // A function that waits keeps no host alive.
   server.unref();
   return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    address: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
     close() {
       server.close();
       for (const connection of connections) connection.destroy();

@@ -2,12 +2,30 @@ import type { FileHandle } from 'node:fs/promises';
 import { HearthError, LIMITS, silentLog } from '../../kernel/mod.ts';
 import type { Clock, Log, Timer } from '../../kernel/mod.ts';
 import { boundedLogEntry, entriesOf, LOG_QUERY_LIMIT, START_QUERY_LIMIT } from '../../ports/mod.ts';
-import type { FunctionLogs, InvocationReport, LogEntry, LogQuery, LoneStart, StartQuery, StartRecord } from '../../ports/mod.ts';
+import type {
+  FunctionLogs,
+  InvocationBatch,
+  InvocationReport,
+  LogEntry,
+  LogQuery,
+  LoneStart,
+  StartQuery,
+  StartRecord,
+} from '../../ports/mod.ts';
 import { LogBuffer } from './log-buffer.ts';
 import type { LogBatch } from './log-buffer.ts';
 import { LogFiles } from './log-files.ts';
 import type { LogSpace } from './log-files.ts';
-import { blocksBackwards, decodeLine, decodeStartLine, encodeLine, linesBackwards, linesOf } from './log-lines.ts';
+import {
+  blocksBackwards,
+  decodeLine,
+  decodeReportLine,
+  decodeStartLine,
+  encodeLine,
+  linesBackwards,
+  linesForwards,
+  linesOf,
+} from './log-lines.ts';
 
 export type FunctionLogsLimits = LogSpace & { readonly bufferBytes: number; readonly flushBytes: number; readonly flushDelayMs: number };
 
@@ -129,6 +147,21 @@ export class FileFunctionLogs implements FunctionLogs {
     return undefined;
   }
 
+  async *invocations(functionName: string): AsyncGenerator<InvocationBatch> {
+    const files = await this.#openFiles(functionName);
+    const cut = files.length >= this.#limits.filesPerFunction;
+    try {
+      yield { reports: [], cut };
+      for (const file of files.toReversed()) {
+        for await (const lines of linesForwards(file, (await file.stat()).size)) {
+          yield { reports: lines.map((line) => decodeReportLine(line, functionName)).filter((report) => report !== undefined), cut };
+        }
+      }
+    } finally {
+      await Promise.all(files.map((file) => file.close()));
+    }
+  }
+
   follow(functionName: string, onEntry: (entry: LogEntry) => void): () => void {
     const followers = this.#followers.get(functionName) ?? new Set();
     this.#followers.set(functionName, followers);
@@ -163,15 +196,20 @@ export class FileFunctionLogs implements FunctionLogs {
 
   /** Looks at the function's files, newest first, until `look` has seen enough. */
   async #eachFile(functionName: string, look: (file: FileHandle, size: number) => Promise<boolean>): Promise<void> {
-    const files = await this.#inTurn(async () => {
-      await this.#write();
-      return await this.#files.openForReading(functionName);
-    });
+    const files = await this.#openFiles(functionName);
     try {
       for (const file of files) if (await look(file, (await file.stat()).size)) return;
     } finally {
       await Promise.all(files.map((file) => file.close()));
     }
+  }
+
+  /** Newest first, with all that was appended before; the caller closes them. */
+  #openFiles(functionName: string): Promise<readonly FileHandle[]> {
+    return this.#inTurn(async () => {
+      await this.#write();
+      return await this.#files.openForReading(functionName);
+    });
   }
 
   #tell(followers: Set<(entry: LogEntry) => void>, entry: LogEntry): void {

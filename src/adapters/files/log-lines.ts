@@ -16,10 +16,11 @@ function encodeReport(r: InvocationReport): string {
   const status = r.status === '' ? '' : `,"status":${JSON.stringify(r.status)}`;
   const begun = r.begun ? ',"begun":true' : '';
   const wait = r.waitedMs > 0 ? `,"wait":${hundredths(r.waitedMs)}` : '';
+  const trigger = r.trigger === undefined ? '' : `,"by":${quoted(r.trigger)}`;
   const start = r.start ? encodeStart(r.start) : '';
   return (
     `{"t":${r.startedMs},"id":${quoted(r.requestId)},"end":${r.endedMs},"version":${quoted(r.version)},"ms":${hundredths(r.durationMs)},` +
-    `"billed":${r.billedMs},"memory":${r.memoryMiB},"used":${r.usedMiB}${init}${status}${begun}${wait}${start}}\n`
+    `"billed":${r.billedMs},"memory":${r.memoryMiB},"used":${r.usedMiB}${init}${status}${begun}${wait}${trigger}${start}}\n`
   );
 }
 
@@ -54,6 +55,12 @@ export function decodeStartLine(line: string, functionName: string): StartRecord
   return startOfLone({ id, functionName, version, timeMs: fields.t, start });
 }
 
+/** The report that a line is, if it is one. */
+export function decodeReportLine(line: string, functionName: string): InvocationReport | undefined {
+  const fields = parse(line);
+  return fields && typeof fields['text'] !== 'string' ? decodeReport(fields, fields.t, functionName) : undefined;
+}
+
 type Fields = Readonly<Record<string, unknown>> & { readonly t: number };
 
 function parse(line: string): Fields | undefined {
@@ -77,7 +84,7 @@ function decodeEntry(fields: Fields, timeMs: number, text: string, functionName:
 }
 
 function decodeReport(fields: Fields, startedMs: number, functionName: string): InvocationReport | undefined {
-  const { id, end, version, ms, billed, memory, used, init, status, begun, wait } = fields;
+  const { id, end, version, ms, billed, memory, used, init, status, begun, wait, by } = fields;
   if (typeof id !== 'string' || typeof version !== 'string' || typeof end !== 'number' || typeof ms !== 'number') return undefined;
   if (typeof billed !== 'number' || typeof memory !== 'number' || typeof used !== 'number') return undefined;
   return {
@@ -95,6 +102,7 @@ function decodeReport(fields: Fields, startedMs: number, functionName: string): 
     begun: begun === true,
     start: decodeStart(fields),
     waitedMs: typeof wait === 'number' ? wait : 0,
+    ...(typeof by === 'string' && { trigger: by }),
   };
 }
 
@@ -118,6 +126,21 @@ export async function* blocksBackwards(file: FileHandle, size: number): AsyncGen
     if (from > 0 || start === 0) yield read.subarray(from);
     tail = from > 0 ? read.subarray(0, from) : read;
     end = start;
+  }
+}
+
+/** The lines in the first `size` bytes of a file, the first one first, in batches of what one read brings. */
+export async function* linesForwards(file: FileHandle, size: number): AsyncGenerator<string[]> {
+  let head: Buffer = Buffer.alloc(0);
+  for (let at = 0; at < size;) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - at));
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    const read = Buffer.concat([head, chunk.subarray(0, bytesRead)]);
+    const end = read.lastIndexOf(0x0a) + 1;
+    head = read.subarray(end);
+    yield linesOf(read.subarray(0, end)).reverse();
   }
 }
 

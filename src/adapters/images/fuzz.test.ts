@@ -99,7 +99,9 @@ test('bytes flipped anywhere in an archive, or its end cut off, give the same im
       const bytes = Buffer.from(archives[which]!);
       for (const { at, value } of flips) bytes[at % bytes.length] = value;
       writeFileSync(source, keep === null ? bytes : bytes.subarray(0, keep % bytes.length));
-      const image = await unpackImage({ source, name: undefined, directory, architecture: 'amd64', limits }).catch(refusal);
+      const image = await unpackImage({ source, name: undefined, archive: undefined, directory, architecture: 'amd64', limits }).catch(
+        refusal,
+      );
       if (image) assert.deepEqual(shape(image.root), { a: 'directory', 'a/b': `file ${'hello '.repeat(50)}` });
       // What images are called is written down with the first one that has a name.
       assert.deepEqual(

@@ -298,6 +298,35 @@ test('images are found by their digests and by their names, which go to who has 
   assert.equal(await again.find('name@sha256:x').catch(() => 'refused'), 'refused');
 });
 
+test('an archive that has been brought before is known, gives its names again, and goes with its image', async (t) => {
+  const { root, directory: path, images } = await setUp(t);
+  const bring = async (content: string, tags: readonly string[], name?: string) => {
+    const bytes = await archiveBytes(dockerFiles({ layers: [await tarBytes([{ name: 'a', content }])] }, tags));
+    const source = join(root, `${content}.tar`);
+    writeFileSync(source, bytes);
+    const archive = sha256(bytes);
+    return { archive, image: await images.unpack(source, { archive, ...(name !== undefined && { name }) }) };
+  };
+  const one = await bring('one', ['shop:1', 'shop:latest'], 'shop:1');
+  const two = await bring('two', ['shop:latest']);
+  assert.equal(await images.find('shop'), two.image.digest);
+  assert.equal(await images.brought(one.archive), undefined);
+  const again = await images.brought(one.archive, { name: 'shop:1' });
+  assert.equal(again?.digest, one.image.digest);
+  assert.equal(await images.find('shop'), one.image.digest);
+  await bring('two', ['shop:latest', 'x'.repeat(513)]);
+  assert.equal(await images.find('shop'), two.image.digest);
+
+  await images.close();
+  const reopened = await openImages({ directory: path, architecture: 'amd64' });
+  closeAfter(t, () => reopened.close());
+  assert.equal((await reopened.brought(two.archive))?.digest, two.image.digest);
+  await reopened.delete(two.image.digest);
+  assert.equal(await reopened.brought(two.archive), undefined);
+  writeFileSync(join(path, 'archives.json'), '{');
+  await assert.rejects(reopened.brought(one.archive), { code: 'StoreFailed' });
+});
+
 async function setUp(t: TestContext) {
   const root = temporaryDirectory(t);
   const path = join(root, 'images');

@@ -5,12 +5,13 @@
 import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HearthError, LIMITS } from '../../kernel/mod.ts';
+import { findArchive, forgetArchives } from './archives.ts';
 import { isDigest, parseDigest } from './digest.ts';
 import type { Digest } from './digest.ts';
 import type { Image } from './image.ts';
 import { NEW, OLD, imageOf, imagesOf, layerOf, layersOf, readImage } from './layout.ts';
 import type { ImageLimits } from './limits.ts';
-import { findName, forgetNames } from './names.ts';
+import { findName, forgetNames, giveNames } from './names.ts';
 import { thisArchitecture } from './platform.ts';
 import type { Architecture } from './platform.ts';
 import { unpackInThread } from './unpack-thread.ts';
@@ -22,6 +23,11 @@ export interface Images {
    * `ImagePlatformMismatch`, `StoreFailed`, `ShuttingDown`; nothing is kept of the image then.
    */
   unpack(source: string, options?: UnpackOptions): Promise<Image>;
+  /**
+   * The image that an archive has brought, by the digest of the archive's own bytes; it has the archive's names again. Undefined: that is not
+   * known, or the image is gone. Throws HearthError `StoreFailed`.
+   */
+  brought(archive: string, options?: Pick<UnpackOptions, 'name'>): Promise<Image | undefined>;
   /** Throws HearthError `ImageNotFound`, `StoreFailed`. */
   get(digest: string): Promise<Image>;
   /** The digest of the image that a name, `NAME@DIGEST` or a digest means. Undefined: there is none. */
@@ -36,8 +42,8 @@ export interface Images {
   close(): Promise<void>;
 }
 
-/** `name`: which of several images in an archive is meant, as a tag or as its annotation names it. */
-export type UnpackOptions = { readonly name?: string };
+/** `name`: which of several images in an archive is meant, as a tag or as its annotation names it. `archive`: the digest of its own bytes. */
+export type UnpackOptions = { readonly name?: string; readonly archive?: string };
 
 /** `architecture`: of this machine, unless given. */
 export type ImagesOptions = { readonly directory: string; readonly limits?: ImageLimits; readonly architecture?: Architecture };
@@ -59,14 +65,22 @@ export async function openImages({ directory, limits = LIMITS.images, architectu
     return turn;
   };
   return {
-    unpack: (source, { name } = {}) =>
+    unpack: (source, { name, archive } = {}) =>
       inTurn(async () => {
         try {
-          return await unpackInThread({ source, name, directory, architecture, limits }, closing.signal);
+          return await unpackInThread({ source, name, archive, directory, architecture, limits }, closing.signal);
         } catch (error) {
           await removeTemporary(directory);
           throw error;
         }
+      }),
+    brought: (archive, { name } = {}) =>
+      inTurn(async () => {
+        const known = findArchive(directory, { bytes: archive, name });
+        const image = known && readImage(directory, known.digest);
+        if (!known || !image) return undefined;
+        giveNames(directory, image.digest, known.names);
+        return readImage(directory, image.digest);
       }),
     async get(digest) {
       const image = readImage(directory, parseDigest(digest));
@@ -101,6 +115,7 @@ async function removeTemporary(directory: string): Promise<void> {
 
 async function deleteImage(directory: string, digest: Digest): Promise<boolean> {
   forgetNames(directory, digest);
+  forgetArchives(directory, digest);
   const wasThere = await removeAtOnce(directory, imageOf(directory, digest));
   await removeUnusedLayers(directory);
   return wasThere;

@@ -1,8 +1,6 @@
 /** What images are called: a name leads to the image that has brought it last. All names are one file, which is replaced as a whole. */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { HearthError } from '../../kernel/mod.ts';
 import type { Digest } from './digest.ts';
+import { readReplaced, replaceFile } from './replaced-file.ts';
 
 const FILE = 'names.json';
 /** Longer ones are nobody's; of more the oldest are forgotten. */
@@ -10,17 +8,8 @@ const NAME_CHARACTERS = 512;
 const NAMES = 10_000;
 
 /** From the oldest to the newest. */
-export function readNames(directory: string): ReadonlyMap<string, Digest> {
-  const path = join(directory, FILE);
-  if (!existsSync(path)) return new Map();
-  try {
-    return new Map(JSON.parse(readFileSync(path, 'utf8')) as [string, Digest][]);
-  } catch (cause) {
-    throw new HearthError('StoreFailed', `${path} can't be read: ${String(cause)}. Remove it: images are found by their digests then`, {
-      cause,
-    });
-  }
-}
+export const readNames = (directory: string): ReadonlyMap<string, Digest> =>
+  new Map((readReplaced(directory, FILE, 'images are found by their digests then') ?? []) as [string, Digest][]);
 
 export function giveNames(directory: string, digest: Digest, names: readonly string[]): void {
   const short = names.filter((name) => name !== '' && name.length <= NAME_CHARACTERS);
@@ -42,14 +31,4 @@ export function findName(directory: string, name: string): Digest | undefined {
   return names.get(name) ?? (tagged ? undefined : names.get(`${name}:latest`));
 }
 
-function write(directory: string, names: readonly (readonly [string, Digest])[]): void {
-  const fresh = join(directory, `.new-${FILE}`);
-  writeFileSync(fresh, JSON.stringify(names.slice(-NAMES)), { flush: true });
-  renameSync(fresh, join(directory, FILE));
-  const fd = openSync(directory, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
+const write = (directory: string, names: readonly (readonly [string, Digest])[]): void => replaceFile(directory, FILE, names.slice(-NAMES));

@@ -232,7 +232,7 @@ async function unpackFrom(t: TestContext, source: string, limits: ImageLimits = 
   const directory = temporaryDirectory(t);
   for (const name of ['layers', 'images']) mkdirSync(join(directory, name));
   try {
-    await unpackImage({ source, name: undefined, directory, architecture: 'amd64', limits });
+    await unpackImage({ source, name: undefined, archive: undefined, directory, architecture: 'amd64', limits });
   } finally {
     assert.deepEqual(readdirSync(directory, { recursive: true }).map(String).toSorted(), ['images', 'layers']);
   }

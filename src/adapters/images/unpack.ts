@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HearthError } from '../../kernel/mod.ts';
+import { rememberArchive } from './archives.ts';
 import { configOf } from './config.ts';
 import { nameOf } from './digest.ts';
 import { asImageError, tooLarge } from './errors.ts';
@@ -28,6 +29,8 @@ export type UnpackRequest = {
   readonly source: string;
   /** Which of several images. */
   readonly name: string | undefined;
+  /** The digest of the archive's own bytes: remembered with what it brings. */
+  readonly archive: string | undefined;
   /** That of all images. */
   readonly directory: string;
   readonly architecture: Architecture;
@@ -43,7 +46,7 @@ export async function unpackImage(request: UnpackRequest): Promise<Image> {
     files = await openSource({ path: source, workDirectory, limits });
     const selected = selectImage({ files, name, architecture, limits });
     const known = readImage(directory, selected.digest);
-    if (known) return named(directory, known, selected.names);
+    if (known) return named(request, known, selected.names);
     const record = {
       digest: selected.digest,
       config: configOf(selected.config, architecture),
@@ -52,7 +55,7 @@ export async function unpackImage(request: UnpackRequest): Promise<Image> {
     await build({ directory, workDirectory, files, selected, record, limits });
     const image = readImage(directory, selected.digest);
     if (!image) throw new HearthError('Internal', `the image ${selected.digest} is not where it was put`);
-    return named(directory, image, selected.names);
+    return named(request, image, selected.names);
   } catch (error) {
     throw asImageError(error);
   } finally {
@@ -61,9 +64,10 @@ export async function unpackImage(request: UnpackRequest): Promise<Image> {
   }
 }
 
-function named(directory: string, image: Image, names: readonly string[]): Image {
-  giveNames(directory, image.digest, names);
-  return readImage(directory, image.digest)!;
+function named({ directory, archive, name }: UnpackRequest, { digest }: Image, names: readonly string[]): Image {
+  giveNames(directory, digest, names);
+  if (archive !== undefined) rememberArchive(directory, { bytes: archive, name }, { digest, names });
+  return readImage(directory, digest)!;
 }
 
 type Work = {

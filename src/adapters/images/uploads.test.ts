@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -13,7 +14,9 @@ test('pieces become one file, in their order, whoever asks first', async (t) => 
   const { id } = await uploads.begin();
   const sizes = await Promise.all([uploads.append(id, 0, Buffer.from('abc')), uploads.append(id, 3, Buffer.from('def'))]);
   assert.deepEqual(sizes, [{ bytes: 3 }, { bytes: 6 }]);
-  assert.equal(await uploads.take(id, async (path) => readFileSync(path, 'utf8')), 'abcdef');
+  const [text, digest] = await uploads.take(id, async (path, ofFile) => [readFileSync(path, 'utf8'), ofFile]);
+  assert.equal(text, 'abcdef');
+  assert.equal(digest, `sha256:${createHash('sha256').update('abcdef').digest('hex')}`);
   assert.deepEqual(readdirSync(directory), []);
   await assert.rejects(uploads.append(id, 6, Buffer.from('x')), { code: 'ResourceNotFoundException' });
 });

@@ -2,7 +2,8 @@
  * Archives on their way in, piece by piece: each piece is a request of its own, which is checked whole and fits in memory. Nothing of it
  * outlives the process.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HearthError, LIMITS } from '../../kernel/mod.ts';
@@ -16,8 +17,8 @@ export interface Uploads {
    * is now. Throws HearthError `ResourceNotFoundException`, `ResourceConflictException` (another offset), `ImageTooLarge`.
    */
   append(id: string, offset: number, piece: Uint8Array): Promise<{ readonly bytes: number }>;
-  /** Calls `use` with the file, and removes it afterwards, whatever becomes of it. Nothing can be appended from then on. */
-  take<T>(id: string, use: (path: string) => Promise<T>): Promise<T>;
+  /** Calls `use` with the file and its digest, and removes it afterwards, whatever becomes of it. Nothing can be appended from then on. */
+  take<T>(id: string, use: (path: string, digest: string) => Promise<T>): Promise<T>;
   /** No error when there is none. */
   cancel(id: string): Promise<void>;
   /** Removes all that are under way. */
@@ -33,7 +34,7 @@ export type UploadsOptions = {
   readonly monotonicMs?: () => number;
 };
 
-type Upload = { readonly path: string; bytes: number; lastMs: number; turn: Promise<unknown> };
+type Upload = { readonly path: string; readonly hash: Hash; bytes: number; lastMs: number; turn: Promise<unknown> };
 
 export async function openUploads(options: UploadsOptions): Promise<Uploads> {
   const { directory, limits = LIMITS.images, monotonicMs = () => performance.now() } = options;
@@ -62,6 +63,7 @@ export async function openUploads(options: UploadsOptions): Promise<Uploads> {
       throw new HearthError('ResourceConflictException', `The upload ${id} has ${upload.bytes} bytes, and this piece begins at ${offset}`);
     if (offset + piece.length > limits.archiveBytes) throw tooLarge(`an archive may have ${limits.archiveBytes} bytes`);
     await appendFile(upload.path, piece);
+    upload.hash.update(piece);
     upload.bytes += piece.length;
     upload.lastMs = monotonicMs();
     return { bytes: upload.bytes };
@@ -74,8 +76,9 @@ export async function openUploads(options: UploadsOptions): Promise<Uploads> {
         throw new HearthError('TooManyRequestsException', `${limits.uploads} uploads are under way. Wait for one to end, or cancel one.`);
       const id = randomUUID();
       const path = join(directory, id);
-      uploads.set(id, { path, bytes: 0, lastMs: monotonicMs(), turn: writeFile(path, '', { flag: 'wx', mode: 0o600 }) });
-      await uploads.get(id)?.turn;
+      const turn = writeFile(path, '', { flag: 'wx', mode: 0o600 });
+      uploads.set(id, { path, hash: createHash('sha256'), bytes: 0, lastMs: monotonicMs(), turn });
+      await turn;
       return { id };
     },
     async append(id, offset, piece) {
@@ -90,7 +93,7 @@ export async function openUploads(options: UploadsOptions): Promise<Uploads> {
       uploads.delete(id);
       try {
         await upload.turn;
-        return await use(upload.path);
+        return await use(upload.path, `sha256:${upload.hash.digest('hex')}`);
       } finally {
         await rm(upload.path, { force: true });
       }

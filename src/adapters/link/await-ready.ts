@@ -2,7 +2,7 @@ import type { Clock } from '../../kernel/mod.ts';
 import type { BootListener, Exit, InitFailure } from '../../ports/mod.ts';
 import { FRAME, FrameError } from '../../protocol/mod.ts';
 import type { FrameKind, FunctionError, ReadyPayload } from '../../protocol/mod.ts';
-import type { Link } from './link.ts';
+import type { Link, LinkListener } from './link.ts';
 import { readExitCode, readFunctionError, readLog, readReady } from './payloads.ts';
 
 export type AwaitReadyOptions = {
@@ -40,6 +40,16 @@ export async function awaitReady(options: AwaitReadyOptions): Promise<Ready | In
     }
   }
 }
+
+/** What a process says between its init and its first invocation: threads that init has begun go on. */
+export const afterReady = (listener: BootListener): LinkListener => ({
+  onFrame(kind, _stream, payload) {
+    if (kind !== FRAME.log) return;
+    const { text, level } = readLog(payload);
+    listener.log(text, level);
+  },
+  onClosed() {},
+});
 
 type Heard =
   | Ready

@@ -22,6 +22,8 @@ export type LinkedInstanceOptions = {
   readonly linger?: (link: Link) => void;
   /** The process runs init first: a ready frame comes before any answer. */
   readonly booting?: boolean;
+  /** The same, where the driver hears of it: settles when init is over, and never fails. */
+  readonly ready?: Promise<void>;
 };
 
 /** How long the driver's report is awaited after the link has closed, and the link's last bytes after the report. */
@@ -36,6 +38,7 @@ const encoder = new InvokeEncoder();
 export class LinkedInstance implements Instance, LinkListener {
   readonly start: Instance['start'];
   readonly closed: Promise<Exit>;
+  readonly ready?: Promise<void>;
   readonly steps: Steps;
   readonly handAhead?: Required<Instance>['handAhead'];
   readonly recall?: Required<Instance>['recall'];
@@ -49,6 +52,7 @@ export class LinkedInstance implements Instance, LinkListener {
   #large = 0;
   #paused = 0;
   #booting: boolean;
+  #settleReady: () => void = () => {};
   readonly #madeMs: number;
   #stepsTold = false;
   #killed = false;
@@ -65,6 +69,8 @@ export class LinkedInstance implements Instance, LinkListener {
     this.steps = new Steps(options.clock);
     this.#madeMs = options.clock.monotonicMs();
     this.#booting = options.booting ?? false;
+    if (options.ready) this.ready = options.ready;
+    else if (this.#booting) ({ promise: this.ready, resolve: this.#settleReady } = Promise.withResolvers<void>());
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.closed = promise;
     this.#settleClosed = resolve;
@@ -234,6 +240,7 @@ export class LinkedInstance implements Instance, LinkListener {
       case FRAME.ready:
         if (!this.#booting) throw new FrameError('an instance became ready twice');
         this.#booting = false;
+        this.#settleReady();
         this.steps.addTold(PROCESS_STEPS, processTimes(readReady(payload)), this.#madeMs);
         this.steps.add('ready heard');
         return;
@@ -278,6 +285,7 @@ export class LinkedInstance implements Instance, LinkListener {
   #conclude(exit: Exit): void {
     if (this.#exit) return;
     this.#exit = exit;
+    this.#settleReady();
     this.#endOnce(true);
     this.#killed = true;
     for (const running of this.#running.values()) running.finish({ kind: 'died', exit });

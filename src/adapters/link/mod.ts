@@ -1,4 +1,4 @@
-export { awaitReady } from './await-ready.ts';
+export { afterReady, awaitReady } from './await-ready.ts';
 export type { AwaitReadyOptions, Ready } from './await-ready.ts';
 export { EventPipe } from './event-pipe.ts';
 export { Lines } from './lines.ts';

@@ -35,7 +35,9 @@ export function bootAlone({ clock, opened, booted, take, init, failed }: AloneOp
   // An internal extension asks for its events by the runtime's own event loop; a runtime that stands still wakes when nothing more can come.
   const isEvented = () => opened?.environment.extensions.some(({ kind }) => kind === 'internal') === true;
   const linger = (link: Link) => void (isEvented() || link.finish());
-  const inner = new LinkedInstance({ link: linkFd(near), start: 'boot', clock, reportsExit: true, end, ...(opened && { linger }) });
+  const { promise: ready, resolve: settleReady } = Promise.withResolvers<void>();
+  const fixed = { start: 'boot', clock, reportsExit: true, end, ready } as const;
+  const inner = new LinkedInstance({ link: linkFd(near), ...fixed, ...(opened && { linger }) });
   const extended = opened && new ExtendedInstance({ inner, environment: opened.environment, clock, asks: false });
   const log: Log = (text, level) => inner.onLog?.(text, level);
   const boot = async (): Promise<void> => {
@@ -49,11 +51,13 @@ export function bootAlone({ clock, opened, booted, take, init, failed }: AloneOp
     if (!opened) sandbox.end();
     inner.reportExit(exit);
   };
-  boot().catch((error: unknown) => {
-    failed(error);
-    libc.close(far);
-    inner.kill();
-  });
+  void boot()
+    .catch((error: unknown) => {
+      failed(error);
+      libc.close(far);
+      inner.kill();
+    })
+    .finally(settleReady);
   return extended ?? inner;
 }
 

@@ -105,6 +105,13 @@ export class Cgroup {
     return bytes;
   }
 
+  /** Memory that is counted to it, KiB: that of its processes, what is in /tmp, and the kernel's own for them. Undefined where nobody counts. */
+  get usedKiB(): number | undefined {
+    const place = this.#place('memory');
+    const bytes = place && Number(read(place, place.version === 2 ? 'memory.current' : 'memory.usage_in_bytes'));
+    return bytes === undefined || bytes === 0 ? undefined : bytes / 1024;
+  }
+
   /** Those that are dying count. */
   get processes(): number[] {
     const [first] = this.#places;

@@ -1,17 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants } from 'node:os';
 import type { Clock, Random } from '../../kernel/mod.ts';
 import type { SandboxSpec } from '../../ports/mod.ts';
-import {
-  Environment,
-  WindDowns,
-  connectHere,
-  factsOf,
-  listenForProcesses,
-  onFreePort,
-  refuseUnknown,
-  serveConnection,
-} from '../execution/mod.ts';
+import { WindDowns, connectHere, openEnvironment, serveConnection } from '../execution/mod.ts';
+import type { OpenedEnvironment } from '../execution/mod.ts';
 import { Lines } from '../link/mod.ts';
 import type { Accept } from './doorway.ts';
 import { RUNTIME_API } from './doorway.ts';
@@ -21,21 +12,12 @@ import type { Sandbox } from './sandbox.ts';
 
 export type EnvironmentsOptions = { readonly clock: Clock; readonly random: Random };
 
-export type Serve = (request: IncomingMessage, response: ServerResponse) => void;
-
 /** An execution environment and the sandbox that it is, or will be. */
-export type Opened = {
-  readonly environment: Environment;
-  /** The spec, with where these APIs are found. */
-  readonly spec: Promise<SandboxSpec>;
+export type Opened = OpenedEnvironment & {
   readonly api: Accept;
   readonly beside: Beside;
-  /** What else is served at that port. */
-  serve: Serve;
   /** The sandbox that it is; once. */
   attach(sandbox: Sandbox): void;
-  /** It is to end, in the time that is its own; `wanted`: not because the runtime has ended. */
-  end(wanted: boolean): void;
 };
 
 /** Makes execution environments for sandboxes, and winds them down. */
@@ -49,27 +31,14 @@ export class Environments {
 
   /** `external`: the names of what is in /opt/extensions. */
   open(spec: SandboxSpec, external: readonly string[]): Opened {
-    const { clock, random } = this.#options;
     const own = spec.network?.kind !== 'host';
-    const handler = (request: IncomingMessage, response: ServerResponse) => {
-      if (!environment.handle(request, response)) opened.serve(request, response);
-    };
-    const listening = own ? undefined : listenForProcesses(handler);
-    let port: number = RUNTIME_API.port;
-    const begin = async (): Promise<SandboxSpec> => {
-      const placed = own ? spec : await onFreePort(spec);
-      const address = (await listening)?.address ?? `${RUNTIME_API.address}:${RUNTIME_API.port}`;
-      port = Number(address.slice(address.lastIndexOf(':') + 1));
-      return { ...placed, environment: { ...placed.environment, AWS_LAMBDA_RUNTIME_API: address } };
-    };
     let sandbox: Sandbox | undefined;
-    let ended = false;
-    const environment = new Environment({
-      clock,
-      uuid: () => random.uuid(),
-      facts: factsOf(spec),
+    const opened = openEnvironment({
+      ...this.#options,
+      windDowns: this.#windDowns,
+      spec,
       external,
-      port: () => port,
+      inside: own ? RUNTIME_API : undefined,
       standsStill: loaderOf(spec.runtime) !== 'program',
       processes: {
         startRuntime: () => sandbox?.inside.startFunction(),
@@ -77,42 +46,30 @@ export class Environments {
         signalRuntime: (signal) => sandbox?.inside.signal(constants.signals[signal]),
         connect: (port) => (own ? sandbox!.inside.connect(port) : connectHere(port)),
       },
+      kill: () => sandbox?.end(),
     });
+    const { environment } = opened;
     const lines = new Lines((line) => environment.extensionLine(line));
-    const close = () => {
-      environment.close();
-      void listening?.then((server) => server.close());
-    };
-    const finish = () => {
-      close();
-      sandbox?.end();
-    };
-    const opened: Opened = {
-      environment,
-      spec: begin(),
-      api: (connection) => serveConnection(connection, handler),
-      beside: {
-        names: external,
-        onChunk: (chunk) => lines.push(chunk),
-        onEnded: (name, exit) => {
-          lines.end();
-          environment.extensionEnded(name, exit);
-        },
+    const beside: Beside = {
+      names: external,
+      onChunk: (chunk) => lines.push(chunk),
+      onEnded: (name, exit) => {
+        lines.end();
+        environment.extensionEnded(name, exit);
       },
-      serve: (_, response) => refuseUnknown(response),
-      attach: (given) => {
+    };
+    return Object.assign(opened, {
+      api: (connection: Parameters<Accept>[0]) => serveConnection(connection, opened.handle),
+      beside,
+      attach(given: Sandbox) {
         sandbox = given;
         void given.templateEnded.then(() => environment.runtimeEnded());
-        void given.ended.then(close);
-        if (ended) finish();
+        void given.ended.then(() => opened.close());
+        if (!opened.ended) return;
+        opened.close();
+        given.end();
       },
-      end: (wanted) => {
-        if (ended) return;
-        ended = true;
-        this.#windDowns.begin(environment, wanted, finish);
-      },
-    };
-    return opened;
+    });
   }
 
   /** Resolves when those that are being wound down have ended. */

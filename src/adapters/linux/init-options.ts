@@ -12,6 +12,8 @@ export type InitOptions = {
   readonly api?: Accept;
   /** What the template is from the beginning, where it is no template. */
   readonly serves?: Served;
+  /** What is executed in place of the function's own program. */
+  readonly command?: readonly string[];
   /** What begins before it. */
   readonly beside?: Beside;
 };

@@ -1,6 +1,8 @@
 export { startAhead } from './ahead.ts';
 export type { Ahead } from './ahead.ts';
 export { allowInstances } from './descriptors.ts';
+export { LinuxMachine } from './machine.ts';
+export type { LinuxMachineOptions } from './machine.ts';
 export { probeLinux } from './probe.ts';
 export type { ProbeResult } from './probe.ts';
 export { LinuxSandboxes } from './sandboxes.ts';

@@ -70,7 +70,7 @@ export class Programs {
     const instance = new ExtendedInstance({ inner: program, environment, clock, asks: true });
     instance.onLog = log;
     const begin = async (): Promise<Initialised | InitFailure> => {
-      const spec = await opened.spec;
+      const spec = await opened.placed;
       sandbox = this.#options.take(spec, program.steps);
       sandbox.onChunk = (chunk) => lines.push(chunk);
       opened.attach(sandbox);

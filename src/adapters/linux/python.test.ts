@@ -168,6 +168,38 @@ def handler(event, context):
   assert.equal(drawn.size, forks * 6);
 });
 
+test(
+  "a fork has what a function's modules registered for one, and a fork of an instance's own all that Python does then",
+  { skip },
+  async (t) => {
+    const boot = await openPython(t);
+    const template = await boot(`
+import logging, os, threading
+told = []
+os.register_at_fork(before=lambda: told.append('before'), after_in_child=lambda: told.append('child'))
+lock = logging.getLogger().handlers[0].lock
+def handler(event, context):
+    forked = list(told)
+    # Held by a thread that a child does not have, as is one of logging's own.
+    entered, over = threading.Event(), threading.Event()
+    def hold():
+        with lock:
+            entered.set()
+            over.wait()
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(7 if threading.active_count() == 1 and lock.acquire(timeout=1) else 8)
+    over.set()
+    thread.join()
+    return {'forked': forked, 'alive': threading.active_count(), 'code': os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}
+`);
+    assert.deepEqual(await valueOf(template.fork()), { forked: ['before', 'child'], alive: 1, code: 7 });
+  },
+);
+
 test('hooks run in each instance when its first invocation is there', { skip }, async (t) => {
   const boot = await openPython(t);
   const template = await boot(`

@@ -8,12 +8,6 @@ const LOADERS: Readonly<Record<RuntimeFamily, Loader>> = { node: 'node', python:
 /** For a runtime by its name in the Lambda API. One that is not known there is Node's: sandboxes can be had without a function. */
 export const loaderOf = (identifier: string): Loader => LOADERS[runtimeFamily(identifier) ?? 'node'];
 
-/** Whose templates begin the function's external extensions. */
-const BEGINS_EXTENSIONS: Readonly<Record<Loader, boolean>> = { node: true, program: true, wasm: true, guest: false };
-
-/** Whether functions of this runtime have external extensions. */
-export const hasExtensions = (identifier: string): boolean => BEGINS_EXTENSIONS[loaderOf(identifier)];
-
 /** What this driver must know of a runtime. It lies in the runtime's folder, `runtimes/NAME/description.ts`. */
 export type Runtime = {
   /** Its folder. */

@@ -4,6 +4,7 @@
  * other sandbox: a template is handed the way into them, and may have kept it.
  */
 import type { Clock } from '../../kernel/mod.ts';
+import type { TemplateMemory } from '../../ports/mod.ts';
 import type { Cgroup, GroupLimits } from './cgroup.ts';
 import type { Cgroups } from './cgroups.ts';
 import { ENDING, harmless } from './cpu-watch.ts';
@@ -35,6 +36,9 @@ const LOOK_AGAIN_MS = 2;
 /** And many after a longer one: to look at them all the time keeps the host from its work. */
 const DYING_PER_MS = 16;
 const SLOWER = 1.5;
+const MEASURED = 4;
+/** It is in no group: what it has changed of what it shares with its zygote, its page tables, and what the kernel has for namespaces. */
+const KEEPER_KIB = 3_584;
 const SLOWEST_MS = 1_000;
 
 type Used = { readonly group: Cgroup; readonly watched: Watched; readonly computing: Computing };
@@ -111,6 +115,16 @@ export class SandboxGroups {
   given(id: number): void {
     const used = this.#used.get(id);
     if (used) this.#options.cpuWatch.begins(used.computing);
+  }
+
+  /** What its template takes of memory, and its instances on average, of which a few are looked at. */
+  get memory(): TemplateMemory {
+    const [template, ...instances] = [...this.#used].slice(0, 1 + MEASURED).map(([, { group }]) => group.usedKiB);
+    const known = instances.filter((kib) => kib !== undefined);
+    return {
+      templateKiB: template && template + KEEPER_KIB,
+      instanceKiB: known.length === 0 ? undefined : known.reduce((sum, kib) => sum + kib, 0) / known.length,
+    };
   }
 
   /** Whether there was a kill for want of memory. */

@@ -1,12 +1,13 @@
 import type { Clock, Timer } from '../../kernel/mod.ts';
-import type { Exit, SandboxSpec, Step } from '../../ports/mod.ts';
+import type { Exit, SandboxSpec, Step, TemplateMemory } from '../../ports/mod.ts';
 import { INSIDE_PORT } from '../../protocol/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
 import { RECORD, SERVES } from '../../../runtimes/ladder/orders.ts';
-import type { FunctionMessage, KeeperMessage } from '../../../runtimes/ladder/orders.ts';
+import type { Furniture, FunctionMessage, KeeperMessage } from '../../../runtimes/ladder/orders.ts';
 import { libc } from '../../../runtimes/ladder/libc.ts';
 import { pipe, socketPair } from '../../../runtimes/ladder/messages.ts';
 import type { Record } from '../../../runtimes/ladder/messages.ts';
+import { Spare } from '../execution/mod.ts';
 import { EventPipe, LinkedInstance, linkFd } from '../link/mod.ts';
 import type { Link } from '../link/mod.ts';
 import { openCompileCache } from './compile-caches.ts';
@@ -27,7 +28,6 @@ import { Output } from './output.ts';
 import { loaderOf } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import { SandboxGroups } from './sandbox-groups.ts';
-import { Spare } from './spare.ts';
 import { Uncounted } from './uncounted.ts';
 import type { Zygote } from './zygote.ts';
 
@@ -35,6 +35,8 @@ export type SandboxOptions = {
   readonly zygote: Zygote;
   /** Whose template it gets, if not that zygote's own. */
   readonly guest?: Zygote;
+  /** What a runtime needs that is started in it as a program. */
+  readonly wrapped?: Furniture;
   readonly root: string;
   readonly packages: string;
   readonly uid: number;
@@ -92,6 +94,8 @@ export class Sandbox {
   /** By instance whose keeper has no time for it yet: what it is to be given. Kept here, so that the order to end another one does not wait behind it. */
   readonly #forks = new Map<number, readonly number[]>();
   readonly #groups: SandboxGroups;
+  /** Of its template and its instances. */
+  readonly memory = (): TemplateMemory => this.#groups.memory;
   readonly #bounds: Bounds;
   /** By instance that is to end: when the sandbox ends instead. */
   readonly #limits = new Map<number, Timer>();
@@ -151,10 +155,11 @@ export class Sandbox {
     this.#order(options, writing, guestEnds);
   }
 
-  #order({ zygote, guest, root, packages, uid }: SandboxOptions, output: number, guestEnds: GuestEnds | undefined): void {
+  #order({ zygote, guest, wrapped, root, packages, uid }: SandboxOptions, output: number, guestEnds: GuestEnds | undefined): void {
     const network = this.#doorway ? { insidePort: INSIDE_PORT } : 'host';
     const ends = [this.#control.far, output, ...(this.#doorway ? [this.#doorway.far] : [])];
-    if (guest === undefined || guestEnds === undefined) return zygote.order({ root, packages, uid, network }, ...ends);
+    if (guest === undefined || guestEnds === undefined)
+      return zygote.order({ root, packages, uid, network, ...(wrapped && { wrapped }) }, ...ends);
     guest.orderTemplate({ uid }, guestEnds.template, guestEnds.output);
     zygote.order({ root, packages, uid, network, guest: guest.runtime.guest! }, ...ends, guestEnds.keeper);
   }
@@ -190,8 +195,8 @@ export class Sandbox {
   }
 
   /** Gives the function to a blank sandbox; the link carries the init handshake. */
-  init(spec: SandboxSpec, { code, layers, connected, api, serves, beside }: InitOptions): Link {
-    const { compileCache } = spec;
+  init(spec: SandboxSpec, { code, layers, connected, api, serves, command, beside }: InitOptions): Link {
+    const compileCache = command ? undefined : spec.compileCache;
     const { handler, environment, memoryMiB, tmpMiB, concurrency, network = { kind: 'none' } } = spec;
     this.#sequential = concurrency === 1;
     this.#served = serves;
@@ -207,7 +212,8 @@ export class Sandbox {
     this.#doorway?.open(portsOf(network, connected, api), reached);
     const listeners = [...(reached ? [RUNTIME_API] : []), ...listenersOf(network)];
     const message: FunctionMessage = {
-      loader: loaderOf(spec.runtime),
+      loader: command ? 'program' : loaderOf(spec.runtime),
+      ...(command && { command }),
       code,
       ...(spec.image && { image: spec.image }),
       layers,

@@ -4,12 +4,23 @@ import { join, relative } from 'node:path';
 import { HearthError, LIMITS, silentLog, systemClock, systemRandom } from '../../kernel/mod.ts';
 import type { Clock, Log } from '../../kernel/mod.ts';
 import { isForked } from '../../ports/mod.ts';
-import type { BootListener, BootResult, Exit, InitFailure, Instance, Sandboxes, SandboxSpec, Step, Template } from '../../ports/mod.ts';
+import type {
+  BootListener,
+  BootResult,
+  Exit,
+  InitFailure,
+  Instance,
+  Sandboxes,
+  SandboxSpec,
+  Step,
+  Template,
+  TemplateMemory,
+} from '../../ports/mod.ts';
 import type { Endpoint, LogLevel, ReadyPayload } from '../../protocol/mod.ts';
 import { node } from '../../../runtimes/node/description.ts';
-import { awaitReady, materialiseRuntime, FUNCTION_STEPS, SANDBOX_STEPS, Steps } from '../link/mod.ts';
-import type { Ready } from '../link/mod.ts';
-import { externalExtensions } from '../execution/mod.ts';
+import { afterReady, awaitReady, materialiseRuntime, FUNCTION_STEPS, SANDBOX_STEPS, Steps } from '../link/mod.ts';
+import type { Link, Ready } from '../link/mod.ts';
+import { externalExtensions, wrapperOf } from '../execution/mod.ts';
 import type { Extension } from '../execution/mod.ts';
 import type { Ahead } from './ahead.ts';
 import { bootAlone, hearExtended } from './alone.ts';
@@ -19,15 +30,18 @@ import { storeCompileCache } from './compile-caches.ts';
 import { Environments } from './environments.ts';
 import type { Opened } from './environments.ts';
 import { Guests } from './guests.ts';
+import type { InitOptions } from './init-options.ts';
 import { MemoryClasses } from './memory-classes.ts';
 import { CpuWatch } from './cpu-watch.ts';
 import type { Connected } from './doorway.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { Programs } from './programs.ts';
-import { hasExtensions, loaderOf } from './runtime.ts';
+import { loaderOf } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
 import { Sandbox } from './sandbox.ts';
+import type { SandboxOptions } from './sandbox.ts';
 import { Users } from './users.ts';
+import { Wrapped } from './wrapped.ts';
 import type { Zygote } from './zygote.ts';
 
 export type LinuxOptions = {
@@ -72,6 +86,7 @@ export class LinuxSandboxes implements Sandboxes {
   readonly #watch: MemoryWatch;
   readonly #cpuWatch: CpuWatch;
   readonly #programs: Programs;
+  readonly #wrapped: Wrapped;
   readonly #environments: Environments;
   #closed = false;
 
@@ -109,14 +124,27 @@ export class LinuxSandboxes implements Sandboxes {
       log,
       environments: this.#environments,
       take: (spec, steps) => this.#takeBlank(spec, steps),
-      init: (sandbox, spec, more) => sandbox.init(spec, { ...this.#pathsOf(spec), connected: this.#connectedTo(spec), ...more }),
+      init: (sandbox, spec, more) => this.#give(sandbox, spec, more),
+    });
+    this.#wrapped = new Wrapped({
+      clock,
+      environments: this.#environments,
+      directory: options.directory,
+      files: installed.files,
+      make: (spec, steps, wrapped) => {
+        this.#refuseClosed();
+        steps.add('sandbox ordered');
+        return this.#newSandbox(this.#builder(), { onHostNetwork: spec.network?.kind === 'host', wrapped });
+      },
+      init: (sandbox, spec, more) => this.#give(sandbox, spec, more),
     });
   }
 
   async boot(spec: SandboxSpec, listener: BootListener): Promise<BootResult> {
     if (loaderOf(spec.runtime) === 'program') return await this.#programs.boot(spec, listener);
+    if (wrapperOf(spec) !== undefined) return await this.#wrapped.boot(spec, listener);
     const steps = new Steps(this.#options.clock);
-    const external = hasExtensions(spec.runtime) ? await externalExtensions(spec) : [];
+    const external = await externalExtensions(spec);
     const opened = this.openEnvironment(spec, external);
     const sandbox = this.#takeBlank(spec, steps, await this.#guests.of(spec.runtime));
     const log = opened ? (text: string, level: LogLevel) => opened.environment.functionLine(text, level) : listener.log.bind(listener);
@@ -157,25 +185,25 @@ export class LinuxSandboxes implements Sandboxes {
     const ended = [...this.#sandboxes].map((sandbox) => sandbox.ended);
     for (const sandbox of this.#sandboxes) sandbox.end();
     await Promise.all(ended);
-    await Promise.all([this.#classes.close(), this.#guests.close()]);
+    await Promise.all([this.#classes.close(), this.#guests.close(), this.#wrapped.close()]);
     await this.#cgroups.close();
     this.#users.close();
   }
 
   async #init(sandbox: Sandbox, { spec, opened, listener, steps }: InitRun): Promise<Ready | InitFailure> {
     opened?.attach(sandbox);
-    const given = opened ? await opened.spec : spec;
+    const given = opened ? await opened.placed : spec;
     const givenMs = steps.add('function given');
     const more = opened && { api: opened.api, beside: opened.beside };
-    const link = sandbox.init(given, { ...this.#pathsOf(spec), connected: this.#connectedTo(spec), ...more });
+    const link = this.#give(sandbox, given, more);
     const { clock, log } = this.#options;
     const { compileCache, initTimeoutMs } = spec;
     const onCompileCache = (bytes: Buffer) => void (compileCache !== undefined && storeCompileCache(compileCache, bytes, log));
     const exited = () => sandbox.templateEnded;
     const ready = awaitReady({ link, initTimeoutMs, clock, listener, onCompileCache, exited });
     const heard = await (opened ? hearExtended(opened.environment, { clock, initTimeoutMs, ready, exited }) : ready);
-    // After init the link says nothing more: the template's end is seen by its keeper.
-    link.listener = { onFrame() {}, onClosed() {} };
+    // Its end says nothing: that of the template is seen by its keeper.
+    link.listener = afterReady(listener);
     if (heard.kind === 'ready') {
       const { before, times } = heard.payload;
       const [forked, walled, blank, read] = before;
@@ -190,6 +218,10 @@ export class LinuxSandboxes implements Sandboxes {
       );
     }
     return heard;
+  }
+
+  #give(sandbox: Sandbox, spec: SandboxSpec, more?: Omit<InitOptions, 'code' | 'layers' | 'connected'>): Link {
+    return sandbox.init(spec, { ...this.#pathsOf(spec), connected: this.#connectedTo(spec), ...more });
   }
 
   #connectedTo(spec: SandboxSpec): Connected {
@@ -207,11 +239,15 @@ export class LinuxSandboxes implements Sandboxes {
   }
 
   #takeBlank(spec: SandboxSpec, steps: Steps, guests?: MemoryClasses<Sandbox>): Sandbox {
-    if (this.#closed) throw new HearthError('ShuttingDown', 'the sandboxes are closed');
+    this.#refuseClosed();
     const nowMs = this.#options.clock.monotonicMs();
     const sandbox = this.#blankFor(spec, guests);
     sandbox.takenMs = steps.add(sandbox.orderedMs < nowMs ? 'sandbox taken' : 'sandbox ordered');
     return sandbox;
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new HearthError('ShuttingDown', 'the sandboxes are closed');
   }
 
   #blankFor({ memoryMiB, network }: SandboxSpec, guests: MemoryClasses<Sandbox> | undefined): Sandbox {
@@ -227,7 +263,7 @@ export class LinuxSandboxes implements Sandboxes {
     return this.#classes.zygoteFor(0);
   }
 
-  #newSandbox(zygote: Zygote, more: { readonly onHostNetwork?: boolean; readonly guest?: Zygote } = {}): Sandbox {
+  #newSandbox(zygote: Zygote, more: Pick<SandboxOptions, 'onHostNetwork' | 'guest' | 'wrapped'> = {}): Sandbox {
     const { directory, packages, instances, clock } = this.#options;
     const uid = this.#users.take();
     const sandbox = new Sandbox({
@@ -325,6 +361,10 @@ class LinuxTemplate implements Template {
     if (this.forks && sandbox) return sandbox.fork();
     this.#sandbox = undefined;
     return this.#sandboxes.bootAlone(this.#spec, sandbox ? this.#opened : this.#again(), sandbox);
+  }
+
+  memory(): TemplateMemory {
+    return this.#sandbox?.memory() ?? {};
   }
 
   close(): void {

@@ -79,6 +79,18 @@ test('too many entries, no entries, and what is no zip at all are refused', asyn
   await assert.rejects(unpackBytes(Buffer.alloc(0)), refused(/^Could not unzip/));
 });
 
+test('a component that is wrong is refused and leaves nothing behind; in a zip it is unpacked with the reason', async (t) => {
+  const { unpack, unpackBytes, directory, packages } = await setUp(t);
+  const wrong = Buffer.from([0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0, 0xff]);
+  const refused = { code: 'InvalidParameterValueException', message: /^The WebAssembly component cannot be translated: / };
+  await assert.rejects(unpackBytes(wrong), refused);
+  await packages.close();
+  assert.deepEqual(await readdir(directory), ['boot-id']);
+  const unpacked = await unpack([{ name: 'main.wasm', content: wrong }]);
+  assert.match(await readFile(join(unpacked, 'main.wasm.translated/refused'), 'utf8'), refused.message);
+  await assert.rejects(unpack([{ name: 'module.wasm.translated/component.js', content: 'x' }]), refused);
+});
+
 test('bytes flipped anywhere in an archive give the same files or a refusal, and never a file elsewhere', async (t) => {
   const { unpackBytes, directory, root } = await setUp(t);
   const good = zipBytes([

@@ -9,6 +9,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile }
 import { join } from 'node:path';
 import { HearthError } from '../../kernel/mod.ts';
 import type { Blobs } from '../../ports/mod.ts';
+import { translateComponents } from './component.ts';
 import { measureZip, unpackZip } from './unpack.ts';
 import { convertTexts, measureModule, unpackModule } from './wat.ts';
 
@@ -80,6 +81,7 @@ export async function openPackages({ directory, blobs, bootId = kernelBootId }: 
       const module = await unpackModule(zip, fresh);
       const { bytes } = module ?? (await unpackZip(zip, fresh));
       if (!module) await convertTexts(fresh);
+      await translateComponents(fresh, module !== undefined);
       sizes.set(sha256, bytes);
       await chmod(fresh, 0o755);
       await rename(fresh, target);

@@ -1,8 +1,21 @@
 import { boundedLogEntry, entriesOf, LOG_QUERY_LIMIT, START_QUERY_LIMIT, startOfLone, startOfReport } from '../../ports/mod.ts';
-import type { FunctionLogs, InvocationReport, LogEntry, LogQuery, LoneStart, StartQuery, StartRecord } from '../../ports/mod.ts';
+import type {
+  FunctionLogs,
+  InvocationBatch,
+  InvocationReport,
+  LogEntry,
+  LogQuery,
+  LoneStart,
+  StartQuery,
+  StartRecord,
+} from '../../ports/mod.ts';
 
 /** What outlives a simulated crash: entries and starts by function name. */
-export type SimLogsDisk = { readonly entries: Map<string, LogEntry[]>; readonly starts: Map<string, StartRecord[]> };
+export type SimLogsDisk = {
+  readonly entries: Map<string, LogEntry[]>;
+  readonly starts: Map<string, StartRecord[]>;
+  readonly reports: Map<string, InvocationReport[]>;
+};
 
 export type SimFunctionLogsOptions = {
   readonly disk?: SimLogsDisk;
@@ -22,7 +35,7 @@ export class SimFunctionLogs implements FunctionLogs {
   }
 
   private constructor(options: SimFunctionLogsOptions) {
-    this.#disk = options.disk ?? { entries: new Map(), starts: new Map() };
+    this.#disk = options.disk ?? { entries: new Map(), starts: new Map(), reports: new Map() };
     this.#entriesPerFunction = options.entriesPerFunction ?? LOG_QUERY_LIMIT.max;
   }
 
@@ -45,6 +58,7 @@ export class SimFunctionLogs implements FunctionLogs {
     for (const entry of entriesOf(report)) this.append(entry);
     const start = startOfReport(report);
     if (start && !this.#closed) this.#keep(this.#disk.starts, start);
+    if (!this.#closed) this.#keep(this.#disk.reports, report);
   }
 
   started(start: LoneStart): void {
@@ -80,6 +94,11 @@ export class SimFunctionLogs implements FunctionLogs {
     return undefined;
   }
 
+  async *invocations(functionName: string): AsyncGenerator<InvocationBatch> {
+    const reports = this.#disk.reports.get(functionName) ?? [];
+    yield { reports: [...reports], cut: reports.length >= this.#entriesPerFunction };
+  }
+
   follow(functionName: string, onEntry: (entry: LogEntry) => void): () => void {
     const followers = this.#followers.get(functionName) ?? new Set();
     this.#followers.set(functionName, followers);
@@ -95,6 +114,7 @@ export class SimFunctionLogs implements FunctionLogs {
   async delete(functionName: string): Promise<void> {
     this.#disk.entries.delete(functionName);
     this.#disk.starts.delete(functionName);
+    this.#disk.reports.delete(functionName);
   }
 
   async flush(): Promise<void> {}

@@ -27,6 +27,7 @@ export type SimInstanceOptions = {
 export class SimInstance implements Instance {
   readonly start: Instance['start'];
   readonly closed: Promise<Exit>;
+  readonly ready?: Promise<void>;
   onLog: ((text: string, level: LogLevel) => void) | undefined;
   readonly #options: SimInstanceOptions;
   readonly handAhead?: Required<Instance>['handAhead'];
@@ -48,9 +49,12 @@ export class SimInstance implements Instance {
       this.handAhead = (head, event, listener) => this.#handAhead(head, event, listener);
       this.recall = () => this.#recall();
     }
+    const ready = Promise.withResolvers<void>();
+    if (options.start !== 'fork') this.ready = ready.promise;
     this.#step(options.start === 'boot' ? 'sandbox ordered' : 'fork ordered');
     const fails = options.dice.happens(options.faults.forkFails);
     options.clock.after(options.startMs, () => {
+      ready.resolve();
       if (fails) this.end({ kind: 'ended' });
       if (this.#exit) return;
       this.#up = true;

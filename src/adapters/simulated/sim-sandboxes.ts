@@ -1,7 +1,18 @@
 import { HearthError } from '../../kernel/mod.ts';
 import type { Clock, Random } from '../../kernel/mod.ts';
 import { isForked } from '../../ports/mod.ts';
-import type { BootListener, BootResult, Exit, InitFailure, Instance, SandboxSpec, Sandboxes, Step, Template } from '../../ports/mod.ts';
+import type {
+  BootListener,
+  BootResult,
+  Exit,
+  InitFailure,
+  Instance,
+  SandboxSpec,
+  Sandboxes,
+  Step,
+  Template,
+  TemplateMemory,
+} from '../../ports/mod.ts';
 import { diceOf, NO_FAULTS } from './sim-faults.ts';
 import type { Dice, SimFaults } from './sim-faults.ts';
 import { SimExit, simError } from './sim-function.ts';
@@ -19,6 +30,8 @@ export type SimSandboxesOptions = {
   readonly faults?: Partial<SimFaults>;
   /** Whether instances that run one invocation at a time can be handed others ahead. */
   readonly handsAhead?: boolean;
+  /** What templates and instances take of memory, as far as that can be told. */
+  readonly memory?: TemplateMemory;
 };
 
 /**
@@ -109,6 +122,7 @@ export class SimSandboxes implements Sandboxes {
       blockers,
       streaming,
       steps,
+      memory: this.#options.memory ?? {},
       fork: () => {
         const instance = new SimInstance({
           clock,
@@ -156,6 +170,7 @@ type Init =
   | { readonly ok: false; readonly initMs: number; readonly failure: InitFailure };
 
 type SimTemplateOptions = Pick<Template, 'initMs' | 'streaming' | 'forks' | 'blockers' | 'steps'> & {
+  readonly memory: TemplateMemory;
   readonly fork: () => Instance;
   readonly ended: () => void;
 };
@@ -185,6 +200,10 @@ class SimTemplate implements Template {
 
   fork(): Instance {
     return this.#options.fork();
+  }
+
+  memory(): TemplateMemory {
+    return this.#options.memory;
   }
 
   close(): void {

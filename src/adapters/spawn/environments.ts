@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import type { Clock, Random } from '../../kernel/mod.ts';
 import type { Exit, SandboxSpec } from '../../ports/mod.ts';
-import { extensionEnvironment } from '../../../runtimes/provided/extension-environment.ts';
-import { Environment, WindDowns, connectHere, factsOf, listenForProcesses, onFreePort, refuseUnknown } from '../execution/mod.ts';
+import { extensionEnvironment } from '../../../runtimes/ladder/extension-environment.ts';
+import { WindDowns, connectHere, openEnvironment } from '../execution/mod.ts';
+import type { Environment, OpenedEnvironment } from '../execution/mod.ts';
 import { Lines } from '../link/mod.ts';
 import { functionEnvironment } from './function-environment.ts';
 import type { FunctionProcess } from './function-process.ts';
@@ -20,16 +20,11 @@ export type EnvironmentsOptions = {
 };
 
 /** An execution environment of plain processes. */
-export type Opened = {
-  readonly environment: Environment;
-  /** The spec with where these APIs are found, as soon as the function may begin. */
+export type Opened = OpenedEnvironment & {
+  /** The spec with where its APIs are found, as soon as the function may begin. */
   readonly spec: Promise<SandboxSpec>;
-  /** What else is served at that port. */
-  serve: (request: IncomingMessage, response: ServerResponse) => void;
   /** The function's process; once. */
   attach(process: FunctionProcess): void;
-  /** It is to end, in the time that is its own; `wanted`: not because the function's process has ended. */
-  end(wanted: boolean): void;
 };
 
 /** Makes execution environments without isolation, and winds them down. Nothing of them is stopped while it waits. */
@@ -45,29 +40,11 @@ export class Environments {
   open(spec: SandboxSpec, external: readonly string[]): Opened {
     const { clock, random } = this.#options;
     let process: FunctionProcess | undefined;
-    let port = 0;
-    let ended = false;
     let own: readonly ExtensionProcess[] = [];
     const registered = Promise.withResolvers<void>();
-    const listening = listenForProcesses((request, response) => {
-      if (!environment.handle(request, response)) opened.serve(request, response);
-    });
-    const begin = async (): Promise<SandboxSpec> => {
-      const { address } = await listening;
-      port = Number(address.slice(address.lastIndexOf(':') + 1));
-      const placed = await onFreePort(spec);
-      const given = { ...placed, environment: { ...placed.environment, AWS_LAMBDA_RUNTIME_API: address } };
-      if (ended || external.length === 0) return given;
-      own = external.map((name) => this.#launch(name, given, environment));
-      await Promise.race([registered.promise, environment.failure]);
-      return given;
-    };
-    const environment = new Environment({
-      clock,
-      uuid: () => random.uuid(),
-      facts: factsOf(spec),
-      external,
-      port: () => port,
+    const opened = openEnvironment({
+      ...{ clock, random, windDowns: this.#windDowns, spec, external },
+      inside: undefined,
       standsStill: true,
       processes: {
         startRuntime: () => registered.resolve(),
@@ -75,30 +52,28 @@ export class Environments {
         signalRuntime: (signal) => process?.signal(signal),
         connect: connectHere,
       },
+      kill() {
+        registered.resolve();
+        process?.kill();
+        for (const extension of own) extension.kill();
+      },
     });
-    const finish = () => {
-      environment.close();
-      registered.resolve();
-      void listening.then((server) => server.close());
-      process?.kill();
-      for (const extension of own) extension.kill();
+    const { environment } = opened;
+    const begin = async (): Promise<SandboxSpec> => {
+      const given = await opened.placed;
+      if (opened.ended || external.length === 0) return given;
+      own = external.map((name) => this.#launch(name, given, environment));
+      await Promise.race([registered.promise, environment.failure]);
+      return given;
     };
-    const opened: Opened = {
-      environment,
+    return Object.assign(opened, {
       spec: begin(),
-      serve: (_, response) => refuseUnknown(response),
-      attach: (given) => {
+      attach(given: FunctionProcess) {
         process = given;
         void given.exited.then(() => environment.runtimeEnded());
-        if (ended) given.kill();
+        if (opened.ended) given.kill();
       },
-      end: (wanted) => {
-        if (ended) return;
-        ended = true;
-        this.#windDowns.begin(environment, wanted, finish);
-      },
-    };
-    return opened;
+    });
   }
 
   async close(): Promise<void> {

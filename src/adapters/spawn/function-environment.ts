@@ -12,7 +12,7 @@ export function functionEnvironment(spec: SandboxSpec, temporary: string): Recor
     if (value !== undefined)
       environment[name] = value
         .split(':')
-        .flatMap((path) => replaced(path, spec))
+        .flatMap((path) => pathsOf(path, spec))
         .join(':');
   }
   return environment;
@@ -20,7 +20,8 @@ export function functionEnvironment(spec: SandboxSpec, temporary: string): Recor
 
 const PATHS = ['PATH', 'NODE_PATH', 'PYTHONPATH', 'LD_LIBRARY_PATH'];
 
-function replaced(path: string, spec: SandboxSpec): string[] {
+/** Where a path of a sandbox may be found without one. */
+export function pathsOf(path: string, spec: SandboxSpec): string[] {
   if (path === '/opt' || path.startsWith('/opt/'))
     return spec.layerDirectories.toReversed().map((layer) => join(layer, path.slice('/opt'.length)));
   if (path === '/var/task' || path.startsWith('/var/task/')) return [join(spec.codeDirectory, path.slice('/var/task'.length))];

@@ -7,6 +7,8 @@ export type PlainRuntime = {
    * events otherwise, as descriptor 3 the channel to the host. An error: what the function brought can't be run.
    */
   program(files: string, spec: PlainSpec): { readonly file: string; readonly arguments: readonly string[] } | PlainError;
+  /** The command line that a function's wrapper is given, of the runtime that `program` starts; absent: there are no wrappers for it. */
+  wrapped?(files: string, spec: PlainSpec): readonly string[];
   /** What it may use beyond the function's memory. */
   readonly ownMemoryMiB: number;
   /** Whether a line of the process's output means that it ends for want of memory. */

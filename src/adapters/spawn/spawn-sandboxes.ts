@@ -5,13 +5,14 @@ import type { Clock, Log, Timer } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, SandboxSpec, Sandboxes, Template } from '../../ports/mod.ts';
 import { LinkedInstance, PROCESS_STEPS, Steps, awaitReady, closedLink, processTimes } from '../link/mod.ts';
 import { FunctionProcess } from './function-process.ts';
-import { FirstTemplate, externalExtensions } from '../execution/mod.ts';
+import { FirstTemplate, externalExtensions, wrapperOf } from '../execution/mod.ts';
 import { Environments } from './environments.ts';
 import { bootExtended } from './extended.ts';
 import { Programs } from './programs.ts';
 import type { PlainError } from './plain-runtime.ts';
 import { PlainRuntimes } from './plain-runtimes.ts';
 import { Watchdog } from './watchdog.ts';
+import { wrapped } from './wrapped.ts';
 
 export type SpawnSandboxesOptions = {
   /** For the runtime's files and the processes' temporary ones; what an earlier process left in it is removed. */
@@ -70,7 +71,7 @@ export class SpawnSandboxes implements Sandboxes {
     this.#refuse();
     if (runtimeFamily(spec.runtime) === 'provided') return await this.#programs.boot(spec, listener);
     const external = await externalExtensions(spec);
-    if (external.length > 0) return await this.#bootExtended(spec, external, listener);
+    if (external.length > 0 || wrapperOf(spec) !== undefined) return await this.#bootExtended(spec, external, listener);
     const steps = new Steps(this.#options.clock);
     const orderedMs = steps.add('process ordered');
     const process = this.#launchOrThrow(spec);
@@ -107,7 +108,13 @@ export class SpawnSandboxes implements Sandboxes {
   }
 
   #bootExtended(spec: SandboxSpec, external: readonly string[], listener: BootListener): Promise<BootResult> {
-    const launch = (given: SandboxSpec) => this.#launchOrThrow(given);
+    const launch = (given: SandboxSpec) => {
+      try {
+        return this.#tryLaunch(given);
+      } catch (cause) {
+        throw notStarted(given, cause);
+      }
+    };
     const watch = (process: FunctionProcess, instance: LinkedInstance) => this.#watch(process, instance);
     return bootExtended({ clock: this.#options.clock, environments: this.#environments, launch, watch }, spec, external, listener);
   }
@@ -134,7 +141,7 @@ export class SpawnSandboxes implements Sandboxes {
     try {
       return this.#launch(spec);
     } catch (cause) {
-      throw new HearthError('SandboxFailed', `no process could be started for ${spec.label}: ${String(cause)}`, { cause });
+      throw notStarted(spec, cause);
     }
   }
 
@@ -159,7 +166,8 @@ export class SpawnSandboxes implements Sandboxes {
   /** Throws when the operating system refuses to start a process. */
   #tryLaunch(spec: SandboxSpec): FunctionProcess | PlainError {
     const { runtime, files } = this.#runtimes.get(spec.runtime);
-    const program = runtime.program(files, spec);
+    const wrapper = wrapperOf(spec);
+    const program = wrapper === undefined ? runtime.program(files, spec) : wrapped(wrapper, spec, runtime.wrapped!(files, spec));
     if ('errorType' in program) return program;
     const { clock } = this.#options;
     const process = new FunctionProcess({ spec, runtime, program, temporary: this.#temporary, watchdog: this.#watchdog, clock });
@@ -193,3 +201,6 @@ export class SpawnSandboxes implements Sandboxes {
     });
   }
 }
+
+const notStarted = ({ label }: SandboxSpec, cause: unknown): HearthError =>
+  new HearthError('SandboxFailed', `no process could be started for ${label}: ${String(cause)}`, { cause });

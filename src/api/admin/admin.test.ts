@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
@@ -12,10 +13,11 @@ import { manualClock, seededRandom } from '../../kernel/mod.ts';
 import { SimStore } from '../../adapters/simulated/mod.ts';
 import { entriesOf } from '../../ports/mod.ts';
 import { createSeal } from '../../protocol/mod.ts';
-import type { FunctionLogs, LogEntry, StartRecord } from '../../ports/mod.ts';
+import type { FunctionLogs, InvocationReport, LogEntry, StartRecord } from '../../ports/mod.ts';
 import { openAccessKeys } from '../door/mod.ts';
 import { createAdminApi } from './mod.ts';
 import type { AdminOptions } from './mod.ts';
+import { createTraceExport } from './trace-export.ts';
 
 test('keys are made with a description, listed and deleted', async (t) => {
   const { url, keys } = await setUp(t);
@@ -65,6 +67,8 @@ test('an image comes in pieces, each at its offset, and is listed and deleted by
   assert.deepEqual(await send('POST', 'uploads'), [201, { id: 'upload-1' }]);
   assert.deepEqual(await send('PUT', 'uploads/upload-1?offset=3', 'piece'), [200, { bytes: 8 }]);
   assert.deepEqual(await send('POST', 'images', '{"upload":"upload-1","name":"it:1"}'), [201, IMAGE]);
+  assert.deepEqual(await send('POST', 'images', JSON.stringify({ archive: IMAGE.layers[0] })), [201, IMAGE]);
+  assert.equal((await send('POST', 'images', JSON.stringify({ archive: `sha256:${'2'.repeat(64)}` })))[0], 404);
   assert.deepEqual(await send('GET', 'images'), [200, { images: [IMAGE] }]);
   assert.deepEqual(await send('DELETE', `images/${encodeURIComponent(IMAGE.digest)}`), [200, { deleted: IMAGE.digest }]);
   assert.deepEqual(await send('DELETE', 'uploads/upload-1'), [200, { cancelled: 'upload-1' }]);
@@ -116,6 +120,16 @@ test('a followed log has what was there and what comes, each once, and is let go
   await released;
 });
 
+test('what is kept of a function is told, and nothing of one that is not there', async (t) => {
+  const { url } = await setUp(t);
+  assert.deepEqual(await (await fetch(`${url}/_hearth/functions/hello/warm`)).json(), {
+    functionName: 'hello',
+    versions: [],
+    schedules: [],
+  });
+  assert.equal((await fetch(`${url}/_hearth/functions/nobody/warm`)).headers.get('x-amzn-errortype'), 'ResourceNotFoundException');
+});
+
 test('starts are listed by function and found by id, and what is not understood is refused', async (t) => {
   const { url, asked } = await setUp(t);
   const listed = await fetch(`${url}/_hearth/functions/hello/starts?kind=fork&limit=5`);
@@ -129,6 +143,86 @@ test('starts are listed by function and found by id, and what is not understood 
   assert.equal(await code('/_hearth/starts/9b49c754-b47c-4598-b926-733caffc0e6b'), 'ResourceNotFoundException');
   assert.equal(await code('/_hearth/starts/a%22b'), 'BadRequest');
 });
+
+test('recorded invocations are exported as lines, without what a function has said, and the last line counts them', async (t) => {
+  const { url, logs } = await setUp(t);
+  const report = (functionName: string, startedMs: number, more: Partial<InvocationReport> = {}): InvocationReport => ({
+    ...{ functionName, version: '3', requestId: 'r1', startedMs, endedMs: startedMs + 9, durationMs: 8.756, billedMs: 9, memoryMiB: 128 },
+    ...{ usedMiB: 40, initMs: undefined, status: '', begun: false, start: { kind: 'warm', cause: 'idle' }, waitedMs: 0, ...more },
+  });
+  logs.report(
+    report('hello', 1_000, {
+      waitedMs: 20.504,
+      initMs: 15.255,
+      start: { kind: 'boot', cause: 'first call', detail: 'x' },
+      trigger: 'http',
+    }),
+  );
+  logs.report(report('hello', 2_000, { status: 'Status: error\tError Type: Secret', start: undefined }));
+  logs.report(report('full', 3_000));
+  const exported = async (query: string) => {
+    const text = await (await fetch(`${url}/_hearth/trace?${query}`)).text();
+    return text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+  };
+  const common = { version: '3', durationMs: 8.76, memoryMiB: 128, usedMiB: 40 };
+  const hello = [
+    {
+      function: 'hello',
+      ...common,
+      atMs: 979,
+      waitMs: 20.5,
+      initMs: 15.26,
+      start: 'boot',
+      cause: 'first call',
+      trigger: 'http',
+      status: 'ok',
+    },
+    { function: 'hello', ...common, atMs: 2_000, waitMs: 0, trigger: 'invoke', status: 'error' },
+  ];
+  const full = { function: 'full', ...common, atMs: 3_000, waitMs: 0, start: 'warm', cause: 'idle', trigger: 'invoke', status: 'ok' };
+  const header = { hearthTrace: 1, exportedMs: START_MS };
+  assert.deepEqual(await exported(''), [header, ...hello, { function: 'full', cut: true }, full, { end: true, invocations: 3 }]);
+  assert.deepEqual(await exported('since=2000&function=hello'), [{ ...header, sinceMs: 2_000 }, hello[1], { end: true, invocations: 1 }]);
+  const unknown = await fetch(`${url}/_hearth/trace?function=nobody`);
+  assert.equal(unknown.headers.get('x-amzn-errortype'), 'ResourceNotFoundException');
+  assert.equal((await fetch(`${url}/_hearth/trace?since=yesterday`)).status, 400);
+});
+
+test('one trace is exported at a time, to its limit', async () => {
+  const logs = memoryLogs([]);
+  const asked = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  logs.invocations = async function* invocations() {
+    asked.resolve();
+    await go.promise;
+    yield { reports: [LONE_REPORT, LONE_REPORT, LONE_REPORT], cut: false };
+  };
+  const send = createTraceExport({ logs, clock: manualClock(), limit: 2 });
+  const what = { functionNames: ['hello'], sinceMs: undefined };
+  const first = answerOf();
+  const sending = send(first.response, what);
+  await asked.promise;
+  await assert.rejects(send(answerOf().response, what), { code: 'TooManyRequestsException' });
+  go.resolve();
+  await sending;
+  assert.deepEqual(JSON.parse(first.text().trimEnd().split('\n').at(-1)!), { end: true, invocations: 2, limited: true });
+  await send(answerOf().response, what);
+});
+
+const LONE_REPORT: InvocationReport = {
+  ...{ functionName: 'hello', version: '3', requestId: 'r1', startedMs: 1, endedMs: 9, durationMs: 8, billedMs: 9, memoryMiB: 128 },
+  ...{ usedMiB: 40, initMs: undefined, status: '', begun: false, start: undefined, waitedMs: 0 },
+};
+
+/** A response that nobody reads. */
+function answerOf(): { readonly response: ServerResponse; text(): string } {
+  let text = '';
+  const take = (chunk: string) => (text += chunk) !== '';
+  return { response: { destroyed: false, writeHead() {}, write: take, end: take } as unknown as ServerResponse, text: () => text };
+}
 
 const START: StartRecord = {
   id: '00000000-0000-4000-8000-000000000000',
@@ -153,7 +247,15 @@ const IMAGE = {
   workingDirectory: '/',
   layers: [`sha256:${'1'.repeat(64)}`],
 };
-const INFO = { version: '0.1.0', driver: 'simulated', isolated: false, authentication: false, startedMs: START_MS };
+const INFO = {
+  version: '0.1.0',
+  driver: 'simulated',
+  isolated: false,
+  authentication: false,
+  keepAliveMs: 600_000,
+  warming: 'hazard',
+  startedMs: START_MS,
+};
 const entry = (text: string, requestId: string): LogEntry => ({ functionName: 'hello', timeMs: START_MS, requestId, text });
 
 async function setUp(t: TestContext) {
@@ -167,8 +269,12 @@ async function setUp(t: TestContext) {
     info: INFO,
     ready: () => state.ready,
     stats: () => [],
-    functionNames: () => ['hello'],
-    functionExists: (name) => name === 'hello',
+    load: () => {
+      throw new Error('not asked for here');
+    },
+    warmth: (functionName) => ({ functionName, versions: [], schedules: [] }),
+    functionNames: () => ['hello', 'full'],
+    functionExists: (name) => name === 'hello' || name === 'full',
     logs,
     keys,
     images: memoryImages(asked),
@@ -201,6 +307,7 @@ function memoryImages(asked: unknown[]): AdminOptions['images'] {
       asked.push(upload);
       return IMAGE;
     },
+    brought: async ({ archive }) => (archive === IMAGE.layers[0] ? IMAGE : undefined),
     list: async () => [IMAGE],
     async delete(digest) {
       asked.push({ deleted: digest });
@@ -210,6 +317,7 @@ function memoryImages(asked: unknown[]): AdminOptions['images'] {
 
 function memoryLogs(asked: unknown[]): FunctionLogs & { onRead: () => void; readonly events: EventEmitter } {
   const entries: LogEntry[] = [];
+  const reports: InvocationReport[] = [];
   const followers = new Set<(entry: LogEntry) => void>();
   const events = new EventEmitter();
   return {
@@ -220,6 +328,7 @@ function memoryLogs(asked: unknown[]): FunctionLogs & { onRead: () => void; read
       for (const follower of followers) follower(each);
     },
     report(report) {
+      reports.push(report);
       for (const each of entriesOf(report)) this.append(each);
     },
     started() {},
@@ -228,6 +337,10 @@ function memoryLogs(asked: unknown[]): FunctionLogs & { onRead: () => void; read
       return [START];
     },
     findStart: async (id, functionNames) => ([...functionNames].includes('hello') && id === START.id ? START : undefined),
+    async *invocations(functionName) {
+      yield { reports: [], cut: functionName === 'full' };
+      yield { reports: reports.filter((report) => report.functionName === functionName), cut: functionName === 'full' };
+    },
     isFollowed: () => followers.size > 0,
     async read(_name, query) {
       this.onRead();

@@ -5,15 +5,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HearthError, asHearthError } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
-import type { DeploymentStats } from '../../engine/mod.ts';
+import type { DeploymentStats, HostLoad } from '../../engine/mod.ts';
 import type { FunctionLogs } from '../../ports/mod.ts';
 import type { AccessKey, AccessKeys } from '../door/mod.ts';
-import { offsetIn, uploadIn } from './images.ts';
+import { imageOf, offsetIn } from './images.ts';
 import type { ImageAdmin } from './images.ts';
 import { sendLogs } from './logs.ts';
 import { numberIn, parseJson } from './reading.ts';
 import { sendError, sendJson } from './respond.ts';
 import { sendStart, sendStarts } from './starts.ts';
+import { createTraceExport } from './trace-export.ts';
+import type { SendTrace } from './trace-export.ts';
+import type { WarmReport } from './warm.ts';
 
 export const ADMIN_PREFIX = '/_hearth/';
 
@@ -22,8 +25,11 @@ export type AdminOptions = {
   /** False while starting up and while draining. */
   readonly ready: () => boolean;
   readonly stats: () => readonly DeploymentStats[];
+  readonly load: () => HostLoad;
   readonly functionNames: () => Iterable<string>;
   readonly functionExists: (name: string) => boolean;
+  /** What is kept of a function now, and why. It exists. */
+  readonly warmth: (name: string) => WarmReport;
   readonly logs: FunctionLogs;
   readonly keys: AccessKeyAdmin;
   readonly images: ImageAdmin;
@@ -36,6 +42,10 @@ export type AdminInfo = {
   readonly driver: string;
   readonly isolated: boolean;
   readonly authentication: boolean;
+  /** How long an idle instance is kept. */
+  readonly keepAliveMs: number;
+  /** The name of the warming policy. */
+  readonly warming: string;
   /** Epoch milliseconds. */
   readonly startedMs: number;
 };
@@ -49,7 +59,8 @@ export type AccessKeyAdmin = Pick<AccessKeys, 'create' | 'delete'> & {
  * A handler that takes the requests below `/_hearth/` and returns true, and leaves all others alone and returns false. Who may not do
  * this has been turned away before. `body`: the request's body, as far as there is one.
  */
-export function createAdminApi(options: AdminOptions): (request: IncomingMessage, response: ServerResponse, body?: Uint8Array) => boolean {
+export function createAdminApi(given: AdminOptions): (request: IncomingMessage, response: ServerResponse, body?: Uint8Array) => boolean {
+  const options = { ...given, sendTrace: createTraceExport(given) };
   return (request, response, body = new Uint8Array()) => {
     if (!request.url?.startsWith(ADMIN_PREFIX)) return false;
     answer(options, { request, response, body }).catch((thrown: unknown) => {
@@ -63,14 +74,15 @@ export function createAdminApi(options: AdminOptions): (request: IncomingMessage
 
 type Incoming = { readonly request: IncomingMessage; readonly response: ServerResponse; readonly body: Uint8Array };
 type Call = Incoming & { readonly url: URL; readonly parts: readonly string[] };
+type Options = AdminOptions & { readonly sendTrace: SendTrace };
 
-async function answer(options: AdminOptions, incoming: Incoming): Promise<void> {
+async function answer(options: Options, incoming: Incoming): Promise<void> {
   const url = URL.parse(incoming.request.url ?? '', 'http://hearth');
   if (!url) throw new HearthError('BadRequest', 'The request target is not a path.');
   await route(options, { ...incoming, url, parts: url.pathname.slice(ADMIN_PREFIX.length).split('/') });
 }
 
-async function route(options: AdminOptions, call: Call): Promise<void> {
+async function route(options: Options, call: Call): Promise<void> {
   const { response, parts } = call;
   switch (`${call.request.method} ${pattern(parts)}`) {
     case 'GET health':
@@ -80,11 +92,15 @@ async function route(options: AdminOptions, call: Call): Promise<void> {
     case 'GET info':
       return sendJson(response, 200, options.info);
     case 'GET stats':
-      return sendJson(response, 200, { deployments: options.stats() });
+      return sendJson(response, 200, { deployments: options.stats(), host: options.load() });
     case 'GET functions/*/logs':
       return functionLogs(options, call, decode(parts[1]!));
     case 'GET functions/*/starts':
       return functionStarts(options, call, decode(parts[1]!));
+    case 'GET trace':
+      return traceOf(options, call);
+    case 'GET functions/*/warm':
+      return functionWarmth(options, call, decode(parts[1]!));
     case 'GET starts/*':
       return sendStart(response, { logs: options.logs, id: decode(parts[1]!), functionNames: options.functionNames() });
     case 'GET keys':
@@ -96,7 +112,7 @@ async function route(options: AdminOptions, call: Call): Promise<void> {
     case 'GET images':
       return sendJson(response, 200, { images: await options.images.list() });
     case 'POST images':
-      return sendJson(response, 201, await options.images.add(uploadIn(call.body)));
+      return sendJson(response, 201, await imageOf(options.images, call.body));
     case 'DELETE images/*':
       return deleteImage(options, response, decode(parts[1]!));
     case 'POST uploads':
@@ -140,6 +156,18 @@ async function functionStarts(options: AdminOptions, { response, url }: Call, na
   mustExist(options, name);
   const query = url.searchParams;
   await sendStarts(response, { logs: options.logs, functionName: name, kind: query.get('kind'), limit: numberIn(query, 'limit') });
+}
+
+async function traceOf(options: Options, { response, url }: Call): Promise<void> {
+  const named = new Set(url.searchParams.getAll('function'));
+  for (const name of named) mustExist(options, name);
+  const functionNames = named.size === 0 ? [...options.functionNames()] : [...named];
+  await options.sendTrace(response, { functionNames, sinceMs: numberIn(url.searchParams, 'since') });
+}
+
+function functionWarmth(options: AdminOptions, { response }: Call, name: string): void {
+  mustExist(options, name);
+  sendJson(response, 200, options.warmth(name));
 }
 
 function mustExist(options: AdminOptions, name: string): void {

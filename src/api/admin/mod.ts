@@ -1,2 +1,3 @@
 export * from './admin.ts';
-export type { ImageAdmin, ImageView } from './images.ts';
+export type { ImageAdmin } from './images.ts';
+export type { PolicyWarmth, ScheduleReport, VersionWarmth, WarmReport } from './warm.ts';

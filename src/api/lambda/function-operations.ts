@@ -178,6 +178,7 @@ function settingsOf(body: SettingsBody): SettingsInput {
         command: body.ImageConfig.Command,
         workingDirectory: body.ImageConfig.WorkingDirectory,
       }),
+    capacityProvider: capacityProviderOf(body.CapacityProviderConfig?.LambdaManagedInstancesCapacityProviderConfig),
     snapStart: body.SnapStart && (body.SnapStart.ApplyOn ?? 'Automatic'),
     logging:
       logging &&
@@ -188,6 +189,14 @@ function settingsOf(body: SettingsBody): SettingsInput {
         group: logging.LogGroup,
       }),
   });
+}
+
+type CapacityProviderBody = NonNullable<SettingsBody['CapacityProviderConfig']>['LambdaManagedInstancesCapacityProviderConfig'];
+
+function capacityProviderOf(given: CapacityProviderBody | undefined): SettingsInput['capacityProvider'] | undefined {
+  if (!given) return undefined;
+  const { CapacityProviderArn: arn, PerExecutionEnvironmentMaxConcurrency: concurrency } = given;
+  return { arn, ...(concurrency !== undefined && { concurrency }) };
 }
 
 type Defined<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };

@@ -11,8 +11,9 @@ import { readInvocation } from './invoke-request.ts';
 import { invoke, invokeWithStream } from './invoke.ts';
 import { LAYER_OPERATIONS } from './layer-operations.ts';
 import { MORE_OPERATIONS } from './more-operations.ts';
-import type { ApiContext, Reply } from './operation.ts';
+import type { ApiContext, Provisioning, Reply } from './operation.ts';
 import { createRouter } from './router.ts';
+import { SCALING_OPERATIONS } from './scaling-operations.ts';
 import { URL_OPERATIONS } from './url-operations.ts';
 import { VERSION_OPERATIONS } from './version-operations.ts';
 
@@ -23,15 +24,24 @@ export type LambdaApiOptions = {
   readonly deploymentOf: (entry: FunctionEntry, version: FunctionVersion) => Deployment;
   /** The address of a function URL, e.g. `http://ID.lambda-url.us-east-1.localhost:4566/`. */
   readonly functionUrl: (urlId: string) => string;
+  /** The instances that a version has ahead of calls; undefined: none yet. */
+  readonly provisioningOf: (entry: FunctionEntry, version: FunctionVersion) => Provisioning | undefined;
   readonly log: Log;
 };
 
 const INVOKE = { prefix: '/2015-03-31/functions/', suffix: '/invocations' };
 const INVOKE_STREAM = { prefix: '/2021-11-15/functions/', suffix: '/response-streaming-invocations' };
-const OPERATIONS = [...FUNCTION_OPERATIONS, ...URL_OPERATIONS, ...VERSION_OPERATIONS, ...LAYER_OPERATIONS, ...MORE_OPERATIONS];
+const OPERATIONS = [
+  ...FUNCTION_OPERATIONS,
+  ...URL_OPERATIONS,
+  ...VERSION_OPERATIONS,
+  ...LAYER_OPERATIONS,
+  ...SCALING_OPERATIONS,
+  ...MORE_OPERATIONS,
+];
 
 /** The first segments of every path that belongs to the Lambda API: versions of the service model. */
-export const LAMBDA_PATH = /^\/20(?:14|15|16|17|18|19|20|21)-\d\d-\d\d\//;
+export const LAMBDA_PATH = /^\/20(?:14|15|16|17|18|19|20|21|25)-\d\d-\d\d\//;
 
 /** Whether a request runs a function, rather than to change or to read something about one. */
 export function isInvocation(method: string | undefined, url: string | undefined): boolean {
@@ -47,7 +57,7 @@ export function createLambdaApi(options: LambdaApiOptions): (request: IncomingMe
     version.code.kind === 'ready' && version.record.settings.lockedEnvironment === undefined
       ? engine.snapshot(deploymentOf(entry, version).id)
       : undefined;
-  const context: ApiContext = { functions, functionUrl: options.functionUrl, snapshotOf, log };
+  const context: ApiContext = { functions, functionUrl: options.functionUrl, snapshotOf, provisioningOf: options.provisioningOf, log };
 
   const runInvoke = async (request: IncomingMessage, response: ServerResponse, name: string, query: string, stream: boolean) => {
     const requestId = functions.random.uuid();

@@ -26,7 +26,16 @@ export type ApiContext = {
   readonly functionUrl: (urlId: string) => string;
   /** How instances of a version come to be; undefined: its init has not run since the platform started. */
   readonly snapshotOf: (entry: FunctionEntry, version: FunctionVersion) => Snapshot | undefined;
+  /** The instances that a version is given ahead of calls; undefined: it has none yet. */
+  readonly provisioningOf: (entry: FunctionEntry, version: FunctionVersion) => Provisioning | undefined;
   readonly log: Log;
+};
+
+/** Instances that are there or coming up, those that can take an invocation, and why some are missing. */
+export type Provisioning = {
+  readonly allocated: number;
+  readonly available: number;
+  readonly failure?: { readonly reason: string; readonly givenUp: boolean };
 };
 
 export type Reply =

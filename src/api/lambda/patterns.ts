@@ -7,12 +7,16 @@ const NAME_HEAD = '(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)
 
 /** Of operations on the function as a whole. */
 export const FunctionName = pattern(`${NAME_HEAD}([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?`, { min: 1, max: 140 });
+/** Of operations whose query names the version. */
+export const UnqualifiedFunctionName = pattern(`${NAME_HEAD}([a-zA-Z0-9-_]+)`, { min: 1, max: 140 });
 /** Of operations that know versions. */
 export const NamespacedFunctionName = pattern(`${NAME_HEAD}([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?`, {
   min: 1,
   max: 256,
 });
 export const Qualifier = pattern('\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+', { min: 1, max: 128 });
+/** The service's own has no plain `$LATEST`. */
+export const ScalingQualifier = pattern('(\\$LATEST(\\.PUBLISHED)?|[0-9]+)', { min: 1, max: 128 });
 export const UrlQualifier = pattern('((?!^\\d+$)^[0-9a-zA-Z-_]+$)', { min: 1, max: 128 });
 export const Alias = pattern('(?!^[0-9]+$)([a-zA-Z0-9-_]+)', { min: 1, max: 128 });
 export const Version = pattern('(\\$LATEST(\\.PUBLISHED)?|[0-9]+)', { min: 1, max: 1024 });
@@ -59,4 +63,9 @@ export const Description = text({ max: 256 });
 export const Architectures = z.array(Architecture).min(1).max(1);
 export const AuthType = z.enum(['NONE', 'AWS_IAM']);
 export const ListLimit = z.int().min(1).max(10_000);
+export const ProvisionedListLimit = z.int().min(1).max(50);
+export const CapacityProviderArn = pattern(
+  'arn:aws[a-zA-Z-]*:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:capacity-provider:[a-zA-Z0-9-_]+',
+  { min: 1, max: 140 },
+);
 export const UrlListLimit = z.int().min(1).max(50);

@@ -58,7 +58,15 @@ const Settings = z.object({
       WorkingDirectory: text({ max: 1000 }).optional(),
     })
     .optional(),
-  CapacityProviderConfig: z.unknown().optional(),
+  CapacityProviderConfig: z
+    .object({
+      LambdaManagedInstancesCapacityProviderConfig: z.object({
+        CapacityProviderArn: p.CapacityProviderArn,
+        PerExecutionEnvironmentMaxConcurrency: range(LIMITS.scaling.concurrency).optional(),
+        ExecutionEnvironmentMemoryGiBPerVCpu: z.number().min(2).max(8).optional(),
+      }),
+    })
+    .optional(),
   DurableConfig: z.unknown().optional(),
 });
 export type SettingsBody = z.output<typeof Settings>;
@@ -134,6 +142,12 @@ export const UpdateAliasBody = CreateAliasBody.omit({ Name: true }).partial().ex
 
 export const TagsBody = z.object({ Tags });
 export const ConcurrencyBody = z.object({ ReservedConcurrentExecutions: z.int().min(0) });
+
+export const ProvisionedBody = z.object({ ProvisionedConcurrentExecutions: z.int().min(1) });
+const Instances = range(LIMITS.scaling.instances).optional();
+export const ScalingBody = z.object({
+  FunctionScalingConfig: z.object({ MinExecutionEnvironments: Instances, MaxExecutionEnvironments: Instances }).optional(),
+});
 
 export const PermissionBody = z.object({
   StatementId: p.StatementId,

@@ -9,7 +9,8 @@ export function refuseUnsupportedSettings(body: SettingsBody): void {
   if (body.DeadLetterConfig?.TargetArn) throw unsupported('DeadLetterConfig', 'Leave it out.');
   if (body.KMSKeyArn) throw unsupported('KMSKeyArn', 'Leave it out.');
   if (body.FileSystemConfigs?.length) throw unsupported('FileSystemConfigs', 'Leave it out.');
-  if (body.CapacityProviderConfig !== undefined) throw unsupported('CapacityProviderConfig', 'Leave it out.');
+  if (body.CapacityProviderConfig?.LambdaManagedInstancesCapacityProviderConfig.ExecutionEnvironmentMemoryGiBPerVCpu !== undefined)
+    throw unsupported('ExecutionEnvironmentMemoryGiBPerVCpu', 'Processors go by MemorySize. Leave it out.');
   if (body.DurableConfig !== undefined) throw unsupported('DurableConfig', 'Leave it out.');
 }
 

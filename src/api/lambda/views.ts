@@ -44,8 +44,16 @@ export function configurationOf(entry: FunctionEntry, { record, code }: Function
       SystemLogLevel: settings.logging.systemLevel,
       LogGroup: settings.logging.group,
     },
+    ...capacityProviderView(settings),
     ...(settings.layers && { Layers: settings.layers.map(({ arn, bytes }) => ({ Arn: arn, CodeSize: bytes })) }),
   };
+}
+
+function capacityProviderView({ capacityProvider }: FunctionSettings): object {
+  if (!capacityProvider) return {};
+  const { arn, concurrency } = capacityProvider;
+  const config = { CapacityProviderArn: arn, PerExecutionEnvironmentMaxConcurrency: concurrency };
+  return { CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig: config } };
 }
 
 /** Only what was given with the function: the rest is as the image says. */
@@ -139,6 +147,6 @@ export function base64Hash(sha256Hex: string): string {
 }
 
 /** `2026-11-21T01:40:00.000+0000`: how Lambda writes LastModified. */
-function lambdaTime(epochMs: number): string {
+export function lambdaTime(epochMs: number): string {
   return new Date(epochMs).toISOString().replace('Z', '+0000');
 }

@@ -11,6 +11,7 @@ import type { PackageFile } from './zip.ts';
 export { packDirectory } from './directory.ts';
 export { imageProject, readProject } from './project.ts';
 export type { Project, ProjectImage } from './project.ts';
+export { scalingOptions, scheduleTags } from './project-scaling.ts';
 export { runBuildCommand } from './command.ts';
 
 export type Built = { readonly zip: Buffer; readonly handler: string; readonly warnings: readonly string[] };

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { HearthError, LIMITS, runtimeFamily } from '../../kernel/mod.ts';
 import type { RuntimeFamily } from '../../kernel/mod.ts';
 import { WEB_PORT } from '../../protocol/mod.ts';
+import { scalingSchema } from './project-scaling.ts';
 
 const origins = z.array(z.string()).optional();
 
@@ -69,6 +70,7 @@ const projectSchema = z.strictObject({
     .default([]),
   /** Files, as globs relative to hearth.json, shipped under their own paths: for Node further ones, for other runtimes all. */
   include: z.array(z.string()).optional(),
+  scaling: scalingSchema.optional(),
   /** false: no function URL. */
   url: z.union([z.boolean(), urlSchema]).default(true),
 });

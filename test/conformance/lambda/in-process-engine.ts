@@ -20,8 +20,16 @@ export function createInProcessEngine(): Engine {
     async retire() {},
     prepare: async () => ({ ok: true, initMs: 0, blockers: [] }),
     async drain() {},
+    rescale() {},
+    resume() {},
     snapshot: () => undefined,
     stats: () => [],
+    warming: () => undefined,
+    takeWarmingChanges: () => undefined,
+    forget: () => [],
+    load: () => {
+      throw new Error('this engine counts nothing');
+    },
   };
 }
 

@@ -13,6 +13,8 @@ import { createDeployments } from '../../../src/main/deployments.ts';
 import type { CloseAtEnd } from '../../closing.ts';
 import { createInProcessEngine } from './in-process-engine.ts';
 
+export const NEVER_THERE = 'its instances never come up';
+
 /** The endpoint of the Hearth at HEARTH_ENDPOINT, or else of a Lambda API in this process over simulated storage, which `closeAtEnd` has closed. */
 export async function serverUnderTest(closeAtEnd: CloseAtEnd): Promise<string> {
   return process.env['HEARTH_ENDPOINT'] || startInProcess(closeAtEnd);
@@ -34,6 +36,11 @@ async function startInProcess(closeAtEnd: CloseAtEnd): Promise<string> {
     engine: createInProcessEngine(),
     deploymentOf: createDeployments({ realm, ownNetwork: true, hostUrl: '', credentials }),
     functionUrl: (urlId) => `http://${urlId}.lambda-url.us-east-1.localhost:4566/`,
+    // Whatever is asked for is there at once, unless the function's description says otherwise.
+    provisioningOf: ({ record }) =>
+      record.latest.settings.description === NEVER_THERE
+        ? { allocated: 1, available: 0, failure: { reason: 'init has failed', givenUp: true } }
+        : { allocated: 10_000, available: 10_000 },
     log: silentLog,
   });
   const server = createServer(listener);

@@ -1,6 +1,6 @@
 /**
- * An instance forked ahead: when a function has just booted somebody will call it soon, when several instances at a time are in use another
- * one will often be, and to fork it takes longer than most functions run. It waits as an idle one does, nothing of the function has run in
+ * An instance made ahead: when a function has just booted somebody will call it soon, when several instances at a time are in use another
+ * one will often be, and to make it takes longer than most functions run. It waits as an idle one does, nothing of the function has run in
  * it since init, and it counts as nobody's until it is taken.
  */
 import type { Clock, Timer } from '../../kernel/mod.ts';
@@ -13,9 +13,10 @@ export type SpareOptions<T extends Forked> = {
   readonly make: () => T;
   /** One has ended, or is ended now, that nobody has asked for. */
   readonly unused: (instance: T) => void;
+  /** It is made when nothing was asked for during so long: in a burst, whoever waits comes first. Default: QUIET_MS. */
+  readonly quietMs?: number;
 };
 
-/** It is made when nothing was asked for during so long: in a burst, whoever waits comes first. */
 export const QUIET_MS = 16;
 /** And ends when nobody has asked for it after so long. */
 export const KEPT_MS = 30_000;
@@ -32,7 +33,11 @@ export class Spare<T extends Forked> {
     this.#options = options;
   }
 
-  /** Whether there is one. */
+  /** That there is; it may have ended by itself. */
+  get instance(): T | undefined {
+    return this.#instance;
+  }
+
   get made(): boolean {
     return this.#instance !== undefined;
   }
@@ -48,7 +53,7 @@ export class Spare<T extends Forked> {
     this.#instance = undefined;
     this.#timer?.cancel();
     // A function that one instance is enough for gets no other.
-    if (++this.#taken > 1 && !this.#stopped) this.#timer = this.#options.clock.after(QUIET_MS, () => this.#make());
+    if (++this.#taken > 1 && !this.#stopped) this.#timer = this.#options.clock.after(this.#options.quietMs ?? QUIET_MS, () => this.#make());
     return spare?.alive ? spare : this.#options.make();
   }
 

@@ -1,5 +1,5 @@
 /** What Lambda keeps from extensions: it is for the runtime. */
-const OF_THE_RUNTIME: ReadonlySet<string> = new Set([
+export const OF_THE_RUNTIME: ReadonlySet<string> = new Set([
   ...['AWS_EXECUTION_ENV', 'AWS_LAMBDA_LOG_GROUP_NAME', 'AWS_LAMBDA_LOG_STREAM_NAME', 'LAMBDA_RUNTIME_DIR', 'LAMBDA_TASK_ROOT', '_HANDLER'],
   ...['AWS_XRAY_CONTEXT_MISSING', 'AWS_XRAY_DAEMON_ADDRESS', '_AWS_XRAY_DAEMON_ADDRESS', '_AWS_XRAY_DAEMON_PORT'],
 ]);

@@ -1,0 +1,2 @@
+/** Where Lambda has Node. */
+export const NODE_INSIDE = '/var/lang/bin/node';

@@ -1,0 +1,25 @@
+/** How many invocations one instance runs at a time: as its version says, or a tag of the function, where the runtime can do that. */
+import { runsSeveralAtATime } from '../kernel/mod.ts';
+import { parseScaling, SCALING_TAG } from '../protocol/mod.ts';
+import { invalid } from './invalid.ts';
+import type { FunctionRecord, FunctionSettings } from './records.ts';
+
+type Tags = Readonly<Record<string, string>>;
+
+/** What is wanted of it, and 1 where the runtime can't. The reservation divides it: no more run than are reserved. */
+export function instanceConcurrency({ tags, reservedConcurrency }: FunctionRecord, settings: FunctionSettings): number {
+  if (!canShare(settings)) return 1;
+  const wanted = settings.capacityProvider?.concurrency ?? parseScaling(tags[SCALING_TAG]).concurrency ?? 1;
+  if (!reservedConcurrency) return wanted;
+  return Math.floor(reservedConcurrency / Math.ceil(reservedConcurrency / wanted));
+}
+
+/** Throws `InvalidParameterValueException` where more than one at a time is asked of a runtime that can't. */
+export function checkInstanceConcurrency(settings: FunctionSettings, tags: Tags): void {
+  const wanted = settings.capacityProvider?.concurrency ?? parseScaling(tags[SCALING_TAG]).concurrency ?? 1;
+  if (wanted === 1 || canShare(settings)) return;
+  const what = settings.image ? 'A container image' : `The runtime ${settings.runtime}`;
+  throw invalid(`${what} runs one invocation at a time in an instance, and ${wanted} were asked for. Those of Node run more.`);
+}
+
+const canShare = ({ runtime, image }: FunctionSettings): boolean => !image && runsSeveralAtATime(runtime);

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Trace, TraceFunction } from '../trace.ts';
+import { arrivalsOf } from './arrivals.ts';
+import { planLive } from './plan.ts';
+import type { LiveOptions } from './plan.ts';
+import { predictCold } from './predict.ts';
+import { verdictOf } from './verdict.ts';
+
+const MINUTE_MS = 60_000;
+const subject = (id: string, counts: TraceFunction['counts'], more: Partial<TraceFunction> = {}): TraceFunction => ({
+  ...{ id, app: 'a', trigger: 'http', durationMs: { average: 600 }, memoryMiB: 64, counts, ...more },
+});
+const OPTIONS: LiveOptions = {
+  ...{ speed: 60, seed: 1, keepAliveMs: 10_000, maxFunctions: 10, maxCalls: 1_000, maxCallsPerSecond: 50, fromMinute: 0, toMinute: 60 },
+};
+const trace = (...functions: readonly TraceFunction[]): Trace => ({ name: 't', minutes: 60, functions });
+const counts = fc
+  .uniqueArray(fc.tuple(fc.integer({ min: 0, max: 59 }), fc.integer({ min: 1, max: 300 })), { selector: ([minute]) => minute })
+  .map((some) => some.toSorted(([one], [other]) => one - other));
+
+test('arrivals lie in their minutes, in order, the same for the same seed, and others for another', () => {
+  fc.assert(
+    fc.property(counts, fc.integer(), (some, seed) => {
+      const options = { seed, fromMinute: 10, toMinute: 50 };
+      const arrivals = arrivalsOf(subject('f', some), options);
+      assert.deepEqual(arrivals, arrivalsOf(subject('f', some), options));
+      assert.deepEqual(arrivals, arrivals.toSorted());
+      const found = Map.groupBy(arrivals, (atMs) => 10 + Math.floor(atMs / MINUTE_MS));
+      const expected = some.filter(([minute]) => minute >= 10 && minute < 50);
+      assert.deepEqual(
+        [...found].map(([minute, all]) => [minute, all.length]),
+        expected,
+      );
+    }),
+  );
+  const one = subject('f', [[0, 100]]);
+  const whole = { fromMinute: 0, toMinute: 1 };
+  assert.notDeepEqual(arrivalsOf(one, { ...whole, seed: 1 }), arrivalsOf(one, { ...whole, seed: 2 }));
+  assert.notDeepEqual(arrivalsOf(one, { ...whole, seed: 1 }), arrivalsOf({ ...one, id: 'g' }, { ...whole, seed: 1 }));
+});
+
+test('exact arrivals are taken as they are, from the minute on that is asked for', () => {
+  const exact = subject(
+    'f',
+    [
+      [0, 1],
+      [2, 1],
+    ],
+    { arrivalsMs: Float64Array.of(5, 2 * MINUTE_MS + 7) },
+  );
+  assert.deepEqual(arrivalsOf(exact, { seed: 1, fromMinute: 1, toMinute: 3 }), Float64Array.of(MINUTE_MS + 7));
+});
+
+test('a plan keeps to its limits, its calls lie apart, and the simulator is told of the same calls', () => {
+  fc.assert(
+    fc.property(
+      fc.array(counts, { minLength: 1, maxLength: 12 }),
+      fc.integer({ min: 1, max: 600 }),
+      fc.integer({ min: 1, max: 8 }),
+      (some, speed, maxFunctions) => {
+        const options = { ...OPTIONS, speed, maxFunctions, maxCalls: 200, maxCallsPerSecond: 5 };
+        const plan = planLive(trace(...some.map((each, index) => subject(`f${index}`, each))), options);
+        assert.ok(plan.trace.functions.length <= maxFunctions && plan.calls.length <= 200);
+        assert.equal(plan.lengthMs, (60 * MINUTE_MS) / speed);
+        for (const calls of Map.groupBy(plan.calls, ({ atMs }) => Math.floor(atMs / 1_000)).values()) assert.ok(calls.length <= 5);
+        for (const [index, { arrivalsMs, counts: perMinute, durationMs }] of plan.trace.functions.entries()) {
+          const calls = plan.calls.filter((call) => call.function === index);
+          assert.deepEqual(
+            [...arrivalsMs!],
+            calls.map(({ atMs }) => Math.min(60 * MINUTE_MS - 1, atMs * speed)),
+          );
+          assert.equal(
+            perMinute.reduce((sum, [, count]) => sum + count, 0),
+            calls.length,
+          );
+          for (const [next, { atMs }] of calls.slice(1).entries()) assert.ok(atMs >= calls[next]!.atMs + durationMs.average / speed + 49.9);
+        }
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test('functions that are given up at times and kept at others come first; those too busy are left out and counted', () => {
+  const every = (minutes: number) => Array.from({ length: Math.floor(60 / minutes) }, (_, index) => [index * minutes, 1] as const);
+  const mixed = [0, 2, 4, 20, 22, 40, 42].map((minute) => [minute, 1] as const);
+  const busy = subject(
+    'busy',
+    every(1).map(([minute]) => [minute, 3_000] as const),
+    { durationMs: { average: 1 } },
+  );
+  const plan = planLive(trace(subject('kept', every(3)), busy, subject('mixed', mixed), subject('given up', every(15))), {
+    ...OPTIONS,
+    maxFunctions: 2,
+  });
+  assert.deepEqual(
+    plan.trace.functions.map(({ id }) => id),
+    ['mixed', 'given up'],
+  );
+  assert.equal(plan.leftOut.functions, 2);
+  assert.ok(planLive(trace(busy), OPTIONS).calls.length === 0);
+  const crowded = planLive(trace(subject('crowded', [[0, 200]])), OPTIONS);
+  assert.equal(crowded.calls.length + crowded.leftOut.calls, 200);
+});
+
+test('counts agree with predictions within five hundredths, and where errors cancel out the functions are named', () => {
+  const verdict = verdictOf([
+    { id: 'a', predicted: 50, counted: 53 },
+    { id: 'b', predicted: 50, counted: 51 },
+    { id: 'c', predicted: 1, counted: 1 },
+  ]);
+  assert.deepEqual([verdict.agrees, verdict.predicted, verdict.counted, verdict.few], [true, 101, 105, false]);
+  assert.deepEqual(
+    verdict.off.map(({ id }) => id),
+    ['a', 'b'],
+  );
+  assert.equal(verdictOf([{ id: 'a', predicted: 100, counted: 106 }]).agrees, false);
+  assert.equal(verdictOf([{ id: 'a', predicted: 100, counted: 94 }]).agrees, false);
+  assert.deepEqual(
+    [verdictOf([{ id: 'a', predicted: 0, counted: 1 }]).agrees, verdictOf([]).agrees, verdictOf([]).few],
+    [false, true, true],
+  );
+});
+
+test('a call is predicted to be cold when the one before it ended longer ago than instances are kept', () => {
+  fc.assert(
+    fc.property(counts, fc.integer({ min: 1, max: 120 }), fc.integer({ min: 1, max: 1_000 }), (some, speed, seed) => {
+      // What the simulator takes together lies in a minute of the trace.
+      const keepAliveMs = (MINUTE_MS / speed) * 5;
+      const plan = planLive(trace(subject('f', some)), {
+        ...OPTIONS,
+        speed,
+        seed,
+        keepAliveMs,
+        maxCallsPerSecond: 10_000,
+        maxCalls: 100_000,
+      });
+      const expected = plan.calls.filter(({ atMs }, index) => {
+        const before = plan.calls[index - 1];
+        return before && atMs > before.atMs + before.runMs + keepAliveMs;
+      });
+      const predicted = predictCold(plan, keepAliveMs).get('f') ?? 0;
+      assert.ok(Math.abs(predicted - expected.length) <= 1, `${predicted} ${expected.length}`);
+    }),
+    { numRuns: 60 },
+  );
+});

@@ -1,0 +1,134 @@
+/**
+ * A part of a trace, pressed together in time, that a real platform can be driven with: so few functions and calls that neither the machine
+ * nor the connections decide anything, and of these the ones that show most about keeping. Calls that would run beside each other in one function
+ * are left out, as whether they wait or start another instance is a matter of milliseconds, and not one of how long instances are kept.
+ */
+import type { Trace, TraceFunction } from '../trace.ts';
+import { arrivalsOf } from './arrivals.ts';
+
+export type LiveOptions = {
+  /** Trace time over real time. */
+  readonly speed: number;
+  readonly seed: number;
+  /** How long the platform keeps an idle instance, in real time. */
+  readonly keepAliveMs: number;
+  readonly maxFunctions: number;
+  readonly maxCalls: number;
+  /** Of all functions together, in any second of real time. */
+  readonly maxCallsPerSecond: number;
+  readonly fromMinute: number;
+  readonly toMinute: number;
+};
+
+/** `function`: its place among the functions of the plan. `atMs` and `runMs` are real time, from the beginning of the drive. */
+export type LiveCall = { readonly function: number; readonly atMs: number; readonly runMs: number };
+
+export type LivePlan = {
+  /** The same calls in trace time, for a simulator: it thinks in minutes. */
+  readonly trace: Trace;
+  readonly speed: number;
+  readonly calls: readonly LiveCall[];
+  readonly lengthMs: number;
+  /** Functions of the trace that called for more than there is room for, and calls of the others that would have run beside another. */
+  readonly leftOut: { readonly functions: number; readonly calls: number };
+};
+
+const MINUTE_MS = 60_000;
+/** What a call takes at least, and at most, in real time. */
+const RUN_MS = { min: 1, max: 500 } as const;
+/** Between the end of a call and the next of the same function: longer than a busy machine is late. */
+const APART_MS = 50;
+
+export function planLive(trace: Trace, options: LiveOptions): LivePlan {
+  const candidates = trace.functions
+    .map((subject) => candidateOf(subject, options))
+    .filter(({ calls }) => calls.length > 0)
+    .toSorted(
+      (one, other) => other.tells - one.tells || one.calls.length - other.calls.length || (one.subject.id < other.subject.id ? -1 : 1),
+    );
+  const { chosen, perSecond } = { chosen: [] as Candidate[], perSecond: new Map<number, number>() };
+  let count = 0;
+  for (const candidate of candidates) {
+    if (chosen.length >= options.maxFunctions) break;
+    if (count + candidate.calls.length > options.maxCalls || !fits(candidate, perSecond, options.maxCallsPerSecond)) continue;
+    chosen.push(candidate);
+    count += candidate.calls.length;
+  }
+  const lengthMs = ((options.toMinute - options.fromMinute) * MINUTE_MS) / options.speed;
+  return {
+    trace: {
+      name: trace.name,
+      minutes: options.toMinute - options.fromMinute,
+      functions: chosen.map((candidate) => liveFunction(candidate, options)),
+    },
+    speed: options.speed,
+    calls: chosen
+      .flatMap(({ calls, runMs }, index) => calls.map((atMs) => ({ function: index, atMs, runMs })))
+      .toSorted((one, other) => one.atMs - other.atMs),
+    lengthMs,
+    leftOut: {
+      functions: candidates.length - chosen.length,
+      calls: chosen.reduce((sum, { crowded }) => sum + crowded, 0),
+    },
+  };
+}
+
+type Candidate = {
+  readonly subject: TraceFunction;
+  readonly calls: readonly number[];
+  readonly runMs: number;
+  readonly crowded: number;
+  /** How often its instance will have been given up when it is called, and more so if at other times it will not. */
+  readonly tells: number;
+};
+
+function candidateOf(subject: TraceFunction, { speed, seed, keepAliveMs, fromMinute, toMinute, maxCalls }: LiveOptions): Candidate {
+  const runMs = Math.round(Math.min(RUN_MS.max, Math.max(RUN_MS.min, subject.durationMs.average / speed)));
+  const calls: number[] = [];
+  let crowded = 0;
+  let given = 0;
+  let endMs = -Infinity;
+  for (const traceMs of arrivalsOf(subject, { seed, fromMinute, toMinute })) {
+    const atMs = traceMs / speed;
+    if (atMs < endMs + APART_MS) {
+      crowded++;
+      continue;
+    }
+    if (endMs > -Infinity && atMs - endMs > keepAliveMs) given++;
+    calls.push(atMs);
+    endMs = atMs + runMs;
+    // It has no room in the plan in any case.
+    if (calls.length > maxCalls) break;
+  }
+  const kept = Math.max(0, calls.length - 1 - given);
+  return { subject, calls, runMs, crowded, tells: given + 2 * Math.min(given, kept) };
+}
+
+/** Books the candidate's calls where every second has room for its share. */
+function fits({ calls }: Candidate, perSecond: Map<number, number>, most: number): boolean {
+  const own = new Map<number, number>();
+  for (const atMs of calls) {
+    const second = Math.floor(atMs / 1_000);
+    own.set(second, (own.get(second) ?? 0) + 1);
+  }
+  for (const [second, count] of own) if ((perSecond.get(second) ?? 0) + count > most) return false;
+  for (const [second, count] of own) perSecond.set(second, (perSecond.get(second) ?? 0) + count);
+  return true;
+}
+
+function liveFunction(
+  { subject: { id, app, trigger, memoryMiB }, calls, runMs }: Candidate,
+  { speed, fromMinute, toMinute }: LiveOptions,
+): TraceFunction {
+  // There and back may have been rounded up to the end.
+  const lastMs = (toMinute - fromMinute) * MINUTE_MS - 1;
+  const arrivalsMs = Float64Array.from(calls, (atMs) => Math.min(lastMs, atMs * speed));
+  const counts: [number, number][] = [];
+  for (const atMs of arrivalsMs) {
+    const minute = Math.floor(atMs / MINUTE_MS);
+    const last = counts.at(-1);
+    if (last?.[0] === minute) last[1]++;
+    else counts.push([minute, 1]);
+  }
+  return { id, app, trigger, durationMs: { average: runMs * speed, max: runMs * speed }, memoryMiB, counts, arrivalsMs };
+}
