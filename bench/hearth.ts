@@ -8,6 +8,7 @@ import type { Answer, Client } from './client.ts';
 
 export type Hearth = {
   readonly url: string;
+  readonly pid: number;
   /** From starting the process to its saying that it is ready. */
   readonly readyMs: number;
   /** `graceMs`: after so long it is killed, with which what it has left of control groups stays. */
@@ -16,11 +17,18 @@ export type Hearth = {
 
 const COMMAND = join(import.meta.dirname, '../bin/hearth.mjs');
 
-/** `concurrency`: invocations that it runs at a time, where the default is too few. */
-export async function startHearth(options: { readonly concurrency?: number } = {}): Promise<Hearth> {
+export type HearthOptions = {
+  /** Invocations that it runs at a time, where the default is too few. */
+  readonly concurrency?: number;
+  /** What instances and templates may hold, and who goes first where that does not suffice; as `hearth up` has it. */
+  readonly memory?: string;
+  readonly evict?: string;
+};
+
+export async function startHearth(options: HearthOptions = {}): Promise<Hearth> {
   const directory = await temporaryDirectory();
   const startedMs = performance.now();
-  const more = options.concurrency === undefined ? [] : ['--concurrency', String(options.concurrency)];
+  const more = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const child = startChild(process.execPath, [COMMAND, 'up', '--port', '0', '--data', join(directory, 'data'), '--json', ...more], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -37,6 +45,7 @@ export async function startHearth(options: { readonly concurrency?: number } = {
   const readyMs = performance.now() - startedMs;
   return {
     url,
+    pid: child.pid!,
     readyMs,
     async stop(graceMs) {
       await stopChild(child, graceMs);
@@ -112,12 +121,17 @@ export async function remove(client: Client, hearth: Hearth, name: string): Prom
 }
 
 /** The function's own URL as the address to connect to and the host name to ask for. */
-export async function createUrl(client: Client, hearth: Hearth, name: string): Promise<{ readonly url: string; readonly host: string }> {
+export async function createUrl(
+  client: Client,
+  hearth: Hearth,
+  name: string,
+  invokeMode: 'BUFFERED' | 'RESPONSE_STREAM' = 'BUFFERED',
+): Promise<{ readonly url: string; readonly host: string }> {
   const answer = await client.call({
     url: `${hearth.url}/2021-10-31/functions/${name}/url`,
     method: 'POST',
     headers: HEADERS,
-    body: '{"AuthType":"NONE"}',
+    body: JSON.stringify({ AuthType: 'NONE', InvokeMode: invokeMode }),
   });
   const { FunctionUrl } = JSON.parse(expectStatus(answer, `CreateFunctionUrlConfig ${name}`, 201).body.toString()) as {
     readonly FunctionUrl: string;

@@ -10,12 +10,15 @@ import { endEverything } from './children.ts';
 import { FULL, QUICK, reached } from './row.ts';
 import type { Finding, Row } from './row.ts';
 import { burstFromZero } from './rows/burst.ts';
+import { flood, squareWave } from './rows/load-changes.ts';
 import { customFirstAnswer, customFurtherInstance } from './rows/custom.ts';
 import { afterLargeInit, afterLongInit } from './rows/heavy.ts';
 import { memoryPerFunction, memoryPerInstance, tenThousandIdle } from './rows/memory.ts';
 import { neighbours } from './rows/neighbour.ts';
+import { memoryPressure } from './rows/pressure.ts';
 import { pythonFirst, pythonFurther, pythonMemory, pythonWarm } from './rows/python.ts';
 import { readyAfterStart } from './rows/ready.ts';
+import { evictionUnderPressure, heldOut, warmingCost, withoutSchedules, withSchedules } from './rows/replay.ts';
 import { firstAnswer, furtherInstance } from './rows/starts.ts';
 import { warmLatency, warmThroughput } from './rows/warm.ts';
 import { wasmFurther, wasmThroughput } from './rows/wasm.ts';
@@ -31,9 +34,12 @@ const ROWS: readonly Row[] = [
   customFirstAnswer,
   customFurtherInstance,
   burstFromZero,
+  flood,
+  squareWave,
   memoryPerInstance,
   memoryPerFunction,
   tenThousandIdle,
+  memoryPressure,
   readyAfterStart,
   wasmThroughput,
   wasmFurther,
@@ -41,6 +47,11 @@ const ROWS: readonly Row[] = [
   pythonFirst,
   pythonFurther,
   pythonMemory,
+  withSchedules,
+  withoutSchedules,
+  heldOut,
+  evictionUnderPressure,
+  warmingCost,
   ...neighbours,
 ];
 
@@ -63,6 +74,11 @@ async function run(): Promise<void> {
   const failures: { readonly row: string; readonly message: string }[] = [];
   for (const row of rows) {
     console.error(`measuring: ${row.name}`);
+    const missing = row.missing?.();
+    if (missing !== undefined) {
+      console.error(`  skipped: ${missing}`);
+      continue;
+    }
     try {
       findings.push(...(await row.measure(values.quick ? QUICK : FULL)));
     } catch (error) {

@@ -4,6 +4,8 @@ import type { StartSteps } from './steps.ts';
 export type Row = {
   readonly name: string;
   readonly measure: (scale: Scale) => Promise<readonly Finding[]>;
+  /** Why it can't be measured here, if it can't. */
+  readonly missing?: () => string | undefined;
 };
 
 /** How much is measured. `quick` shows that everything works, on figures that are too noisy to compare. */
@@ -18,6 +20,9 @@ export type Scale = {
   readonly bursts: number;
   readonly neighbourSeconds: number;
   readonly starts: number;
+  /** One half of a square wave. */
+  readonly waveSeconds: number;
+  readonly pressureSeconds: number;
 };
 
 export const FULL: Scale = {
@@ -31,6 +36,8 @@ export const FULL: Scale = {
   bursts: 5,
   neighbourSeconds: 4,
   starts: 9,
+  pressureSeconds: 600,
+  waveSeconds: 30,
 };
 export const QUICK: Scale = {
   rounds: 1,
@@ -43,6 +50,8 @@ export const QUICK: Scale = {
   bursts: 1,
   neighbourSeconds: 1,
   starts: 2,
+  pressureSeconds: 30,
+  waveSeconds: 2,
 };
 
 /** One figure of Hearth against one of a peer, or against a fixed target. */
