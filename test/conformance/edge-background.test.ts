@@ -4,11 +4,14 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { invoke as invokeOn, run } from './node-function.ts';
 
-/** `later`: called by `ctx.waitUntil` with the path of the request. */
+/**
+ * `later`: called by `ctx.waitUntil` with the path of the request. It has `turns(n)`, which lets the event loop go round n times, so
+ * that what comes before what doesn't hang on how fast the machine is.
+ */
 const edge = (t: TestContext, later: string, more: { readonly answer?: string; readonly concurrency?: number } = {}) =>
   run(t, {
     files: {
-      'index.mjs': `const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+      'index.mjs': `const turns = async (count) => { while (count-- > 0) await new Promise(setImmediate); };
       let done = 0;
       const later = async (path, ctx) => { ${later} };
       export default { async fetch(request, env, { waitUntil, ...ctx }) {
@@ -24,7 +27,7 @@ const to = (path: string) => ({ rawPath: path, headers: {}, requestContext: { ht
 const bodyOf = ({ value }: { readonly value?: unknown }) => (value as { readonly body: string }).body;
 
 test('the answer comes first, the end when the promise has settled, and the next request begins after it', async (t) => {
-  const { instance } = await edge(t, `await sleep(50); done++; console.log('done');`);
+  const { instance } = await edge(t, `await turns(100); done++; console.log('done');`);
   const first = invokeOn(instance, to('/'));
   const answeredBeforeLog = new Promise<boolean>((resolve) => (first.onAnswer = () => resolve(first.logs.length === 0)));
   const second = invokeOn(instance, to('/'));
@@ -45,7 +48,7 @@ test('what has settled when the answer is there costs nothing', async (t) => {
 test('a promise may bring others, of which one that is rejected is logged', async (t) => {
   const { invoke, instance } = await edge(
     t,
-    `await sleep(5); ctx.waitUntil(sleep(20).then(() => { done++; throw new TypeError('lost'); })); ctx.waitUntil('no promise');`,
+    `await turns(50); ctx.waitUntil(turns(100).then(() => { done++; throw new TypeError('lost'); })); ctx.waitUntil('no promise');`,
   );
   const { early, logs } = await invoke(to('/'));
   assert.equal(early, 'answered');
@@ -56,9 +59,9 @@ test('a promise may bring others, of which one that is rejected is logged', asyn
 });
 
 test('an error and a stream are answers too', async (t) => {
-  const { invoke } = await edge(t, `await sleep(20); console.log('later');`, {
+  const { invoke } = await edge(t, `await turns(100); console.log('later');`, {
     answer: `if (request.url.endsWith('throws')) throw new Error('broken');
-      return new Response(new ReadableStream({ async start(c) { for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate); c.enqueue(new Uint8Array(2)); c.close(); } }));`,
+      return new Response(new ReadableStream({ async start(c) { await turns(3); c.enqueue(new Uint8Array(2)); c.close(); } }));`,
   });
   const thrown = await invoke(to('/throws'));
   assert.deepEqual([thrown.end, thrown.early, thrown.error?.errorMessage], ['over', 'failed', 'broken']);
@@ -81,7 +84,7 @@ test('a promise that nothing can settle is not waited for', async (t) => {
 });
 
 test('a process that ends after the answer is told of', async (t) => {
-  const { invoke } = await edge(t, `await sleep(10); process.exit(3);`);
+  const { invoke } = await edge(t, `await turns(100); process.exit(3);`);
   const { end, early, exit } = await invoke(to('/'));
   assert.deepEqual([end, early, exit], ['died', 'answered', { kind: 'exited', code: 3 }]);
 });
@@ -102,7 +105,7 @@ test('waitUntil after the end says that nobody waits, and a rejection there ends
 });
 
 test('several at a time: each is over when its own promises have settled', async (t) => {
-  const { instance } = await edge(t, `await sleep(path === '/slow' ? 60 : 1); console.log('after ' + path);`, { concurrency: 4 });
+  const { instance } = await edge(t, `await turns(path === '/slow' ? 5_000 : 50); console.log('after ' + path);`, { concurrency: 4 });
   const [slow, quick] = [invokeOn(instance, to('/slow')), invokeOn(instance, to('/quick'))];
   const order: string[] = [];
   await Promise.all([slow.answer.then(() => order.push('slow')), quick.answer.then(() => order.push('quick'))]);
