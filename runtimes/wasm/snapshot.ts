@@ -25,19 +25,47 @@ export function takeSnapshot(memory: Memory): Snapshot {
   const bytes = new Uint8Array(memory.buffer);
   const system = native();
   const mapped = bytes.length > COPIED_BYTES && system ? mapOver(bytes, system) : undefined;
-  return mapped ?? copySnapshot(bytes.slice());
+  return mapped ?? copySnapshot(bytes);
 }
 
 function copySnapshot(saved: Uint8Array): Snapshot {
   let bytes = new Uint8Array(0);
   const system = native();
+  const { length } = saved;
+  const stretches = stretchesOf(saved);
   return {
     restore(memory, usedBytes) {
       if (bytes.length === 0) bytes = new Uint8Array(memory.buffer);
-      bytes.set(saved);
-      if (usedBytes > saved.length) clear(bytes, saved.length, usedBytes, system);
+      for (const { from, to, content } of stretches) {
+        if (content) bytes.set(content, from);
+        else bytes.fill(0, from, to);
+      }
+      if (usedBytes > length) clear(bytes, length, usedBytes, system);
     },
   };
+}
+
+/** Without `content` it is zero: writing that takes half of what copying does, and leaves more of the processor's cache to others. */
+type Stretch = { readonly from: number; to: number; content: Uint8Array | undefined };
+
+const PAGE_BYTES = 4096;
+
+/** Of whole pages. */
+function stretchesOf(saved: Uint8Array): Stretch[] {
+  const stretches: Stretch[] = [];
+  for (let from = 0; from < saved.length; from += PAGE_BYTES) {
+    const page = saved.subarray(from, from + PAGE_BYTES);
+    const content = page.some((byte) => byte !== 0) ? page : undefined;
+    const last = stretches.at(-1);
+    if (!last || (last.content === undefined) !== (content === undefined)) stretches.push({ from, to: from + page.length, content });
+    else {
+      last.to = from + page.length;
+      if (content) last.content = saved.subarray(last.from, last.to);
+    }
+  }
+  // The rest of what was saved is kept by nobody.
+  for (const stretch of stretches) stretch.content = stretch.content?.slice();
+  return stretches;
 }
 
 /** Undefined: the kernel does not give such a mapping. */
