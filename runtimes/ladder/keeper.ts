@@ -5,6 +5,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { SystemCallError, check, libc, pinned } from './libc.ts';
 import { collectGarbage } from './garbage.ts';
+import { hasInput } from './has-input.ts';
 import { NEVER_BEGAN, RECORD, SERVES } from './orders.ts';
 import type { AdmitMessage, FunctionMessage, KeeperMessage, TemplateMessage } from './orders.ts';
 import { showImage } from './image-root.ts';
@@ -353,5 +354,3 @@ function wait(fds: readonly number[], timeoutMs = -1): boolean[] {
   libc.poll(polled.address, BigInt(fds.length), timeoutMs);
   return fds.map((_, i) => (polled.buffer.readInt16LE(i * 8 + 6) & (POLLIN | POLLHUP)) !== 0);
 }
-
-const hasInput = (fd: number): boolean => wait([fd], 0)[0]!;

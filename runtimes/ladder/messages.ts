@@ -53,17 +53,19 @@ words[MSG_IOVLEN] = 1n;
 words[IOV_BASE] = data.address;
 
 const pair = pinned(8);
+// By index: user code may have changed what buffers can do.
+const ends = new Int32Array(pair.buffer.buffer);
 
 /** Both ends of a new connection, close-on-exec. */
 export function socketPair(): [number, number] {
   check(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.address), 'socketpair');
-  return [pair.buffer.readInt32LE(0), pair.buffer.readInt32LE(4)];
+  return [ends[0]!, ends[1]!];
 }
 
 /** A pipe, close-on-exec: [reading end, writing end]. */
 export function pipe(): [number, number] {
   check(libc.pipe2(pair.address, SOCK_CLOEXEC), 'pipe2');
-  return [pair.buffer.readInt32LE(0), pair.buffer.readInt32LE(4)];
+  return [ends[0]!, ends[1]!];
 }
 
 const F_SETFL = 4;
@@ -73,9 +75,9 @@ const O_DIRECT = architecture() === 'x64' ? 0o40000 : 0o200000;
 /** A pipe in packet mode, close-on-exec, whose writing end does not block: [reading end, writing end]. */
 export function packetPipe(): [number, number] {
   check(libc.pipe2(pair.address, SOCK_CLOEXEC | O_DIRECT), 'pipe2');
-  const ends: [number, number] = [pair.buffer.readInt32LE(0), pair.buffer.readInt32LE(4)];
-  check(libc.fcntl(ends[1], F_SETFL, O_NONBLOCK | O_DIRECT), 'fcntl');
-  return ends;
+  const [reading, writing] = [ends[0]!, ends[1]!];
+  check(libc.fcntl(writing, F_SETFL, O_NONBLOCK | O_DIRECT), 'fcntl');
+  return [reading, writing];
 }
 
 /** Asks the kernel to attach the sender's pid to what arrives on this socket. */

@@ -76,13 +76,27 @@ export function setLogStore(scopes: AsyncLocalStorage<LogScope>): void {
 
 /** Writes lines of each kind: the first ones set up the time zone, and what formats. */
 export function rehearseConsole(to: Channel, rounds: number): void {
-  const before = channel;
+  divertOutput(to, () => {
+    for (let round = 0; round < rounds; round++) {
+      emit(2, ['%s', 'text']);
+      emit(2, ['text', { round }]);
+    }
+  });
+}
+
+/** What `run` writes goes to `to`. Lines that have begun before, and the invocation that output is of, are as before. */
+export function divertOutput(to: Channel, run: () => void): void {
+  const before = { channel, lines, only: { ...only } };
   channel = to;
-  for (let round = 0; round < rounds; round++) {
-    emit(2, ['%s', 'text']);
-    emit(2, ['text', { round }]);
+  lines = [];
+  try {
+    run();
+  } finally {
+    channel = before.channel;
+    lines = before.lines;
+    only.stream = before.only.stream;
+    only.requestId = before.only.requestId;
   }
-  channel = before;
 }
 
 /** The line that Lambda writes when an invocation or the init fails. */

@@ -11,13 +11,13 @@ import { isEdgeHandler, loadWeb } from './edge.ts';
 import { ending, installEnding } from './ending.ts';
 import { RuntimeError, hookError, toFunctionError } from './errors.ts';
 import { installHooks, runBeforeSnapshot } from './hooks.ts';
-import type { Handler } from './load.ts';
 import { loadHandler } from './load.ts';
 import { loadModule } from './load-wasm.ts';
+import type { LoadedModule } from './load-wasm.ts';
 import { native } from './native.ts';
 import { followNodePath } from './node-path.ts';
 import { forgetOpenings, stopWatchingOpenings, watchOpenings } from './openings.ts';
-import type { Loaded } from './serve.ts';
+import type { Loaded } from './loaded.ts';
 import { followProxy } from './proxy.ts';
 import { installStreaming, streamingOptions } from './streaming.ts';
 
@@ -85,7 +85,7 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
   const shownMs = machineMs();
   try {
     followNodePath(environment);
-    const { loaded, afterBytes } = await loadWatched(options, environment);
+    const { loaded, afterBytes, rehearse } = await loadWatched(options, environment);
     const edge = isEdgeHandler(loaded);
     const { streaming, highWaterMark } = streamingOptions(loaded);
     const initMs = now() - startedMs;
@@ -99,6 +99,7 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
       facts,
       returnsValues: values,
       ...(afterBytes && { afterBytes }),
+      ...(rehearse && { rehearse }),
       initMs,
       blockers,
       shownMs,
@@ -118,7 +119,7 @@ export async function initialise(options: InitOptions): Promise<Initialised | In
 async function loadWatched(
   { taskRoot, handler, loader }: InitOptions,
   environment: Readonly<Record<string, string | undefined>>,
-): Promise<{ readonly loaded: Handler; readonly afterBytes?: () => void }> {
+): Promise<LoadedModule> {
   watchOpenings();
   try {
     if (loader === 'wasm') return await loadModule(taskRoot, handler, environment);

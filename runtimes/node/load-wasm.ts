@@ -4,6 +4,7 @@ import type { Grants } from '../wasm/grants.ts';
 import { wasm } from '../wasm/description.ts';
 import { loadWasm } from '../wasm/handler.ts';
 import type { Handler } from './load.ts';
+import type { Loaded } from './loaded.ts';
 
 type Settings = { readonly grants: Grants; readonly variables: readonly string[] };
 
@@ -12,16 +13,18 @@ const MiB = 1024 * 1024;
 const OWN_MEMORY_MIB = 32;
 const DEFAULT_MEMORY_MIB = 128;
 
+export type LoadedModule = { readonly loaded: Handler } & Pick<Loaded, 'afterBytes' | 'rehearse'>;
+
 /** Throws LoadError and ModuleError. */
 export async function loadModule(
   taskRoot: string,
   handler: string,
   environment: Readonly<Record<string, string | undefined>>,
-): Promise<{ readonly loaded: Handler; readonly afterBytes: () => void }> {
+): Promise<LoadedModule> {
   const text = environment[wasm.settingsVariable];
   const { grants, variables }: Settings = text === undefined ? { grants: NO_GRANTS, variables: [] } : (JSON.parse(text) as Settings);
   const memoryMiB = Number(environment['AWS_LAMBDA_FUNCTION_MEMORY_SIZE'] ?? DEFAULT_MEMORY_MIB);
-  const { invoke, reset } = await loadWasm({
+  const { invoke, reset, rehearse } = await loadWasm({
     taskRoot,
     handler,
     grants,
@@ -29,5 +32,5 @@ export async function loadModule(
     memoryBytes: (memoryMiB - OWN_MEMORY_MIB) * MiB,
     log: (bytes) => void process.stderr.write(bytes),
   });
-  return { loaded: (event) => invoke(event as Uint8Array), afterBytes: reset };
+  return { loaded: (event) => invoke(event as Uint8Array), afterBytes: reset, ...(rehearse && { rehearse }) };
 }

@@ -7,15 +7,18 @@ import { RECORD } from '../ladder/orders.ts';
 import { libc } from '../ladder/libc.ts';
 import { receiveMessage, receiveRecord, sendMessage, sendRecord, socketPair } from '../ladder/messages.ts';
 import { machineMs } from '../ladder/steps.ts';
-import { Channel, HEAD_BYTES, KIND } from './channel.ts';
+import { Channel } from './channel.ts';
 import { forgetInvocation, rehearseConsole } from './console.ts';
 import { functionFacts } from './context.ts';
 import { edgeHandler, isEdgeHandler } from './edge.ts';
 import { ending } from './ending.ts';
+import { formFrame, invokeFrame, TRACE } from './invocation-frames.ts';
 import { loadHandler } from './load.ts';
 import { rehearsalFunction } from '../wasm/rehearsal.ts';
+import { prepareToRehearse } from './rehearse-instance.ts';
 import { prepareServing } from './serve.ts';
 import { optimize } from './tiers.ts';
+import { setTrace } from './trace.ts';
 import { refreshRandomness } from './uniqueness.ts';
 
 /**
@@ -44,6 +47,7 @@ export async function rehearse(): Promise<void> {
     await invokeRepeatedly(waits, WAITING_ROUNDS);
     await rehearseModule();
   });
+  prepareToRehearse({ ...KINDLESS, handler: () => null })();
   writeLines();
   sendAndReceive();
   callOut();
@@ -59,15 +63,20 @@ async function leavingNothing(run: () => Promise<void>): Promise<void> {
   await run();
   Object.assign(ending, { exit, fault, idle });
   forgetInvocation();
+  setTrace(undefined);
 }
+
+const KINDLESS = { edge: false, streaming: false, highWaterMark: undefined, facts: functionFacts({}), returnsValues: true };
 
 /** Most functions wait for something. The first timers take as long as all the rest of a start. */
 const waits: Handler = () => new Promise((resolve) => setTimeout(resolve, WAIT_MS));
 
 /** A WebAssembly module, from its bytes to its answers. */
 async function rehearseModule(): Promise<void> {
-  const { invoke, reset } = rehearsalFunction();
-  await invokeRepeatedly((event) => invoke(event as Uint8Array), ROUNDS, reset);
+  for (const entry of ['handle', 'echo'] as const) {
+    const { invoke, reset } = rehearsalFunction(entry);
+    await invokeRepeatedly((event) => invoke(event as Uint8Array), ROUNDS, reset);
+  }
 }
 
 async function invokeRepeatedly(handler: Handler, rounds: number, afterBytes?: () => void): Promise<void> {
@@ -79,17 +88,9 @@ async function invokeRepeatedly(handler: Handler, rounds: number, afterBytes?: (
     kept[1] = context;
     return handler(event, context, more);
   };
-  const loaded = {
-    handler: keeping,
-    edge,
-    streaming: false,
-    highWaterMark: undefined,
-    facts: functionFacts({}),
-    returnsValues: true,
-    ...(afterBytes && { afterBytes }),
-  };
+  const loaded = { ...KINDLESS, handler: keeping, edge, ...(afterBytes && { afterBytes }) };
   kept[2] = loaded;
-  for (let round = 0; round < rounds; round++) writeSync(host, edge ? formFrame(round) : invokeFrame(round));
+  for (let round = 0; round < rounds; round++) writeSync(host, edge ? formFrame(round, TRACE) : frameOf(round));
   const SHUT_WR = 1;
   libc.shutdown(host, SHUT_WR);
   const birth = { begunMs: machineMs(), forkedMs: machineMs(), readyMs: machineMs(), eventMs: 0 };
@@ -140,58 +141,5 @@ function sendAndReceive(): void {
   libc.close(other);
 }
 
-const ID = '00000000-0000-4000-8000-000000000000';
-const DEADLINE = '1000000000000';
-const ARN = 'arn:aws:lambda';
-const TRACE = 'Root=1-00000000-000000000000000000000000';
-
 /** As the engine sends them: of each three invocations one with a trace, one without, one as a form. */
-function invokeFrame(stream: number): Buffer {
-  if (stream % 3 === 0) return formFrame(stream);
-  const trace = stream % 3 === 1 ? `,"trace":"${TRACE}"` : '';
-  const head = Buffer.from(`{"id":"${ID}","deadlineMs":${DEADLINE},"arn":"${ARN}"${trace}}`);
-  return frameOf(KIND.invoke, stream, [head.length], head, Buffer.from('{"name":"Ada","list":[1,2,3]}'));
-}
-
-function formFrame(stream: number): Buffer {
-  // As function URLs have it.
-  const event = {
-    version: '2.0',
-    routeKey: '$default',
-    rawPath: '/',
-    rawQueryString: '',
-    headers: { host: 'localhost', 'x-amzn-trace-id': '' },
-    requestContext: {
-      accountId: 'anonymous',
-      apiId: 'id',
-      domainName: 'localhost',
-      domainPrefix: 'id',
-      http: { method: '', path: '', protocol: 'HTTP/1.1', sourceIp: '127.0.0.1', userAgent: '' },
-      requestId: '',
-      routeKey: '$default',
-      stage: '$default',
-      time: '',
-      timeEpoch: 0,
-    },
-    isBase64Encoded: false,
-  };
-  const blanks = [
-    [['requestContext', 'http', 'method'], 'text'],
-    [['rawPath'], 'text'],
-    [['requestContext', 'timeEpoch'], 'number'],
-  ];
-  const form = Buffer.from(JSON.stringify({ event, blanks, body: 'none' }));
-  const texts = Buffer.from(`${[ID, DEADLINE, ARN, TRACE, 'GET', '/', '1'].join('\n')}\n`);
-  return frameOf(KIND.invokeForm, stream, [1, form.length, texts.length], form, texts);
-}
-
-/** A frame whose payload begins with numbers, u32 each. */
-function frameOf(kind: number, stream: number, numbers: readonly number[], ...parts: readonly Buffer[]): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES + 4 * numbers.length);
-  const frame = Buffer.concat([head, ...parts]);
-  frame.writeUInt32LE(frame.length - HEAD_BYTES, 0);
-  frame[4] = kind;
-  frame.writeUInt32LE(stream, 5);
-  numbers.forEach((number, i) => frame.writeUInt32LE(number, HEAD_BYTES + 4 * i));
-  return frame;
-}
+const frameOf = (round: number): Buffer => (round % 3 === 0 ? formFrame(round, TRACE) : invokeFrame(round, round % 3 === 1 ? TRACE : ''));

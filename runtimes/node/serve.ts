@@ -14,7 +14,7 @@ import type { Channel } from './channel.ts';
 import { HEAD_BYTES, KIND, MAX_PAYLOAD_BYTES } from './channel.ts';
 import type { LogScope } from './console.ts';
 import { flushLines, logError, setLogScope, setLogStore } from './console.ts';
-import type { Context, FunctionFacts, InvokeHead } from './context.ts';
+import type { Context, InvokeHead } from './context.ts';
 import { createContext } from './context.ts';
 import { FrameOutput } from './edge-output.ts';
 import { ending } from './ending.ts';
@@ -25,25 +25,11 @@ import { Invocation } from './invocation.ts';
 import type { Answering } from './invocation.ts';
 import { leave } from './leave.ts';
 import { Leftovers } from './leftovers.ts';
-import type { Handler } from './load.ts';
+import type { Loaded } from './loaded.ts';
 import { isThenable, neverSettled } from './settling.ts';
 import { ResponseStream, finished } from './streaming.ts';
 import { tierUp } from './tiers.ts';
 import { setTrace } from './trace.ts';
-
-/** What init made. */
-export type Loaded = {
-  readonly handler: Handler;
-  /** It is that of an edge module. */
-  readonly edge: boolean;
-  readonly streaming: boolean;
-  readonly highWaterMark: number | undefined;
-  readonly facts: FunctionFacts;
-  /** Whether what a handler returns that is not async is its answer (Node 24 and later), or only its callback counts. */
-  readonly returnsValues: boolean;
-  /** The handler takes the bytes of the event and returns those of the answer, at once; then this is called, and may take its time. */
-  readonly afterBytes?: () => void;
-};
 
 export type ServeOptions = {
   readonly concurrency: number;
@@ -67,6 +53,14 @@ export function prepareServing(loaded: Loaded, channel: Channel, { concurrency, 
     server.birth = birth;
     if (concurrency > 1 || evented) void server.listen();
     else server.begin();
+  };
+}
+
+/** Returns how to serve `count` invocations that have been sent already, of which nothing is kept: for rehearsals. */
+export function prepareRehearsal(loaded: Loaded, channel: Channel): (count: number) => void {
+  const server = new Server(loaded, channel);
+  return (count) => {
+    for (let served = 0; served < count; served++) server.serveOne(false);
   };
 }
 
@@ -112,7 +106,7 @@ class Server implements Answering {
 
   /** One at a time: the first invocation. Its caller is a microtask, in which nothing can be drained. */
   begin(): void {
-    if (this.#serveOne(false)) this.#rest();
+    if (this.serveOne(false)) this.#rest();
   }
 
   /** One at a time, from an immediate: waits for the next invocation and begins it; so on while handlers answer at once and leave nothing to the event loop. */
@@ -120,7 +114,7 @@ class Server implements Answering {
     this.#leftovers.turned();
     let open = true;
     try {
-      do open = this.#serveOne(true);
+      do open = this.serveOne(true);
       while (open && !this.#current && this.#leftovers.none());
     } finally {
       // Also when user code threw: that goes on to Node, and may or may not end the process.
@@ -129,7 +123,7 @@ class Server implements Answering {
   };
 
   /** Whether there was an invocation; false: the host has closed. */
-  #serveOne(drained: boolean): boolean {
+  serveOne(drained: boolean): boolean {
     if (!this.#channel.read()) {
       leave();
       return false;

@@ -10,6 +10,7 @@ import { becomeUser, dropCapabilities, emptyBoundingSet, enter, undumpable, wait
 import type { User } from '../ladder/isolate.ts';
 import { leaveSiblings } from '../ladder/landlock.ts';
 import { collectGarbage } from '../ladder/garbage.ts';
+import { hasInput } from '../ladder/has-input.ts';
 import { assemble, install, userCode } from '../ladder/seccomp.ts';
 import { architecture } from '../ladder/syscalls.ts';
 import { machineMs } from '../ladder/steps.ts';
@@ -27,6 +28,7 @@ import { openCompileCache } from './compile-cache.ts';
 import type { CompileCache } from './compile-cache.ts';
 import { initialise, prepare } from './init.ts';
 import { rehearseInit } from './rehearse-init.ts';
+import { prepareToRehearse } from './rehearse-instance.ts';
 import { reportInit } from './boot.ts';
 import { hasAfterRestore } from './hooks.ts';
 import { restore } from './restore.ts';
@@ -131,11 +133,14 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     waitWithTiers();
     const shared = outcome.blockers.flatMap(({ fd }) => fd ?? []);
     const begin = prepareServing(outcome, channel, { concurrency: spec.concurrency, exit });
+    const rehearse = spec.concurrency === 1 ? prepareToRehearse(outcome) : undefined;
     const instance = forkOnCommand(options.keeper);
     const birth = becomeInstance(options.keeper, instance, shared);
     libc.close(boot);
     channel.swap(instance.channel, instance.events);
     if (hasAfterRestore()) await restore(channel, exit);
+    // Where an invocation is there already it waits for this instance.
+    if (instance.forked && !hasInput(instance.events)) rehearse?.();
     begin(birth, instance.evented);
   }
 }

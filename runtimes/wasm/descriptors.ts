@@ -36,11 +36,11 @@ const FIRST_FREE = 3;
 const MOST_OPEN = 1024;
 
 export class Descriptors {
-  #open: (Descriptor | undefined)[] = [];
+  #open: (Descriptor | undefined)[];
 
-  /** `initial`: from 0 on. */
-  constructor(initial: readonly Descriptor[]) {
-    this.#open = [...initial];
+  /** `initial`: from 0 on. It is not the caller's any more. */
+  constructor(initial: Descriptor[]) {
+    this.#open = initial;
   }
 
   get(fd: number): Descriptor {

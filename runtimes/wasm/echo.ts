@@ -8,13 +8,16 @@
  *   (global $calls (mut i32) (i32.const 0))
  *   (func (export "handle")
  *     ;; counts, grows its memory, asks for its environment, and writes to standard output what it reads from standard input
- *     ...))
+ *     ...)
+ *   (func (export "allocate") (param i32) (result i32) (i32.const 16384))
+ *   (func (export "echo") (param i32 i32) (result i64)
+ *     (i64.or (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32)) (i64.extend_i32_u (local.get 1)))))
  */
 const ENCODED = [
-  'AGFzbQEAAAABEgNgBH9/f38Bf2ACf38Bf2AAAAJvAxZ3YXNpX3NuYXBzaG90X3ByZXZpZXcxB2ZkX3JlYWQAABZ3YXNpX3NuYXBzaG90X3ByZX',
-  'ZpZXcxCGZkX3dyaXRlAAAWd2FzaV9zbmFwc2hvdF9wcmV2aWV3MRFlbnZpcm9uX3NpemVzX2dldAABAwIBAgUDAQABBgYBfwFBAAsHEwIGbWVt',
-  'b3J5AgAGaGFuZGxlAAMKRwFFACMAQQFqJABBAUAAGkEQQRQQAhpBAEHAADYCAEEEQYAgNgIAQQBBAEEBQQgQABpBBEEIKAIANgIAQQFBAEEBQQ',
-  'gQARoL',
+  'AGFzbQEAAAABHQVgBH9/f38Bf2ACf38Bf2AAAGABfwF/YAJ/fwF+Am8DFndhc2lfc25hcHNob3RfcHJldmlldzEHZmRfcmVhZAAAFndhc2lfc2',
+  '5hcHNob3RfcHJldmlldzEIZmRfd3JpdGUAABZ3YXNpX3NuYXBzaG90X3ByZXZpZXcxEWVudmlyb25fc2l6ZXNfZ2V0AAEDBAMCAwQFAwEAAQYG',
+  'AX8BQQALByUEBm1lbW9yeQIABmhhbmRsZQADCGFsbG9jYXRlAAQEZWNobwAFClsDRQAjAEEBaiQAQQFAABpBEEEUEAIaQQBBwAA2AgBBBEGAID',
+  'YCAEEAQQBBAUEIEAAaQQRBCCgCADYCAEEBQQBBAUEIEAEaCwYAQYCAAQsMACAArUIghiABrYQL',
 ].join('');
 
 export const ECHO: Buffer = Buffer.from(ENCODED, 'base64');

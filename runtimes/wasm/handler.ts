@@ -20,6 +20,8 @@ import type { World } from './world.ts';
 export type RawHandler = {
   readonly invoke: (event: Uint8Array) => Uint8Array;
   readonly reset: () => void;
+  /** All that it does around the module's own code: with the state that init has left, before the first invocation. */
+  readonly rehearse?: (event: Uint8Array) => Uint8Array;
 };
 
 export type LoadOptions = {
@@ -37,6 +39,7 @@ const COMMAND = '_start';
 const REACTOR = 'handle';
 const ALLOCATORS = ['allocate', 'malloc', '__new'];
 const NOTHING = new Uint8Array(0);
+const NULL = Buffer.from('null');
 
 /** Compiles the module and runs its init. Throws LoadError and ModuleError. */
 export async function loadWasm(options: LoadOptions): Promise<RawHandler> {
@@ -94,6 +97,13 @@ class ModuleFunction {
 
   raw(): RawHandler {
     const call = this.#call();
+    const reset = (): void => {
+      this.#end();
+      if (this.#options.grants.keep && !this.#failed) return;
+      this.#failed = false;
+      this.#initialised(() => this.#instance.reset());
+      if (this.#compiled.obstacle !== undefined) this.#end();
+    };
     return {
       invoke: (event) => {
         this.#begin(event, true);
@@ -106,14 +116,19 @@ class ModuleFunction {
           throw failure;
         }
       },
-      reset: () => {
-        this.#end();
-        if (this.#options.grants.keep && !this.#failed) return;
-        this.#failed = false;
-        this.#initialised(() => this.#instance.reset());
-        if (this.#compiled.obstacle !== undefined) this.#end();
-      },
+      reset,
+      // With an obstacle there is nothing to go back to but the module's own init.
+      ...(this.#compiled.obstacle === undefined && { rehearse: (event: Uint8Array) => this.#rehearse(event, reset) }),
     };
+  }
+
+  #rehearse(event: Uint8Array, reset: () => void): Uint8Array {
+    this.#begin(event, true);
+    this.#input.read(new Uint8Array(event.length));
+    this.#output.write(NULL);
+    const answer = checked(this.#output.take());
+    reset();
+    return answer;
   }
 
   /** `init` runs the module's init. */
@@ -176,11 +191,8 @@ class ModuleFunction {
     this.#input.bytes = event;
     this.#input.at = 0;
     this.#output.begin(serving);
-    const { directories } = this.#options.grants;
-    const preopened = directories.map(openGranted);
-    this.#world.descriptors = new Descriptors(
-      [this.#stdin, this.#stdout, this.#stderr].map((open) => ({ ...open })).concat(preopened as never),
-    );
+    const preopened = this.#options.grants.directories.map(openGranted);
+    this.#world.descriptors = new Descriptors([{ ...this.#stdin }, { ...this.#stdout }, { ...this.#stderr }, ...preopened]);
   }
 
   readonly #stdin = openStream(this.#input);
@@ -242,10 +254,14 @@ class Input implements Stream {
   readonly available = (): number => this.bytes.length - this.at;
 }
 
+/** So much room is kept from one invocation to the next. */
+const KEPT_BYTES = 64 * 1024;
+const LEAST_BYTES = 4096;
+
 /** Standard output: the answer. */
 class Output {
   readonly #log: (bytes: Uint8Array) => void;
-  #parts: Uint8Array[] = [];
+  #bytes = NOTHING;
   #length = 0;
   #serving = false;
 
@@ -254,25 +270,31 @@ class Output {
   }
 
   begin(serving: boolean): void {
-    this.#parts = [];
     this.#length = 0;
     this.#serving = serving;
+    if (this.#bytes.length > KEPT_BYTES) this.#bytes = NOTHING;
   }
 
   write(bytes: Uint8Array): number {
-    const part = bytes.slice();
-    if (!this.#serving) this.#log(part);
+    if (!this.#serving) this.#log(bytes.slice());
     else {
-      this.#length += part.length;
-      if (this.#length > MAX_RESPONSE_BYTES) throw tooLarge();
-      this.#parts.push(part);
+      const length = this.#length + bytes.length;
+      if (length > MAX_RESPONSE_BYTES) throw tooLarge();
+      if (length > this.#bytes.length) this.#grow(length);
+      this.#bytes.set(bytes, this.#length);
+      this.#length = length;
     }
-    return part.length;
+    return bytes.length;
   }
 
+  /** Until the next `begin`. */
   take(): Uint8Array {
-    const parts = this.#parts;
-    this.#parts = [];
-    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #grow(length: number): void {
+    const grown = new Uint8Array(Math.max(length, Math.min(2 * this.#bytes.length, MAX_RESPONSE_BYTES), LEAST_BYTES));
+    grown.set(this.take());
+    this.#bytes = grown;
   }
 }

@@ -6,10 +6,11 @@ import type { RawHandler } from './handler.ts';
 
 const MEMORY_BYTES = 1024 * 1024;
 
-export const rehearsalFunction = (): RawHandler =>
+/** `entry`: `handle`, by its standard streams, or `echo`, by its memory. */
+export const rehearsalFunction = (entry: 'handle' | 'echo'): RawHandler =>
   makeFunction(ECHO, {
     file: 'rehearsal.wasm',
-    entry: undefined,
+    entry,
     environment: {},
     grants: NO_GRANTS,
     memoryBytes: MEMORY_BYTES,
