@@ -1,10 +1,10 @@
 /** What is kept of a function, put together from what it says of itself and what the engine counts. */
-import type { ScheduleReport, VersionWarmth, WarmReport } from '../api/admin/mod.ts';
 import { instanceConcurrency, sharesOf } from '../control/mod.ts';
 import type { FunctionEntry, FunctionVersion } from '../control/mod.ts';
 import type { DeploymentStats, WarmingView } from '../engine/mod.ts';
 import { scheduledWarmth } from '../policy/mod.ts';
 import { CAPACITY_TAG, parseCapacity } from '../protocol/mod.ts';
+import type { ScheduleReport, VersionWarmth, WarmReport } from '../protocol/mod.ts';
 import { deploymentIdOf } from './deployments.ts';
 import { policyWarmth } from './policy-warmth.ts';
 import { plannedInstances, scalingOf, warmPlans } from './scaling.ts';
