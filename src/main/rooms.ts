@@ -133,8 +133,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     return caller && { ...caller, api: parseApiGrant(functions.table.byName.get(caller.functionName)?.record.tags[API_TAG]) };
   };
   const functionUrl = (urlId: string) => `http://${urlId}.lambda-url.${realm.region}.localhost:${options.port()}/`;
-  const provisioningOf: LambdaApiOptions['provisioningOf'] = (entry, { record }) =>
-    engine.stats().find(({ deploymentId }) => deploymentId === deploymentIdOf(entry, record))?.kept;
+  const provisioningOf: LambdaApiOptions['provisioningOf'] = (entry, { record }) => engine.statsOf(deploymentIdOf(entry, record))?.kept;
   const lambda = createLambdaApi({ functions, engine, deploymentOf, functionUrl, provisioningOf, log });
   const admin = createAdminApi({
     info,
@@ -143,7 +142,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     load: () => engine.load(),
     functionNames: () => functions.table.byName.keys(),
     functionExists: (name) => functions.table.byName.has(name),
-    warmth: (name) => warmReport(functions.get(name), { stats: engine.stats(), warming: (id) => engine.warming(id), nowMs: clock.now() }),
+    warmth: (name) => warmReport(functions.get(name), { engine, nowMs: clock.now() }),
     logs,
     keys,
     images: imageAdmin(parts, functions.images),

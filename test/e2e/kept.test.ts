@@ -14,7 +14,7 @@ export const handler = async ({ die }) => {
   return { pid: process.pid, calls: ++calls };
 };`;
 
-const keptOf = ({ engine }: Place, { id }: Deployment): KeptStats => engine.stats().find(({ deploymentId }) => deploymentId === id)!.kept!;
+const keptOf = ({ engine }: Place, { id }: Deployment): KeptStats => engine.statsOf(id)!.kept!;
 
 test('provisioned instances are there before anybody calls, come back when they are lost, and follow the number without another init', async (t) => {
   const place = await openEngine(t);
