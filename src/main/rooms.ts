@@ -66,7 +66,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
   const { store, logs, blobs, packages, keyFile } = parts;
   const startedMs = clock.now();
   const seal = await openSeal({ store, keyFile, keys: parts.sealingKeys, random });
-  const functions = await Functions.open({
+  const opening = Functions.open({
     store,
     blobs,
     code: packages,
@@ -78,6 +78,8 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     concurrency,
     log,
   });
+  // Read while functions wait for the disk.
+  const [functions, learnt] = await Promise.all([opening, loadWarming(store)]);
   const keys = await openAccessKeys({ store, random, clock, seal });
   if (auth && keys.list().length === 0) warnNoKeys(log, parts.dataDirectory);
 
@@ -100,7 +102,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
       ...(eviction && { eviction }),
     },
     machine,
-    warming: { policy: createPolicy(options.warming.policy, options.warming.options), saved: await loadWarming(store) },
+    warming: { policy: createPolicy(options.warming.policy, options.warming.options), saved: learnt },
   });
   const deploymentOf = createDeployments({
     realm,
