@@ -1,5 +1,5 @@
+export { startOwnProgram } from './own-program.ts';
 export { ProgramInstance } from './program-instance.ts';
-export type { EventTaker, Initialised, ProgramInit, ProgramInstanceOptions } from './program-instance.ts';
 export { FirstTemplate } from './first-template.ts';
 export { bootProgram, hearInit } from './program-template.ts';
 export type { StartProgram, StartedProgram } from './program-template.ts';
@@ -17,6 +17,5 @@ export { onFreePort } from './free-port.ts';
 export { externalExtensions, factsOf } from './external.ts';
 export { refuseUnknown } from './reply.ts';
 export { KEPT_MS, QUIET_MS, Spare } from './spare.ts';
-export { WebServer, nothingAnswers } from './web-server.ts';
 export { WindDowns } from './wind-downs.ts';
 export type { Extension } from './extension.ts';
