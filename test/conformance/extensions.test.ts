@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import {
   NODE_FUNCTION,
   PYTHON_FUNCTION,
+  UNHURRIED,
   failureOf,
   invoke,
   openEnvironments,
@@ -22,7 +23,7 @@ const RUNTIMES = ['node', 'python', 'shell'] as const;
 
 for (const runtime of RUNTIMES) {
   test(`${runtime}: an extension begins before the function, hears of each invocation and of the end`, { skip }, async (t) => {
-    const { boot } = await openEnvironments(t);
+    const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
     const init = 'echo "told $told"; echo "env $GREETING ${_HANDLER:-none} ${AWS_LAMBDA_LOG_GROUP_NAME:-none} $AWS_LAMBDA_FUNCTION_NAME"';
     const booted = await boot(runtime, functions[runtime], { 'extensions/watcher': shellExtension(undefined, init) });
     const template = templateOf(booted);
@@ -135,7 +136,7 @@ for (const [what, [body, errorType]] of Object.entries(LATER)) {
 }
 
 test('when the runtime ends its extensions hear of a failure, and when its time is up of that', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const layer = { 'extensions/hears': shellExtension() };
   for (const [event, reason, timeoutMs] of [
     [{ exit: true }, 'failure', 60_000],
@@ -247,7 +248,8 @@ test("the API answers what comes in the wrong order, from nobody, or over its li
 });
 
 test('a runtime is told to end before its extensions are, and has its time for that', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  // A shell that waits for a command hears of a signal only after that: it may need all of its time.
+  const { boot } = await openEnvironments(t, { windDown: { ...UNHURRIED, runtime: 300 } });
   const runtime = shellRuntime()
     .replace('while true', "trap 'echo runtime told; exit 0' TERM\nwhile true")
     .replaceAll('$(curl', '$(exec curl');
@@ -263,7 +265,7 @@ test('a runtime is told to end before its extensions are, and has its time for t
 
 for (const runtime of RUNTIMES) {
   test(`spawn, ${runtime}: extensions run beside a function without isolation too`, { skip }, async (t) => {
-    const { boot } = await openEnvironments(t, 'spawn');
+    const { boot } = await openEnvironments(t, { driver: 'spawn', windDown: UNHURRIED });
     const layer = {
       'extensions/beside': shellExtension(),
       'extensions/told.py': pythonOnHost(['platform']),
@@ -305,7 +307,7 @@ function stateOf(pid: string, name: string): string {
 }
 
 test("a function on the host's network has its extensions and their APIs too", { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const layer = {
     'extensions/told.py': pythonOnHost(['platform']),
   };
@@ -327,7 +329,7 @@ test("a function on the host's network has its extensions and their APIs too", {
 });
 
 test('a runtime that stands still is told to end, and does what it has to', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const codes = {
     node: `process.on('SIGTERM', () => { console.log('told to end'); process.exit(0); });
       export const handler = async () => 1;`,

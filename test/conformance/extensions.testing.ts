@@ -9,6 +9,7 @@ import { temporaryDirectory } from '../temporary.ts';
 import { silentLog, systemClock } from '../../src/kernel/mod.ts';
 import type { BootResult, Instance, InvocationEnd, SandboxSpec, Template } from '../../src/ports/mod.ts';
 import { LinuxSandboxes } from '../../src/adapters/linux/mod.ts';
+import type { LinuxOptions } from '../../src/adapters/linux/mod.ts';
 import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
 
 export const missing = (...commands: readonly string[]): string | false => {
@@ -32,15 +33,21 @@ export type Environments = {
   boot(runtime: keyof typeof RUNTIMES, code: string, layer: Files, more?: Partial<SandboxSpec>): Promise<Booted>;
 };
 
-export async function openEnvironments(t: TestContext, driver: 'linux' | 'spawn' = 'linux'): Promise<Environments> {
+/** Times to end in which all that is to be done is done on any machine: for what ends by itself, and is to be heard. */
+export const UNHURRIED = { external: 60_000, internal: 60_000, runtime: 60_000 };
+
+export async function openEnvironments(
+  t: TestContext,
+  { driver = 'linux', windDown }: Pick<LinuxOptions, 'windDown'> & { readonly driver?: 'linux' | 'spawn' } = {},
+): Promise<Environments> {
   const directory = temporaryDirectory(t);
   const packages = join(directory, 'packages');
   await mkdir(packages);
   const run = join(directory, 'run');
   const sandboxes =
     driver === 'linux'
-      ? await LinuxSandboxes.open({ directory: run, packages })
-      : await SpawnSandboxes.open({ directory: run, log: silentLog, clock: systemClock });
+      ? await LinuxSandboxes.open({ directory: run, packages, windDown })
+      : await SpawnSandboxes.open({ directory: run, log: silentLog, clock: systemClock, windDown });
   closeAfter(t, () => sandboxes.close());
   let count = 0;
   const make = async (files: Files): Promise<string> => {

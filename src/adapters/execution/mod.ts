@@ -7,7 +7,7 @@ export { listenForProcesses, serveConnection } from './server.ts';
 export { openEnvironment } from './open-environment.ts';
 export type { OpenedEnvironment } from './open-environment.ts';
 export { Environment, WIND_DOWN_MS } from './environment.ts';
-export type { EnvironmentFacts, Processes } from './environment.ts';
+export type { EnvironmentFacts, Processes, WindDownMs } from './environment.ts';
 export { ExtendedInstance } from './extended-instance.ts';
 export { startModule } from './module-program.ts';
 export type { Awaited, ModuleProcess } from './module-program.ts';
