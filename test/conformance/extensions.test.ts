@@ -1,7 +1,7 @@
 /** External and internal extensions, as processes in real environments. */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { below } from '../../tools/processes.ts';
 import {
   NODE_FUNCTION,
   PYTHON_FUNCTION,
@@ -14,6 +14,7 @@ import {
   skip,
   templateOf,
   until,
+  pythonExtension,
   pythonOnHost,
   toldIn,
 } from './extensions.testing.ts';
@@ -160,9 +161,19 @@ test('when the runtime ends its extensions hear of a failure, and when its time 
 
 test('the caller is answered before extensions are done, and the next invocation waits for them', { skip }, async (t) => {
   const { boot } = await openEnvironments(t);
+  // It is at work until it is told that the runtime is done: by then the caller has been answered.
+  const slow = pythonExtension(['platform'])
+    .replace('class Listener', 'import time\ntold = []\nclass Listener')
+    .replace("print('T ' + json.dumps(event), flush=True)", 'told.append(json.dumps(event))')
+    .replace(
+      "print('E ' + json.dumps(event), flush=True)",
+      `
+    while 'requestId' in event and not any('platform.runtimeDone' in one and event['requestId'] in one for one in told):
+        time.sleep(0.005)
+    print('done with ' + json.dumps(event), flush=True)`,
+    );
   for (const runtime of RUNTIMES) {
-    const slow = shellExtension('case $event in *INVOKE*) sleep 0.3; echo "done with $event";; esac');
-    const instance = templateOf(await boot(runtime, functions[runtime], { 'extensions/slow': slow })).fork();
+    const instance = templateOf(await boot(runtime, functions[runtime], { 'extensions/slow.py': slow })).fork();
     const log: string[] = [];
     const first = await invoke(instance, { number: 1 }, log);
     assert.equal(first.end.kind, 'answered');
@@ -289,22 +300,12 @@ for (const runtime of RUNTIMES) {
   });
 }
 
-/** Of the processes of that name, one letter for each: T, it is stopped. */
+/** Of the extension of that name, in whatever instance, one letter for each of its processes: T, it is stopped. */
 const statesOf = (name: string): string =>
-  readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid))
-    .map((pid) => stateOf(pid, name))
+  below(process.pid)
+    .filter(({ command }) => command.endsWith(`/extensions/${name}`))
+    .map(({ state }) => state)
     .join('');
-
-function stateOf(pid: string, name: string): string {
-  try {
-    const [, command, state] = /^\d+ \((.*)\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? [];
-    return command === name ? state! : '';
-  } catch {
-    // It ended between two looks.
-    return '';
-  }
-}
 
 test("a function on the host's network has its extensions and their APIs too", { skip }, async (t) => {
   const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
