@@ -163,7 +163,7 @@ test('the caller is answered before extensions are done, and the next invocation
   const { boot } = await openEnvironments(t);
   // It is at work until it is told that the runtime is done: by then the caller has been answered.
   const slow = pythonExtension(['platform'])
-    .replace('class Listener', 'import time\ntold = []\nclass Listener')
+    .replace('class Listener', 'told = []\nclass Listener')
     .replace("print('T ' + json.dumps(event), flush=True)", 'told.append(json.dumps(event))')
     .replace(
       "print('E ' + json.dumps(event), flush=True)",
