@@ -189,87 +189,92 @@ export class OutgoingBody {
   }
 }
 
-class OutgoingMessage {
-  readonly #headers: Fields;
-  readonly #taken: (bytes: number) => void;
-  sent: OutgoingBody | undefined;
-
-  constructor(headers: Fields, taken: (bytes: number) => void) {
-    this.#headers = headers.frozen();
-    this.#taken = taken;
-  }
-
-  headers(): Fields {
-    return this.#headers;
-  }
-
-  body(): OutgoingBody {
-    if (this.sent) throw new Refusal(undefined);
-    this.sent = new OutgoingBody(this.#taken);
-    return this.sent;
-  }
-}
-
 const MIN_STATUS = 100;
 const MAX_STATUS = 999;
 
-class Response extends OutgoingMessage {
-  status = 200;
+/** What a component sends. A request is never sent: what it is made of is kept, so that it can be read back. */
+function outgoing(taken: (bytes: number) => void) {
+  class OutgoingMessage {
+    readonly #headers: Fields;
+    sent: OutgoingBody | undefined;
 
-  statusCode(): number {
-    return this.status;
+    constructor(headers: Fields) {
+      this.#headers = headers.frozen();
+    }
+
+    headers(): Fields {
+      return this.#headers;
+    }
+
+    body(): OutgoingBody {
+      if (this.sent) throw new Refusal(undefined);
+      this.sent = new OutgoingBody(taken);
+      return this.sent;
+    }
   }
 
-  setStatusCode(status: number): void {
-    if (status < MIN_STATUS || status > MAX_STATUS) throw new Refusal(undefined);
-    this.status = status;
-  }
-}
+  class OutgoingResponse extends OutgoingMessage {
+    status = 200;
 
-/** What a request is made of is kept, so that it can be read back; it is never sent. */
-class Request extends OutgoingMessage {
-  #method: Variant = { tag: 'get' };
-  #path: string | undefined;
-  #scheme: Variant | undefined;
-  #authority: string | undefined;
+    statusCode(): number {
+      return this.status;
+    }
 
-  method = (): Variant => this.#method;
-  setMethod(method: Variant): void {
-    if (method.tag === 'other' && !TOKEN.test(String(method.val))) throw new Refusal(undefined);
-    this.#method = method;
+    setStatusCode(status: number): void {
+      if (status < MIN_STATUS || status > MAX_STATUS) throw new Refusal(undefined);
+      this.status = status;
+    }
   }
-  pathWithQuery = (): string | undefined => this.#path;
-  setPathWithQuery(path: string | undefined): void {
-    this.#path = path;
+
+  class OutgoingRequest extends OutgoingMessage {
+    #method: Variant = { tag: 'get' };
+    readonly #path = kept<string>();
+    readonly #scheme = kept<Variant>();
+    readonly #authority = kept<string>();
+    readonly pathWithQuery = this.#path.get;
+    readonly setPathWithQuery = this.#path.set;
+    readonly scheme = this.#scheme.get;
+    readonly setScheme = this.#scheme.set;
+    readonly authority = this.#authority.get;
+    readonly setAuthority = this.#authority.set;
+
+    method(): Variant {
+      return this.#method;
+    }
+
+    setMethod(method: Variant): void {
+      if (method.tag === 'other' && !TOKEN.test(String(method.val))) throw new Refusal(undefined);
+      this.#method = method;
+    }
   }
-  scheme = (): Variant | undefined => this.#scheme;
-  setScheme(scheme: Variant | undefined): void {
-    this.#scheme = scheme;
-  }
-  authority = (): string | undefined => this.#authority;
-  setAuthority(authority: string | undefined): void {
-    this.#authority = authority;
-  }
+
+  return { OutgoingResponse, OutgoingRequest };
 }
 
 class RequestOptions {
-  #connect: bigint | undefined;
-  #firstByte: bigint | undefined;
-  #betweenBytes: bigint | undefined;
-
-  connectTimeout = (): bigint | undefined => this.#connect;
-  setConnectTimeout(duration: bigint | undefined): void {
-    this.#connect = duration;
-  }
-  firstByteTimeout = (): bigint | undefined => this.#firstByte;
-  setFirstByteTimeout(duration: bigint | undefined): void {
-    this.#firstByte = duration;
-  }
-  betweenBytesTimeout = (): bigint | undefined => this.#betweenBytes;
-  setBetweenBytesTimeout(duration: bigint | undefined): void {
-    this.#betweenBytes = duration;
-  }
+  readonly #connect = kept<bigint>();
+  readonly #firstByte = kept<bigint>();
+  readonly #betweenBytes = kept<bigint>();
+  readonly connectTimeout = this.#connect.get;
+  readonly setConnectTimeout = this.#connect.set;
+  readonly firstByteTimeout = this.#firstByte.get;
+  readonly setFirstByteTimeout = this.#firstByte.set;
+  readonly betweenBytesTimeout = this.#betweenBytes.get;
+  readonly setBetweenBytesTimeout = this.#betweenBytes.set;
 }
+
+/** What is taken as it comes, and given back. */
+function kept<T>() {
+  let value: T | undefined;
+  return {
+    get: (): T | undefined => value,
+    set: (given: T | undefined): void => {
+      value = given;
+    },
+  };
+}
+
+type Response = InstanceType<ReturnType<typeof outgoing>['OutgoingResponse']>;
 
 /** Where a component puts its answer. */
 export class ResponseOutparam {
@@ -290,16 +295,7 @@ export function httpInterfaces(taken: (bytes: number) => void, refused: (what: s
     FutureTrailers,
     FutureIncomingResponse: Absent,
     OutgoingBody,
-    OutgoingResponse: class extends Response {
-      constructor(headers: Fields) {
-        super(headers, taken);
-      }
-    },
-    OutgoingRequest: class extends Request {
-      constructor(headers: Fields) {
-        super(headers, taken);
-      }
-    },
+    ...outgoing(taken),
     RequestOptions,
     ResponseOutparam,
     httpErrorCode: () => undefined,

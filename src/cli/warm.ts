@@ -1,7 +1,7 @@
 /** `hearth warm`: schedules by which instances are there ahead of calls, and why a function is or isn't kept now. */
 import { HearthError } from '../kernel/mod.ts';
 import { durationText, parseDuration, parseWarmTags, SCHEDULE_DEFAULTS, WARM_TAG_PREFIX, warmTagText } from '../protocol/mod.ts';
-import type { WarmTag } from '../protocol/mod.ts';
+import type { PolicyWarmth, ScheduleReport, VersionWarmth, WarmReport, WarmTag } from '../protocol/mod.ts';
 import type { Context } from './context.ts';
 import { getConfiguration } from './lambda.ts';
 import { tagsPath } from './network.ts';
@@ -80,43 +80,9 @@ function schedulesTable(all: readonly WarmTag[], style: (text: string) => string
   return tableText(['ID', 'SCHEDULE', 'TIME ZONE', 'FOR', 'INSTANCES', 'OF'], rows, style);
 }
 
-type PolicyWarmth = {
-  readonly name: string;
-  readonly held: string;
-  readonly reason: string;
-  readonly calls: number;
-  readonly next: { readonly p10Ms: number | null; readonly medianMs: number | null; readonly p90Ms: number | null } | null;
-  readonly plan: readonly { readonly atMs: number; readonly rung: string }[];
-  readonly instanceMiB: number;
-  readonly templateMiB: number | null;
-  readonly instanceSavesMs: number;
-  readonly templateSavesMs: number | null;
-  readonly heldMiB: number;
-};
-
-/** As the admin API has it. */
-type Report = {
-  readonly versions: readonly {
-    readonly version: string;
-    readonly aliases: readonly string[];
-    readonly instances: { readonly idle: number; readonly busy: number; readonly queued: number };
-    readonly wanted: number;
-    readonly because: Readonly<Record<string, number>>;
-    readonly failure: string | null;
-    readonly memoryMiB: number;
-    readonly heldMiB: number;
-    readonly provisionedInvocations: number;
-    readonly spilloverInvocations: number;
-    readonly starts: Readonly<Record<string, number>>;
-    readonly causes: Readonly<Record<string, Readonly<Record<string, number>>>>;
-    readonly policy: PolicyWarmth | null;
-  }[];
-  readonly schedules: readonly (WarmTag & { readonly known: boolean; readonly open: boolean; readonly changesMs: number | null })[];
-};
-
 export async function explain({ out, client }: Context, name: string): Promise<void> {
   await getConfiguration(client, name);
-  const report = await client.call<Report>({ method: 'GET', path: `/_hearth/functions/${encodeURIComponent(name)}/warm` });
+  const report = await client.call<WarmReport>({ method: 'GET', path: `/_hearth/functions/${encodeURIComponent(name)}/warm` });
   out.result(report, () => {
     const versions = report.versions.map((each) => versionText(name, each, out.paint));
     const schedules = report.schedules.map((each) => scheduleText(each));
@@ -124,7 +90,7 @@ export async function explain({ out, client }: Context, name: string): Promise<v
   });
 }
 
-function versionText(name: string, each: Report['versions'][number], paint: Context['out']['paint']): string {
+function versionText(name: string, each: VersionWarmth, paint: Context['out']['paint']): string {
   const { idle, busy, queued } = each.instances;
   const reasons = Object.entries(each.because).filter(([, count]) => count > 0);
   const why =
@@ -134,7 +100,7 @@ function versionText(name: string, each: Report['versions'][number], paint: Cont
     `  kept        ${each.wanted}: ${why}`,
     `  instances   ${idle} idle, ${busy} busy; ${queued} waiting for one`,
     `  holds       at most ${each.heldMiB} MiB, ${each.memoryMiB} MiB each`,
-    ...((each.because['provisioned'] ?? 0) > 0
+    ...(each.because.provisioned > 0
       ? [`  provisioned ${each.provisionedInvocations} invocations on what was provisioned, ${each.spilloverInvocations} beyond`]
       : []),
     ...(each.failure === null ? [] : [`  missing     ${each.failure}`]),
@@ -167,17 +133,7 @@ const causesText = (causes: Readonly<Record<string, number>>): string =>
     .map(([cause, count]) => `${cause} ${count}`)
     .join(', ');
 
-function scheduleText({
-  id,
-  expression,
-  timezone,
-  forMs,
-  instances,
-  qualifier,
-  known,
-  open,
-  changesMs,
-}: Report['schedules'][number]): string {
+function scheduleText({ id, expression, timezone, forMs, instances, qualifier, known, open, changesMs }: ScheduleReport): string {
   const when = changesMs === null ? 'never again' : new Date(changesMs).toISOString();
   const state = !known ? `${qualifier} leads nowhere` : open ? `open until ${when}` : `opens ${when}`;
   return `  ${id}: ${expression} ${timezone}, for ${durationText(forMs)}, ${instances} of ${qualifier}: ${state}`;

@@ -100,6 +100,7 @@ export function createEngine(options: EngineOptions): Engine {
     drain: (graceMs) => (drained ??= drain(host, graceMs)),
     snapshot: (id) => host.pools.get(id)?.template.snapshot,
     stats: () => [...host.pools.values()].map((pool) => pool.stats()),
+    statsOf: (id) => host.pools.get(id)?.stats(),
     load: () => loadOf(host),
     resume(deployment) {
       if (!host.draining && (isScheduled(deployment) || host.warming?.knows(deployment.spec.label))) poolOf(deployment);

@@ -20,14 +20,17 @@ export interface Engine {
   prepare(deployment: Deployment): Promise<PrepareResult>;
   /**
    * Has `scaling` of the deployment apply from now on, to instances that are there too, and makes those that it keeps. Boots a template
-   * only where that needs one and there is none. Returns at once: `stats` say how far it is.
+   * only where that needs one and there is none. Returns at once: `statsOf` says how far it is.
    */
   rescale(deployment: Deployment): void;
   /** Takes no new invocation, lets the running ones finish for at most `graceMs`, then ends every instance. */
   drain(graceMs: number): Promise<void>;
   /** How instances of the deployment come to be; undefined: its init has not run yet. */
   snapshot(deploymentId: string): Snapshot | undefined;
+  /** Of every deployment that has a pool. */
   stats(): readonly DeploymentStats[];
+  /** Of one deployment; undefined: it has no pool. */
+  statsOf(deploymentId: string): DeploymentStats | undefined;
   load(): HostLoad;
   /** Has a deployment held as its policy says, where anything is known of its function: before its first call. */
   resume(deployment: Deployment): void;

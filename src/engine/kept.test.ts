@@ -8,7 +8,7 @@ const MINUTE_MS = 60_000;
 
 const slow = sim((call) => call.after(500, () => call.respond('done')));
 
-const kept = (b: Bench, d: Deployment): KeptStats => b.engine.stats().find(({ deploymentId }) => deploymentId === d.id)!.kept!;
+const kept = (b: Bench, d: Deployment): KeptStats => b.engine.statsOf(d.id)!.kept!;
 const instances = (b: Bench): number => b.engine.stats().reduce((sum, { idle, busy }) => sum + idle + busy, 0);
 /** Long times, in which no boot ends. */
 async function wait(b: Bench, ms: number): Promise<void> {

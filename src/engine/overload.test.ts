@@ -8,7 +8,7 @@ const classed = (capacityClass: CapacityClass, handler = 'slow', more: Parameter
   deployment(handler, { timeoutMs: 600_000, capacity: { class: capacityClass, labels: [] }, ...more });
 const reasonOf = (call: Call) => call.outcomes.map((outcome) => ('reason' in outcome ? outcome.reason : outcome.kind)).join();
 const kinds = (calls: readonly Call[]) => Object.entries(Object.groupBy(calls, reasonOf)).map(([reason, of]) => [reason, of!.length]);
-const stateOf = (b: Bench, id: string) => b.engine.stats().find(({ deploymentId }) => deploymentId === id);
+const stateOf = (b: Bench, id: string) => b.engine.statsOf(id);
 
 test('with memory for a few, many functions called in turn are all answered, and what they hold stays within it', async () => {
   const b = bench({ functions: { echo }, limits: { memoryMiB: 40 } });

@@ -1,6 +1,6 @@
 /** What the warming policy makes of a function, in a form that JSON can have. */
-import type { PolicyWarmth } from '../api/admin/mod.ts';
 import type { WarmingView } from '../engine/mod.ts';
+import type { PolicyWarmth } from '../protocol/mod.ts';
 
 export function policyWarmth(view: WarmingView | undefined): PolicyWarmth | null {
   if (!view) return null;

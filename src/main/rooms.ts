@@ -66,7 +66,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
   const { store, logs, blobs, packages, keyFile } = parts;
   const startedMs = clock.now();
   const seal = await openSeal({ store, keyFile, keys: parts.sealingKeys, random });
-  const functions = await Functions.open({
+  const opening = Functions.open({
     store,
     blobs,
     code: packages,
@@ -78,6 +78,8 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     concurrency,
     log,
   });
+  // Read while functions wait for the disk.
+  const [functions, learnt] = await Promise.all([opening, loadWarming(store)]);
   const keys = await openAccessKeys({ store, random, clock, seal });
   if (auth && keys.list().length === 0) warnNoKeys(log, parts.dataDirectory);
 
@@ -100,7 +102,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
       ...(eviction && { eviction }),
     },
     machine,
-    warming: { policy: createPolicy(options.warming.policy, options.warming.options), saved: await loadWarming(store) },
+    warming: { policy: createPolicy(options.warming.policy, options.warming.options), saved: learnt },
   });
   const deploymentOf = createDeployments({
     realm,
@@ -133,8 +135,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     return caller && { ...caller, api: parseApiGrant(functions.table.byName.get(caller.functionName)?.record.tags[API_TAG]) };
   };
   const functionUrl = (urlId: string) => `http://${urlId}.lambda-url.${realm.region}.localhost:${options.port()}/`;
-  const provisioningOf: LambdaApiOptions['provisioningOf'] = (entry, { record }) =>
-    engine.stats().find(({ deploymentId }) => deploymentId === deploymentIdOf(entry, record))?.kept;
+  const provisioningOf: LambdaApiOptions['provisioningOf'] = (entry, { record }) => engine.statsOf(deploymentIdOf(entry, record))?.kept;
   const lambda = createLambdaApi({ functions, engine, deploymentOf, functionUrl, provisioningOf, log });
   const admin = createAdminApi({
     info,
@@ -143,7 +144,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     load: () => engine.load(),
     functionNames: () => functions.table.byName.keys(),
     functionExists: (name) => functions.table.byName.has(name),
-    warmth: (name) => warmReport(functions.get(name), { stats: engine.stats(), warming: (id) => engine.warming(id), nowMs: clock.now() }),
+    warmth: (name) => warmReport(functions.get(name), { engine, nowMs: clock.now() }),
     logs,
     keys,
     images: imageAdmin(parts, functions.images),

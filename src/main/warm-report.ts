@@ -1,32 +1,28 @@
 /** What is kept of a function, put together from what it says of itself and what the engine counts. */
-import type { ScheduleReport, VersionWarmth, WarmReport } from '../api/admin/mod.ts';
 import { instanceConcurrency, sharesOf } from '../control/mod.ts';
 import type { FunctionEntry, FunctionVersion } from '../control/mod.ts';
-import type { DeploymentStats, WarmingView } from '../engine/mod.ts';
+import type { DeploymentStats, Engine, WarmingView } from '../engine/mod.ts';
 import { scheduledWarmth } from '../policy/mod.ts';
 import { CAPACITY_TAG, parseCapacity } from '../protocol/mod.ts';
+import type { ScheduleReport, VersionWarmth, WarmReport } from '../protocol/mod.ts';
 import { deploymentIdOf } from './deployments.ts';
 import { policyWarmth } from './policy-warmth.ts';
 import { plannedInstances, scalingOf, warmPlans } from './scaling.ts';
 import type { WarmPlan } from './scaling.ts';
 
 export type WarmReportOptions = {
-  readonly stats: readonly DeploymentStats[];
-  readonly warming: (deploymentId: string) => WarmingView | undefined;
+  readonly engine: Pick<Engine, 'statsOf' | 'warming'>;
   readonly nowMs: number;
 };
 
-export function warmReport(entry: FunctionEntry, { stats, warming, nowMs }: WarmReportOptions): WarmReport {
+export function warmReport(entry: FunctionEntry, { engine, nowMs }: WarmReportOptions): WarmReport {
   const plans = warmPlans(entry);
   const planned = plannedInstances(entry, plans, nowMs).instances;
-  const byId = new Map(stats.map((each) => [each.deploymentId, each]));
-  const versions = [...entry.versions.values()].map((version) =>
-    versionWarmth(entry, version, {
-      stats: byId.get(deploymentIdOf(entry, version.record)),
-      scheduled: planned.get(version.record.version) ?? 0,
-      view: warming(deploymentIdOf(entry, version.record)),
-    }),
-  );
+  const versions = [...entry.versions.values()].map((version) => {
+    const id = deploymentIdOf(entry, version.record);
+    const scheduled = planned.get(version.record.version) ?? 0;
+    return versionWarmth(entry, version, { stats: engine.statsOf(id), scheduled, view: engine.warming(id) });
+  });
   const schedules = plans.map((plan) => scheduleReport(entry, plan, nowMs));
   return { functionName: entry.name, versions: versions.filter(isOfInterest), schedules };
 }

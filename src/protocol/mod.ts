@@ -14,6 +14,7 @@ export * from './sigv4-sign.ts';
 export * from './sigv4.ts';
 export * from './event-stream.ts';
 export * from './sealed.ts';
+export type * from './warm-report.ts';
 export * from './warm-tag.ts';
 export * from './wasm-grants.ts';
 export * from './web.ts';

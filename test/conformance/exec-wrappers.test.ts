@@ -53,7 +53,7 @@ const noBash = skip || missing('bash');
 for (const driver of ['linux', 'spawn'] as const) {
   for (const runtime of RUNTIMES) {
     test(`${driver}, ${runtime}: a wrapper is executed with the runtime's command line, and may add to it`, { skip: noBash }, async (t) => {
-      const { boot } = await openEnvironments(t, driver);
+      const { boot } = await openEnvironments(t, { driver });
       const { code, flag, flags } = FUNCTIONS[runtime];
       const booted = await boot(runtime, code, { wrapper: adding(flag) }, { environment });
       const template = templateOf(booted);
@@ -90,7 +90,7 @@ for (const driver of ['linux', 'spawn'] as const) {
     `${driver}: a wrapper that cannot be executed, ends, or closes what it was given fails init, and says why`,
     { skip: noBash },
     async (t) => {
-      const { boot } = await openEnvironments(t, driver);
+      const { boot } = await openEnvironments(t, { driver });
       for (const runtime of RUNTIMES) {
         const fails = async (layer: Readonly<Record<string, string>>) => {
           const booted = await boot(runtime, FUNCTIONS[runtime].code, layer, { environment });
@@ -105,7 +105,7 @@ for (const driver of ['linux', 'spawn'] as const) {
   );
 
   test(`${driver}: a wrapper that stays beside the runtime, and extensions around both`, { skip }, async (t) => {
-    const { boot } = await openEnvironments(t, driver);
+    const { boot } = await openEnvironments(t, { driver });
     const layer = {
       wrapper: '#!/bin/sh\nexport ADDED=yes\n"$@" &\nwait $!\n',
       'extensions/beside': shellExtension(),

@@ -1,7 +1,7 @@
 /** Extensions beside an instance that runs several invocations at a time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { invoke, openEnvironments, shellExtension, skip, templateOf, until } from './extensions.testing.ts';
+import { UNHURRIED, invoke, openEnvironments, shellExtension, skip, templateOf, until } from './extensions.testing.ts';
 
 const CODE = `
 const waiting = [];
@@ -11,7 +11,7 @@ export const handler = (event) => new Promise((answer) => {
 });`;
 
 test('an extension is told of each of several invocations that run at a time', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const booted = await boot('node', CODE, { 'extensions/told': shellExtension() }, { concurrency: 4 });
   const instance = templateOf(booted).fork();
   const log: string[] = [];

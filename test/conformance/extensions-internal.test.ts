@@ -1,11 +1,11 @@
 /** Internal extensions: code within the runtime's own processes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NODE_FUNCTION, invoke, openEnvironments, skip, templateOf, until } from './extensions.testing.ts';
+import { NODE_FUNCTION, UNHURRIED, invoke, openEnvironments, skip, templateOf, until } from './extensions.testing.ts';
 import type { Environments } from './extensions.testing.ts';
 
 test('an internal extension hears of invocations, may not ask for the end, and takes its function out of forking', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const code = `
     const base = 'http://' + process.env.AWS_LAMBDA_RUNTIME_API + '/2020-01-01/extension/';
     const register = (name, events) => fetch(base + 'register', { method: 'POST', headers: { 'Lambda-Extension-Name': name }, body: JSON.stringify({ events }) });
@@ -79,9 +79,8 @@ async function hearsInside(boot: Environments['boot'], runtime: 'node' | 'python
     }
     instance.kill();
   }
-  // Each has half a second, of which a busy machine may leave too little to one of them.
   await until(
-    () => log.some((line) => line.includes('told to end')),
+    () => log.filter((line) => line.includes('told to end')).length === 2,
     () => log.join('\n'),
   );
 }

@@ -1,10 +1,11 @@
 /** External and internal extensions, as processes in real environments. */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { below } from '../../tools/processes.ts';
 import {
   NODE_FUNCTION,
   PYTHON_FUNCTION,
+  UNHURRIED,
   failureOf,
   invoke,
   openEnvironments,
@@ -13,6 +14,7 @@ import {
   skip,
   templateOf,
   until,
+  pythonExtension,
   pythonOnHost,
   toldIn,
 } from './extensions.testing.ts';
@@ -22,7 +24,7 @@ const RUNTIMES = ['node', 'python', 'shell'] as const;
 
 for (const runtime of RUNTIMES) {
   test(`${runtime}: an extension begins before the function, hears of each invocation and of the end`, { skip }, async (t) => {
-    const { boot } = await openEnvironments(t);
+    const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
     const init = 'echo "told $told"; echo "env $GREETING ${_HANDLER:-none} ${AWS_LAMBDA_LOG_GROUP_NAME:-none} $AWS_LAMBDA_FUNCTION_NAME"';
     const booted = await boot(runtime, functions[runtime], { 'extensions/watcher': shellExtension(undefined, init) });
     const template = templateOf(booted);
@@ -135,7 +137,7 @@ for (const [what, [body, errorType]] of Object.entries(LATER)) {
 }
 
 test('when the runtime ends its extensions hear of a failure, and when its time is up of that', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const layer = { 'extensions/hears': shellExtension() };
   for (const [event, reason, timeoutMs] of [
     [{ exit: true }, 'failure', 60_000],
@@ -159,9 +161,19 @@ test('when the runtime ends its extensions hear of a failure, and when its time 
 
 test('the caller is answered before extensions are done, and the next invocation waits for them', { skip }, async (t) => {
   const { boot } = await openEnvironments(t);
+  // It is at work until it is told that the runtime is done: by then the caller has been answered.
+  const slow = pythonExtension(['platform'])
+    .replace('class Listener', 'told = []\nclass Listener')
+    .replace("print('T ' + json.dumps(event), flush=True)", 'told.append(json.dumps(event))')
+    .replace(
+      "print('E ' + json.dumps(event), flush=True)",
+      `
+    while 'requestId' in event and not any('platform.runtimeDone' in one and event['requestId'] in one for one in told):
+        time.sleep(0.005)
+    print('done with ' + json.dumps(event), flush=True)`,
+    );
   for (const runtime of RUNTIMES) {
-    const slow = shellExtension('case $event in *INVOKE*) sleep 0.3; echo "done with $event";; esac');
-    const instance = templateOf(await boot(runtime, functions[runtime], { 'extensions/slow': slow })).fork();
+    const instance = templateOf(await boot(runtime, functions[runtime], { 'extensions/slow.py': slow })).fork();
     const log: string[] = [];
     const first = await invoke(instance, { number: 1 }, log);
     assert.equal(first.end.kind, 'answered');
@@ -247,7 +259,8 @@ test("the API answers what comes in the wrong order, from nobody, or over its li
 });
 
 test('a runtime is told to end before its extensions are, and has its time for that', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  // A shell that waits for a command hears of a signal only after that: it may need all of its time.
+  const { boot } = await openEnvironments(t, { windDown: { ...UNHURRIED, runtime: 300 } });
   const runtime = shellRuntime()
     .replace('while true', "trap 'echo runtime told; exit 0' TERM\nwhile true")
     .replaceAll('$(curl', '$(exec curl');
@@ -263,7 +276,7 @@ test('a runtime is told to end before its extensions are, and has its time for t
 
 for (const runtime of RUNTIMES) {
   test(`spawn, ${runtime}: extensions run beside a function without isolation too`, { skip }, async (t) => {
-    const { boot } = await openEnvironments(t, 'spawn');
+    const { boot } = await openEnvironments(t, { driver: 'spawn', windDown: UNHURRIED });
     const layer = {
       'extensions/beside': shellExtension(),
       'extensions/told.py': pythonOnHost(['platform']),
@@ -287,25 +300,15 @@ for (const runtime of RUNTIMES) {
   });
 }
 
-/** Of the processes of that name, one letter for each: T, it is stopped. */
+/** Of the extension of that name, in whatever instance, one letter for each of its processes: T, it is stopped. */
 const statesOf = (name: string): string =>
-  readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid))
-    .map((pid) => stateOf(pid, name))
+  below(process.pid)
+    .filter(({ command }) => command.endsWith(`/extensions/${name}`))
+    .map(({ state }) => state)
     .join('');
 
-function stateOf(pid: string, name: string): string {
-  try {
-    const [, command, state] = /^\d+ \((.*)\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? [];
-    return command === name ? state! : '';
-  } catch {
-    // It ended between two looks.
-    return '';
-  }
-}
-
 test("a function on the host's network has its extensions and their APIs too", { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const layer = {
     'extensions/told.py': pythonOnHost(['platform']),
   };
@@ -327,7 +330,7 @@ test("a function on the host's network has its extensions and their APIs too", {
 });
 
 test('a runtime that stands still is told to end, and does what it has to', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const codes = {
     node: `process.on('SIGTERM', () => { console.log('told to end'); process.exit(0); });
       export const handler = async () => 1;`,

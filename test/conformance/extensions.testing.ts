@@ -9,6 +9,7 @@ import { temporaryDirectory } from '../temporary.ts';
 import { silentLog, systemClock } from '../../src/kernel/mod.ts';
 import type { BootResult, Instance, InvocationEnd, SandboxSpec, Template } from '../../src/ports/mod.ts';
 import { LinuxSandboxes } from '../../src/adapters/linux/mod.ts';
+import type { LinuxOptions } from '../../src/adapters/linux/mod.ts';
 import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
 
 export const missing = (...commands: readonly string[]): string | false => {
@@ -32,15 +33,21 @@ export type Environments = {
   boot(runtime: keyof typeof RUNTIMES, code: string, layer: Files, more?: Partial<SandboxSpec>): Promise<Booted>;
 };
 
-export async function openEnvironments(t: TestContext, driver: 'linux' | 'spawn' = 'linux'): Promise<Environments> {
+/** Times to end in which all that is to be done is done on any machine: for what ends by itself, and is to be heard. */
+export const UNHURRIED = { external: 60_000, internal: 60_000, runtime: 60_000 };
+
+export async function openEnvironments(
+  t: TestContext,
+  { driver = 'linux', windDown }: Pick<LinuxOptions, 'windDown'> & { readonly driver?: 'linux' | 'spawn' } = {},
+): Promise<Environments> {
   const directory = temporaryDirectory(t);
   const packages = join(directory, 'packages');
   await mkdir(packages);
   const run = join(directory, 'run');
   const sandboxes =
     driver === 'linux'
-      ? await LinuxSandboxes.open({ directory: run, packages })
-      : await SpawnSandboxes.open({ directory: run, log: silentLog, clock: systemClock });
+      ? await LinuxSandboxes.open({ directory: run, packages, windDown })
+      : await SpawnSandboxes.open({ directory: run, log: silentLog, clock: systemClock, windDown });
   closeAfter(t, () => sandboxes.close());
   let count = 0;
   const make = async (files: Files): Promise<string> => {
@@ -184,15 +191,21 @@ def handler(event, context):
     return {'pid': os.getpid(), 'api': os.environ.get('AWS_LAMBDA_RUNTIME_API')}
 `;
 
-/** An extension in Python that prints each event that it gets, and all telemetry by HTTP, as lines that begin with T. `types`: of telemetry. */
+/**
+ * An extension in Python that prints each event that it gets, and all telemetry by HTTP, as lines that begin with T. `types`: of telemetry. Where it
+ * is told of invocations, it ends when it has been told of all.
+ */
 export const pythonExtension = (types: readonly string[], more: object = {}): string => `#!/usr/bin/python3
-import http.server, json, os, sys, threading, urllib.request
+import http.server, json, os, sys, threading, time, urllib.request
 base = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API']
 name = os.path.basename(sys.argv[0])
+invoked = reported = 0
 class Listener(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
+        global reported
         for event in json.loads(self.rfile.read(int(self.headers['content-length']))):
             print('T ' + json.dumps(event), flush=True)
+            reported += event['type'] == 'platform.report'
         self.send_response(200)
         self.send_header('content-length', '0')
         self.end_headers()
@@ -213,9 +226,9 @@ print('subscribed', call('PUT', '/2022-07-01/telemetry', subscription, mine)[1],
 while True:
     _, event = call('GET', '/2020-01-01/extension/event/next', None, mine)
     print('E ' + json.dumps(event), flush=True)
+    invoked += event['eventType'] == 'INVOKE'
     if event['eventType'] == 'SHUTDOWN':
-        import time
-        time.sleep(0.2)
+        ${types.includes('platform') ? 'while reported < invoked: time.sleep(0.01)' : 'time.sleep(0.2)'}
         sys.exit(0)
 `;
 

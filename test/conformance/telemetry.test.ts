@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import {
   NODE_FUNCTION,
   PYTHON_FUNCTION,
+  UNHURRIED,
   invoke,
   nodeExtension,
   openEnvironments,
@@ -29,7 +30,7 @@ for (const runtime of ['node', 'python', 'shell'] as const) {
     // There is no Node where a function has Python, as on Lambda.
     if (runtime === 'python' && listener.startsWith('node')) continue;
     test(`${runtime}: a listener in ${listener} is told all of several invocations, in order`, { skip }, async (t) => {
-      const { boot } = await openEnvironments(t);
+      const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
       const booted = await boot(runtime, functions[runtime], layer);
       const instance = templateOf(booted).fork();
       const log = booted.log;
@@ -78,7 +79,7 @@ for (const runtime of ['node', 'python', 'shell'] as const) {
 }
 
 test('errors, ends and timeouts are told as such', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const layer = { 'extensions/listener.py': pythonExtension(['platform']) };
   for (const [event, status, errorType, timeoutMs] of [
     [{ fail: true }, 'error', 'TypeError', 60_000],
@@ -105,7 +106,7 @@ test('errors, ends and timeouts are told as such', { skip }, async (t) => {
 });
 
 test('lines of extensions are told to others, and lines of a log in JSON as objects', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const layer = {
     'extensions/a-listener.py': pythonExtension(['function']),
     'extensions/b-writer': shellExtension('echo "written by the other"'),
@@ -181,7 +182,7 @@ test('a listener that is slow, dead or never there holds nothing up, and what wa
 });
 
 test('the Logs API tells of the same in its own words, and one extension uses one of the two', { skip }, async (t) => {
-  const { boot } = await openEnvironments(t);
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
   const logs = pythonExtension(['platform', 'function'])
     .replace("'/2022-07-01/telemetry'", "'/2020-08-15/logs'")
     .replace('2022-12-13', '2021-03-18')

@@ -63,11 +63,15 @@ type Base = { readonly isolated: Isolated; readonly url: string };
 
 async function deployed(t: TestContext, args: readonly string[], InvokeMode: InvokeMode): Promise<Base> {
   const isolated = connect(t, await startPlatform(t, args));
-  await isolated.create('edge', MODULE, { Handler: 'index.default', Timeout: 2, Environment: { Variables: { COLOUR: 'red' } } });
-  const { FunctionUrl } = await isolated.client.send(
-    new CreateFunctionUrlConfigCommand({ FunctionName: 'edge', AuthType: 'NONE', InvokeMode }),
-  );
-  return { isolated, url: `${isolated.platform.url}/_url/${new URL(FunctionUrl!).hostname.split('.')[0]}` };
+  return { isolated, url: await deploy(isolated, { name: 'edge', Timeout: 20, InvokeMode }) };
+}
+
+type Deployed = { readonly name: string; readonly Timeout: number; readonly InvokeMode: InvokeMode };
+
+async function deploy({ client, create, platform }: Isolated, { name, Timeout, InvokeMode }: Deployed): Promise<string> {
+  await create(name, MODULE, { Handler: 'index.default', Timeout, Environment: { Variables: { COLOUR: 'red' } } });
+  const { FunctionUrl } = await client.send(new CreateFunctionUrlConfigCommand({ FunctionName: name, AuthType: 'NONE', InvokeMode }));
+  return `${platform.url}/_url/${new URL(FunctionUrl!).hostname.split('.')[0]}`;
 }
 
 async function ask(url: string, method = 'GET', headers: Record<string, string> = {}): Promise<IncomingMessage> {
@@ -164,12 +168,13 @@ for (const [driver, mode] of [
     });
 
     await t.test('beyond the timeout the instance is ended, and the log says so', async () => {
-      assert.equal((await fetch(`${url}/too-late`)).status, 200);
+      const hasty = await deploy(isolated, { name: 'hasty', Timeout: 2, InvokeMode: mode });
+      assert.equal((await fetch(`${hasty}/too-late`)).status, 200);
       await eventually(async () => {
-        const { stdout } = await isolated.platform.hearth(['logs', 'edge', '--since', '10m']);
+        const { stdout } = await isolated.platform.hearth(['logs', 'hasty', '--since', '10m']);
         assert.match(stdout, /Task timed out after 2\.00 seconds/);
       });
-      assert.equal((await fetch(`${url}/cookies`)).status, 200);
+      assert.equal((await fetch(`${hasty}/cookies`)).status, 200);
     });
 
     await t.test("the web's interfaces are there, in init and in forks", async () => {

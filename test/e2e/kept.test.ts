@@ -1,5 +1,7 @@
 /** Instances that are kept, and several invocations in one, in real sandboxes. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Deployment, Engine, EngineLog, KeptStats, Outcome } from '../../src/engine/mod.ts';
 import { systemRandom } from '../../src/kernel/mod.ts';
@@ -14,7 +16,7 @@ export const handler = async ({ die }) => {
   return { pid: process.pid, calls: ++calls };
 };`;
 
-const keptOf = ({ engine }: Place, { id }: Deployment): KeptStats => engine.stats().find(({ deploymentId }) => deploymentId === id)!.kept!;
+const keptOf = ({ engine }: Place, { id }: Deployment): KeptStats => engine.statsOf(id)!.kept!;
 
 test('provisioned instances are there before anybody calls, come back when they are lost, and follow the number without another init', async (t) => {
   const place = await openEngine(t);
@@ -108,14 +110,20 @@ test('100 invocations at a time in one instance: each has its own answer, contex
 test('one of several at a time that is late is answered at its own deadline, and the others come to their ends', async (t) => {
   const place = await openEngine(t);
   if (!place) return;
-  const source = `export const handler = async ({ ms }) => { await new Promise((resolve) => setTimeout(resolve, ms)); return process.pid; };`;
-  const d = { ...place.deployment(source, { maxInstances: 1 }, { concurrency: 10 }), timeoutMs: 1_000 };
-  const warm = await place.call(d, { ms: 0 });
-  const late = place.call(d, { ms: 60_000 });
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  const others = Array.from({ length: 5 }, () => place.call(d, { ms: 700 }));
+  const source = `import { existsSync } from 'node:fs';
+    export const handler = async ({ file }) => {
+      while (file && !existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 5));
+      return process.pid;
+    };`;
+  const d = place.deployment(source, { maxInstances: 1 }, { concurrency: 10 });
+  const warm = await place.call(d);
+  const late = place.call(d, { file: '/never' });
+  // So much more time the others have.
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const others = Array.from({ length: 5 }, () => place.call(d, { file: '/var/task/go' }));
   const outcome = await late;
   assert.ok(outcome.kind === 'functionError');
+  writeFileSync(join(d.spec.codeDirectory, 'go'), '');
   for (const { value } of await Promise.all(others)) assert.equal(value, warm.value);
-  assert.notEqual((await place.call(d, { ms: 0 })).value, warm.value);
+  assert.notEqual((await place.call(d)).value, warm.value);
 });

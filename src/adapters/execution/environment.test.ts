@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { closeAfter } from '../../../test/closing.ts';
 import { manualClock, systemRandom } from '../../kernel/mod.ts';
-import { Environment } from './environment.ts';
+import { Environment, WIND_DOWN_MS } from './environment.ts';
 import { refuseUnknown } from './reply.ts';
 import { listenForProcesses } from './server.ts';
 
@@ -26,6 +26,7 @@ async function open(
     external,
     port: () => 9001,
     standsStill: more.standsStill ?? false,
+    windDown: WIND_DOWN_MS,
     processes: {
       startRuntime: () => void orders.push('start'),
       freeze: (frozen) => void orders.push(frozen ? 'freeze' : 'thaw'),

@@ -26,6 +26,7 @@ export type EnvironmentOptions = {
   readonly port: () => number;
   /** The runtime stands still by itself where it waits: without extensions there is nothing to stop. */
   readonly standsStill: boolean;
+  readonly windDown: WindDownMs;
 };
 
 export type EnvironmentFacts = ExtensionFacts & {
@@ -46,8 +47,11 @@ export interface Processes {
   connect(port: number): Promise<Socket>;
 }
 
-/** Lambda's: what an environment has to come to its end, and the runtime's part of it, with external extensions and with internal ones only. */
-export const WIND_DOWN_MS = { external: 2_000, internal: 500, runtime: 300 } as const;
+/** What an environment has to come to its end, with external extensions, and with internal ones only; `runtime`: its part beside external ones. */
+export type WindDownMs = { readonly external: number; readonly internal: number; readonly runtime: number };
+
+/** Lambda's. */
+export const WIND_DOWN_MS: WindDownMs = { external: 2_000, internal: 500, runtime: 300 };
 
 export class Environment {
   readonly telemetry: Telemetry;
@@ -223,13 +227,14 @@ export class Environment {
 
   /** How long it may take to wind it down. */
   get windDownMs(): number {
-    if (this.#extensions.external.some(({ lives }) => lives)) return WIND_DOWN_MS.external;
-    return this.extensions.some(({ lives }) => lives) ? WIND_DOWN_MS.internal : 0;
+    const { external, internal } = this.#options.windDown;
+    if (this.#extensions.external.some(({ lives }) => lives)) return external;
+    return this.extensions.some(({ lives }) => lives) ? internal : 0;
   }
 
   /** Brings it to its end within that time: first the runtime, then the extensions. What is left is for the driver to end. */
   async windDown(wanted: boolean): Promise<void> {
-    const { clock, processes } = this.#options;
+    const { clock, processes, windDown } = this.#options;
     const totalMs = this.windDownMs;
     this.#phase = 'ending';
     this.#freezer.idle(false);
@@ -243,7 +248,7 @@ export class Environment {
       if (!this.#runtimeGone) {
         const internal = this.extensions.some(({ kind }) => kind === 'internal');
         processes.signalRuntime('SIGTERM');
-        await this.#within(this.#runtimeEnded.promise, internal ? WIND_DOWN_MS.internal : WIND_DOWN_MS.runtime);
+        await this.#within(this.#runtimeEnded.promise, internal ? windDown.internal : windDown.runtime);
         if (!this.#runtimeGone) processes.signalRuntime('SIGKILL');
       }
       void this.telemetry.flush();

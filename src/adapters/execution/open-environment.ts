@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, Random } from '../../kernel/mod.ts';
 import type { SandboxSpec } from '../../ports/mod.ts';
 import { Environment } from './environment.ts';
-import type { Processes } from './environment.ts';
+import type { Processes, WindDownMs } from './environment.ts';
 import { factsOf } from './external.ts';
 import { onFreePort } from './free-port.ts';
 import { refuseUnknown } from './reply.ts';
@@ -14,6 +14,7 @@ export type OpenOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly windDowns: WindDowns;
+  readonly windDown: WindDownMs;
   readonly spec: SandboxSpec;
   /** The names of what is in /opt/extensions. */
   readonly external: readonly string[];
@@ -44,7 +45,7 @@ export type OpenedEnvironment = {
 
 /** What is the same of environments, whatever their processes are. */
 export function openEnvironment(options: OpenOptions): OpenedEnvironment {
-  const { clock, random, windDowns, spec, external, inside, standsStill, processes, kill } = options;
+  const { clock, random, windDowns, windDown, spec, external, inside, standsStill, processes, kill } = options;
   const handle: ApiHandler = (request, response) => {
     if (!environment.handle(request, response)) opened.serve(request, response);
   };
@@ -65,6 +66,7 @@ export function openEnvironment(options: OpenOptions): OpenedEnvironment {
     external,
     port: () => port,
     standsStill,
+    windDown,
     processes,
   });
   let ended = false;

@@ -21,7 +21,10 @@ export type StartProgram = (log?: (text: string, level: LogLevel) => void) => St
 export async function bootProgram(clock: Clock, start: StartProgram, listener: BootListener): Promise<BootResult> {
   const startedMs = clock.monotonicMs();
   const { instance, heard } = start((text, level) => listener.log(text, level));
-  const outcome = await heard;
+  const outcome = await heard.catch((error: unknown) => {
+    instance.kill();
+    throw error;
+  });
   if (outcome.kind === 'ready') {
     const { streaming, blockers } = { streaming: false, blockers: [], ...outcome.payload };
     const facts = { initMs: clock.monotonicMs() - startedMs, streaming, blockers, steps: instance.takeSteps() };
@@ -77,6 +80,8 @@ export async function hearInit<T extends { readonly kind: 'ready' }>(options: He
   const initMs = () => clock.monotonicMs() - startedMs;
   const timedOut = Promise.withResolvers<InitFailure>();
   const timer = clock.after(initTimeoutMs, () => timedOut.resolve({ kind: 'timedOut', initMs: initMs() }));
+  // What could not be started has no init that takes time.
+  runtime.catch(() => timer.cancel());
   const broken = environment.failure.then((error): InitFailure => ({ kind: 'failed', error, initMs: initMs() }));
   const first = await Promise.race([runtime, timedOut.promise, broken]);
   const last = first.kind === 'ready' ? await Promise.race([ended, timedOut.promise, broken, environment.initialised]) : first;

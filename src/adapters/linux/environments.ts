@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import type { Clock, Random } from '../../kernel/mod.ts';
 import type { SandboxSpec } from '../../ports/mod.ts';
 import { WindDowns, connectHere, openEnvironment, serveConnection } from '../execution/mod.ts';
-import type { OpenedEnvironment } from '../execution/mod.ts';
+import type { OpenedEnvironment, WindDownMs } from '../execution/mod.ts';
 import { Lines } from '../link/mod.ts';
 import type { Accept } from './doorway.ts';
 import { RUNTIME_API } from './doorway.ts';
@@ -10,7 +10,7 @@ import type { Beside } from './inside.ts';
 import { loaderOf } from './runtime.ts';
 import type { Sandbox } from './sandbox.ts';
 
-export type EnvironmentsOptions = { readonly clock: Clock; readonly random: Random };
+export type EnvironmentsOptions = { readonly clock: Clock; readonly random: Random; readonly windDown: WindDownMs };
 
 /** An execution environment and the sandbox that it is, or will be. */
 export type Opened = OpenedEnvironment & {

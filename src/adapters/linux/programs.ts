@@ -1,17 +1,8 @@
 import type { Clock, Log } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, InitFailure, SandboxSpec } from '../../ports/mod.ts';
 import type { LogLevel } from '../../protocol/mod.ts';
-import {
-  ExtendedInstance,
-  ProgramInstance,
-  WebServer,
-  bootProgram,
-  connectHere,
-  externalExtensions,
-  hearInit,
-  nothingAnswers,
-} from '../execution/mod.ts';
-import type { Initialised, StartedProgram } from '../execution/mod.ts';
+import { bootProgram, connectHere, externalExtensions, startOwnProgram } from '../execution/mod.ts';
+import type { StartProgram, StartedProgram } from '../execution/mod.ts';
 import { Lines, awaitReady } from '../link/mod.ts';
 import type { Link, Ready, Steps } from '../link/mod.ts';
 import type { Environments, Opened } from './environments.ts';
@@ -43,58 +34,39 @@ export class Programs {
     return await bootProgram(clock, (log) => this.#start(spec, environments.open(spec, external), log), listener);
   }
 
-  #start({ label, web, network }: SandboxSpec, opened: Opened, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
-    const { clock } = this.#options;
-    const { environment } = opened;
+  #start(spec: SandboxSpec, opened: Opened, log: Parameters<StartProgram>[0]): StartedProgram {
+    const { clock, take, init } = this.#options;
+    const { environment, api, beside } = opened;
+    const { label, network, initTimeoutMs } = spec;
     let sandbox: Sandbox | undefined;
-    let server: WebServer | undefined;
-    const connect = (port: number) => (network?.kind === 'host' ? connectHere(port) : sandbox!.inside.connect(port));
     const lines = new Lines((line) => environment.functionLine(line, 'INFO'));
-    const flush = () => {
-      sandbox?.flushOutput();
-      lines.end();
-    };
-    const program = new ProgramInstance({
+    const started = startOwnProgram({
+      ...{ clock, spec, opened, log },
       start: 'boot',
-      clock,
+      connect: (port) => (network?.kind === 'host' ? connectHere(port) : sandbox!.inside.connect(port)),
       memoryKiB: () => sandbox?.memoryKiB() ?? 0,
-      flush,
-      idle: (idle) => environment.runtimeWaits(idle),
-      ...(web && { runtime: (listener) => (server = new WebServer({ web, clock, connect, listener })) }),
-      end: (wanted) => {
-        server?.close();
-        opened.end(wanted);
+      flush: () => {
+        sandbox?.flushOutput();
+        lines.end();
+      },
+      begin: async (program) => {
+        const placed = await opened.placed;
+        sandbox = take(placed, program.steps);
+        sandbox.onChunk = (chunk) => lines.push(chunk);
+        opened.attach(sandbox);
+        program.steps.add('function given');
+        const link = init(sandbox, placed, { api, beside, serves: program });
+        if (!program.alive) sandbox.end();
+        const { templateEnded } = sandbox;
+        void templateEnded.then((exit) => program.reportExit(exit));
+        // The link closes as soon as the program has taken the template's place, or tells why that could not be.
+        const listener = { log: (text: string, level: LogLevel) => environment.onLog?.(text, level) };
+        const heard = awaitReady({ link, initTimeoutMs, clock, listener, exited: () => templateEnded });
+        return { placed, ended: heard.then(neverReady) };
       },
     });
-    opened.serve = (request, response) => program.handle(request, response);
-    const instance = new ExtendedInstance({ inner: program, environment, clock, asks: true });
-    instance.onLog = log;
-    const begin = async (): Promise<Initialised | InitFailure> => {
-      const spec = await opened.placed;
-      sandbox = this.#options.take(spec, program.steps);
-      sandbox.onChunk = (chunk) => lines.push(chunk);
-      opened.attach(sandbox);
-      program.steps.add('function given');
-      const link = this.#options.init(sandbox, spec, { api: opened.api, beside: opened.beside, serves: program });
-      if (!instance.alive) sandbox.end();
-      const { templateEnded } = sandbox;
-      void templateEnded.then((exit) => program.reportExit(exit));
-      server?.begin(spec.web);
-      // The link closes as soon as the program has taken the template's place, or tells why that could not be.
-      const listener = { log: (text: string, level: LogLevel) => instance.onLog?.(text, level) };
-      const { initTimeoutMs } = spec;
-      const ended = awaitReady({ link, initTimeoutMs, clock, listener, exited: () => templateEnded }).then(neverReady);
-      const runtime = Promise.race([ended, program.initialised]);
-      const heard = await hearInit({ clock, initTimeoutMs, environment, runtime, ended });
-      flush();
-      return spec.web && heard.kind === 'timedOut' ? { ...heard, missing: nothingAnswers(spec.web) } : heard;
-    };
-    const heard = begin();
-    heard.catch((error: unknown) => {
-      this.#options.log.error({ error, label }, 'a program could not be started');
-      instance.kill();
-    });
-    return { instance, heard };
+    started.heard.catch((error: unknown) => this.#options.log.error({ error, label }, 'a program could not be started'));
+    return started;
   }
 }
 

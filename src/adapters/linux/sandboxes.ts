@@ -20,8 +20,8 @@ import type { Endpoint, LogLevel, ReadyPayload } from '../../protocol/mod.ts';
 import { node } from '../../../runtimes/node/description.ts';
 import { afterReady, awaitReady, materialiseRuntime, FUNCTION_STEPS, SANDBOX_STEPS, Steps } from '../link/mod.ts';
 import type { Link, Ready } from '../link/mod.ts';
-import { externalExtensions, wrapperOf } from '../execution/mod.ts';
-import type { Extension } from '../execution/mod.ts';
+import { WIND_DOWN_MS, externalExtensions, wrapperOf } from '../execution/mod.ts';
+import type { Extension, WindDownMs } from '../execution/mod.ts';
 import type { Ahead } from './ahead.ts';
 import { bootAlone, hearExtended } from './alone.ts';
 import type { Hierarchy } from './cgroup-tree.ts';
@@ -61,12 +61,15 @@ export type LinuxOptions = {
   readonly runtime?: Runtime;
   /** Started already, of the same runtime; it ends with the sandboxes. */
   readonly ahead?: Ahead | undefined;
+  /** How long environments with extensions may take to come to their end. Default: as on Lambda. */
+  readonly windDown?: WindDownMs | undefined;
 };
 
 /** What a sandbox may have of them, beside one for each instance. */
 const PROCESSES = 2_096;
 
-type Settled = Required<Pick<LinuxOptions, 'directory' | 'packages' | 'instances' | 'clock' | 'log' | 'connected'>>;
+type Settled = Required<Pick<LinuxOptions, 'directory' | 'packages' | 'instances' | 'clock' | 'log' | 'connected'>> &
+  Pick<LinuxOptions, 'windDown'>;
 
 type Installed = { readonly runtime: Runtime; readonly files: string };
 
@@ -93,11 +96,11 @@ export class LinuxSandboxes implements Sandboxes {
   /** Throws HearthError `SandboxFailed` when the zygote does not start. `selfTest` tells whether the machine can do all the rest. */
   static async open(options: LinuxOptions): Promise<LinuxSandboxes> {
     const { ahead, directory, packages, clock = systemClock, log = silentLog, connected = hangUp } = options;
-    const { runtime = node, instances = 2 * LIMITS.concurrentInvocations } = options;
+    const { runtime = node, instances = 2 * LIMITS.concurrentInvocations, windDown } = options;
     await mkdir(join(directory, 'root'), { recursive: true });
     const files = ahead?.zygote.files ?? (await materialiseRuntime({ runtime, directory: join(directory, 'runtimes') }));
     const claims = { users: await Users.claim(), cgroups: Cgroups.open({ log, hierarchies: options.hierarchies ?? ownHierarchies() }) };
-    const sandboxes = new LinuxSandboxes({ directory, packages, instances, clock, log, connected }, { runtime, files }, claims);
+    const sandboxes = new LinuxSandboxes({ directory, packages, instances, clock, log, connected, windDown }, { runtime, files }, claims);
     if (ahead) sandboxes.#classes.adopt(ahead.zygote);
     try {
       await sandboxes.#classes.prepare();
@@ -109,7 +112,7 @@ export class LinuxSandboxes implements Sandboxes {
   }
 
   private constructor(options: Settled, installed: Installed, { users, cgroups }: Claims) {
-    const { clock, log } = options;
+    const { clock, log, windDown = WIND_DOWN_MS } = options;
     this.#options = options;
     this.#classes = new MemoryClasses({ ...installed, clock, log, make: (zygote) => this.#newSandbox(zygote) });
     const make = (guest: Zygote) => this.#newSandbox(this.#builder(), { guest });
@@ -118,7 +121,7 @@ export class LinuxSandboxes implements Sandboxes {
     this.#cgroups = cgroups;
     this.#watch = new MemoryWatch(clock);
     this.#cpuWatch = new CpuWatch({ clock, yieldAll: (yields) => cgroups.yield(yields) });
-    this.#environments = new Environments({ clock, random: systemRandom });
+    this.#environments = new Environments({ clock, random: systemRandom, windDown });
     this.#programs = new Programs({
       clock,
       log,

@@ -5,7 +5,7 @@ import type { Clock, Random } from '../../kernel/mod.ts';
 import type { Exit, SandboxSpec } from '../../ports/mod.ts';
 import { extensionEnvironment } from '../../../runtimes/ladder/extension-environment.ts';
 import { WindDowns, connectHere, openEnvironment } from '../execution/mod.ts';
-import type { Environment, OpenedEnvironment } from '../execution/mod.ts';
+import type { Environment, OpenedEnvironment, WindDownMs } from '../execution/mod.ts';
 import { Lines } from '../link/mod.ts';
 import { functionEnvironment } from './function-environment.ts';
 import type { FunctionProcess } from './function-process.ts';
@@ -14,6 +14,7 @@ import type { Watchdog } from './watchdog.ts';
 export type EnvironmentsOptions = {
   readonly clock: Clock;
   readonly random: Random;
+  readonly windDown: WindDownMs;
   /** Where extensions put temporary files. */
   readonly temporary: string;
   readonly watchdog: Watchdog;
@@ -38,12 +39,12 @@ export class Environments {
   }
 
   open(spec: SandboxSpec, external: readonly string[]): Opened {
-    const { clock, random } = this.#options;
+    const { clock, random, windDown } = this.#options;
     let process: FunctionProcess | undefined;
     let own: readonly ExtensionProcess[] = [];
     const registered = Promise.withResolvers<void>();
     const opened = openEnvironment({
-      ...{ clock, random, windDowns: this.#windDowns, spec, external },
+      ...{ clock, random, windDowns: this.#windDowns, windDown, spec, external },
       inside: undefined,
       standsStill: true,
       processes: {

@@ -1,18 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, InitFailure, SandboxSpec } from '../../ports/mod.ts';
-import type { LogLevel } from '../../protocol/mod.ts';
-import {
-  ExtendedInstance,
-  ProgramInstance,
-  WebServer,
-  bootProgram,
-  connectHere,
-  externalExtensions,
-  hearInit,
-  nothingAnswers,
-} from '../execution/mod.ts';
-import type { Initialised, ProgramInit, StartedProgram } from '../execution/mod.ts';
+import { bootProgram, connectHere, externalExtensions, startOwnProgram } from '../execution/mod.ts';
+import type { ProgramInstance, StartProgram, StartedProgram } from '../execution/mod.ts';
 import type { Environments, Opened } from './environments.ts';
 import type { FunctionProcess } from './function-process.ts';
 import type { PlainError } from './plain-runtime.ts';
@@ -41,53 +31,34 @@ export class Programs {
     return await bootProgram(clock, (log) => this.#start(spec, environments.open(spec, external), log), listener);
   }
 
-  #start({ initTimeoutMs, web }: SandboxSpec, opened: Opened, log: ((text: string, level: LogLevel) => void) | undefined): StartedProgram {
+  #start(spec: SandboxSpec, opened: Opened, log: Parameters<StartProgram>[0]): StartedProgram {
     const { clock, launch, watch } = this.#options;
     const { environment } = opened;
     let process: FunctionProcess | undefined;
-    let server: WebServer | undefined;
-    let placed = web;
     const memory = new Peak();
-    const program = new ProgramInstance({
+    return startOwnProgram({
+      ...{ clock, spec, opened, log, connect: connectHere },
       start: 'spawn',
-      clock,
       memoryKiB: () => memory.look(process?.pid),
       flush: () => {},
-      idle: (idle) => environment.runtimeWaits(idle),
-      ...(web && { runtime: (listener) => (server = new WebServer({ web, clock, connect: connectHere, listener })) }),
-      end: (wanted) => {
-        server?.close();
-        opened.end(wanted);
+      begin: async (program) => {
+        program.steps.add('process ordered');
+        const placed = await opened.spec;
+        if (environment.failed) return environment.failed;
+        const launched = launch(placed);
+        if ('errorType' in launched) return launched;
+        process = launched;
+        process.onOutput = (text, level) => environment.functionLine(text, level);
+        opened.attach(process);
+        watch(process, program);
+        if (!program.alive) process.kill();
+        const ended = process.exited.then((exit): InitFailure => {
+          program.reportExit(exit);
+          return { kind: 'exited', exit, initMs: 0 };
+        });
+        return { placed, ended };
       },
     });
-    opened.serve = (request, response) => program.handle(request, response);
-    const instance = new ExtendedInstance({ inner: program, environment, clock, asks: true });
-    instance.onLog = log;
-    const gone = Promise.withResolvers<InitFailure>();
-    const run = async (): Promise<ProgramInit | InitFailure> => {
-      program.steps.add('process ordered');
-      const spec = await opened.spec;
-      if (environment.failed) return { kind: 'failed', error: environment.failed };
-      const launched = launch(spec);
-      if ('errorType' in launched) return { kind: 'failed', error: launched };
-      process = launched;
-      process.onOutput = (text, level) => environment.functionLine(text, level);
-      opened.attach(process);
-      watch(process, program);
-      if (!instance.alive) process.kill();
-      placed = spec.web;
-      server?.begin(placed);
-      void process.exited.then((exit) => {
-        program.reportExit(exit);
-        gone.resolve({ kind: 'exited', exit, initMs: 0 });
-      });
-      return await Promise.race([gone.promise, program.initialised]);
-    };
-    const hear = async () => {
-      const heard = await hearInit<Initialised>({ clock, initTimeoutMs, environment, runtime: run(), ended: gone.promise });
-      return placed && heard.kind === 'timedOut' ? { ...heard, missing: nothingAnswers(placed) } : heard;
-    };
-    return { instance, heard: hear() };
   }
 }
 

@@ -5,7 +5,8 @@ import type { Clock, Log, Timer } from '../../kernel/mod.ts';
 import type { BootListener, BootResult, SandboxSpec, Sandboxes, Template } from '../../ports/mod.ts';
 import { LinkedInstance, PROCESS_STEPS, Steps, awaitReady, closedLink, processTimes } from '../link/mod.ts';
 import { FunctionProcess } from './function-process.ts';
-import { FirstTemplate, externalExtensions, wrapperOf } from '../execution/mod.ts';
+import { FirstTemplate, WIND_DOWN_MS, externalExtensions, wrapperOf } from '../execution/mod.ts';
+import type { WindDownMs } from '../execution/mod.ts';
 import { Environments } from './environments.ts';
 import { bootExtended } from './extended.ts';
 import { Programs } from './programs.ts';
@@ -19,6 +20,8 @@ export type SpawnSandboxesOptions = {
   readonly directory: string;
   readonly log: Log;
   readonly clock: Clock;
+  /** How long environments with extensions may take to come to their end. Default: as on Lambda. */
+  readonly windDown?: WindDownMs | undefined;
 };
 
 /** An instance that a process belongs to. */
@@ -56,9 +59,10 @@ export class SpawnSandboxes implements Sandboxes {
     this.#options = options;
     this.#runtimes = new PlainRuntimes(join(options.directory, 'runtime'));
     this.#temporary = temporary;
-    this.#environments = new Environments({ clock: options.clock, random: systemRandom, temporary, watchdog: this.#watchdog });
+    const { clock, windDown = WIND_DOWN_MS } = options;
+    this.#environments = new Environments({ clock, random: systemRandom, windDown, temporary, watchdog: this.#watchdog });
     this.#programs = new Programs({
-      clock: options.clock,
+      clock,
       environments: this.#environments,
       launch: (spec) => this.#tryLaunch(spec),
       watch: (process, instance) => this.#watch(process, instance),

@@ -7,6 +7,7 @@ import { HearthError, asHearthError } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
 import type { DeploymentStats, HostLoad } from '../../engine/mod.ts';
 import type { FunctionLogs } from '../../ports/mod.ts';
+import type { WarmReport } from '../../protocol/mod.ts';
 import type { AccessKey, AccessKeys } from '../door/mod.ts';
 import { imageOf, offsetIn } from './images.ts';
 import type { ImageAdmin } from './images.ts';
@@ -16,7 +17,6 @@ import { sendError, sendJson } from './respond.ts';
 import { sendStart, sendStarts } from './starts.ts';
 import { createTraceExport } from './trace-export.ts';
 import type { SendTrace } from './trace-export.ts';
-import type { WarmReport } from './warm.ts';
 
 export const ADMIN_PREFIX = '/_hearth/';
 

@@ -3,9 +3,9 @@
  * A policy has no clock, no timer and no randomness. All times are milliseconds since the epoch, as schedules and restarts need them.
  * The live warmer and the simulator speak to the same objects.
  */
+import type { Rung } from '../../protocol/mod.ts';
 
-/** What a function can be held at, each a start cheaper than the next: an idle instance, a template to fork from, nothing. */
-export type Rung = 'instance' | 'template' | 'nothing';
+export type { Rung };
 
 /** The sources a call can come from, as far as they behave alike. */
 export const TRIGGERS = ['http', 'timer', 'event', 'queue', 'orchestration', 'storage', 'others'] as const;

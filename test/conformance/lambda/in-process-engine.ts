@@ -24,6 +24,7 @@ export function createInProcessEngine(): Engine {
     resume() {},
     snapshot: () => undefined,
     stats: () => [],
+    statsOf: () => undefined,
     warming: () => undefined,
     takeWarmingChanges: () => undefined,
     forget: () => [],

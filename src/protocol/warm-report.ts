@@ -1,6 +1,6 @@
-import type { DeploymentStats } from '../../engine/mod.ts';
+import type { WarmTag } from './warm-tag.ts';
 
-/** What is kept of a function now, why, and what that costs. */
+/** What is kept of a function now, why, and what that costs, as Hearth's own API shows it. */
 export type WarmReport = {
   readonly functionName: string;
   readonly versions: readonly VersionWarmth[];
@@ -31,9 +31,9 @@ export type VersionWarmth = {
   /** Invocations that provisioned instances took, and those beyond. */
   readonly provisionedInvocations: number;
   readonly spilloverInvocations: number;
-  /** Since this version was first called, or the platform started. */
-  readonly starts: DeploymentStats['starts'];
-  readonly causes: DeploymentStats['causes'];
+  /** By kinds of start and by their causes, as docs/tracing.md names them. Since this version was first called, or the platform started. */
+  readonly starts: Readonly<Record<string, number>>;
+  readonly causes: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** What the warming policy makes of it; null: it was never called. */
   readonly policy: PolicyWarmth | null;
 };
@@ -66,15 +66,10 @@ export type PolicyWarmth = {
   readonly heldMiB: number;
 };
 
+/** What a function can be held at, each a start cheaper than the next: an idle instance, a template to fork from, nothing. */
 export type Rung = 'instance' | 'template' | 'nothing';
 
-export type ScheduleReport = {
-  readonly id: string;
-  readonly expression: string;
-  readonly timezone: string;
-  readonly forMs: number;
-  readonly instances: number;
-  readonly qualifier: string;
+export type ScheduleReport = WarmTag & {
   /** Whether the qualifier leads anywhere. */
   readonly known: boolean;
   readonly open: boolean;
