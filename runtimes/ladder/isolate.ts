@@ -1,6 +1,7 @@
 /** The walls of a sandbox: namespaces, its own root, no capabilities. namespaces(7), user_namespaces(7), mount_namespaces(7), capabilities(7). */
 import { constants, existsSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { check, libc, pinned, pinnedText } from './libc.ts';
+import { makeReadOnly } from './read-only.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 
 /** Whom a sandbox's processes run as. `privileged`: they begin as root and have yet to become that user. */
@@ -17,7 +18,6 @@ export const MS_RDONLY = 1n;
 export const MS_NOSUID = 2n;
 export const MS_NODEV = 4n;
 const MS_NOEXEC = 8n;
-const MS_REMOUNT = 32n;
 const MS_BIND = 4096n;
 const MS_REC = 16384n;
 const MS_PRIVATE = 262144n;
@@ -136,7 +136,7 @@ function mountProc(options: string): void {
 
 export function bindReadOnly(source: string, target: string): void {
   check(libc.mount(source, target, 'none', MS_BIND | MS_REC, ''), `bind ${source}`);
-  check(libc.mount('none', target, 'none', MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, ''), `make ${source} read-only`);
+  makeReadOnly(target, MS_NOSUID | MS_NODEV, source);
 }
 
 /** A link where the host has one (merged /usr), else a read-only view of the directory. */
@@ -185,13 +185,12 @@ function buildDev(dev: string): void {
     writeFileSync(`${dev}/${name}`, '');
     check(libc.mount(`/dev/${name}`, `${dev}/${name}`, 'none', MS_BIND, ''), `bind /dev/${name}`);
     // The device is written to as ever; its times on the host, which others see, are not changed.
-    const flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC;
-    check(libc.mount('none', `${dev}/${name}`, 'none', flags, ''), `make /dev/${name} read-only`);
+    makeReadOnly(`${dev}/${name}`, MS_NOSUID | MS_NOEXEC, `/dev/${name}`);
   }
   symlinkSync('/tmp', `${dev}/shm`);
   symlinkSync('/proc/self/fd', `${dev}/fd`);
   ['stdin', 'stdout', 'stderr'].forEach((name, fd) => symlinkSync(`/proc/self/fd/${fd}`, `${dev}/${name}`));
-  check(libc.mount('none', dev, 'none', MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC, ''), 'make dev read-only');
+  makeReadOnly(dev, MS_NOSUID | MS_NOEXEC, 'dev');
 }
 
 /** Another mount becomes the root of everybody in this mount namespace, and what was the root till now is in sight no more. */
@@ -222,7 +221,7 @@ export function showFunction(spec: {
     );
   check(libc.umount2('/.packages', MNT_DETACH), 'hide the packages');
   mountTmp('/tmp', spec);
-  check(libc.mount('none', '/', 'none', MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, ''), 'make the root read-only');
+  makeReadOnly('/', MS_NOSUID | MS_NODEV, 'the root');
 }
 
 /** A temporary file system of the configured size, the sandbox's own user's only. */
