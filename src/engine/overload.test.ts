@@ -234,6 +234,14 @@ test('a burst that can be served in time is served', async () => {
   assert.equal(b.engine.load().shed, 0);
 });
 
+test('as few as can be started at once are no overload, however long they wait', async () => {
+  const b = bench({ functions: { slow }, limits: { processors: 1, concurrentInvocations: 1 } });
+  const calls = Array.from({ length: 3 }, () => b.call(classed('spot'), { ms: 9_000 }));
+  await b.pass(30_000);
+  assert.deepEqual(kinds(calls), [['answered', 3]]);
+  assert.equal(b.engine.load().shed, 0);
+});
+
 test('those who wait for a limit of their own function are nobody else’s overload', async () => {
   const b = bench({ functions: { slow } });
   const d = classed('spot', 'slow', { maxInstances: 1 });

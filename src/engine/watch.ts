@@ -1,5 +1,5 @@
 import type { Timer } from '../kernel/mod.ts';
-import { calm, CAPACITY_CLASSES, PRESSED_PERCENT, shed } from '../policy/mod.ts';
+import { bootsAtOnce, calm, CAPACITY_CLASSES, PRESSED_PERCENT, shed } from '../policy/mod.ts';
 import type { CapacityClass, ShedState, Waiting } from '../policy/mod.ts';
 import type { Claim } from './claim.ts';
 import type { Host } from './host.ts';
@@ -89,6 +89,7 @@ export class Watch {
       longestMs: nowMs - claims.reduce((first, { oldestMs }) => Math.min(first, oldestMs), nowMs),
       begun,
       running: host.running,
+      atOnce: bootsAtOnce(host.limits.processors, undefined),
       pressed: this.#pressed(),
     };
     const { state, refuse } = shed(this.#shedding, look, nowMs, host.limits.shedding);

@@ -11,6 +11,7 @@ const looks = fc.array(
     longestMs: fc.nat(30_000),
     begun: fc.nat(1_000),
     running: fc.nat(50),
+    atOnce: fc.nat(20),
     pressed: fc.boolean(),
     passedMs: fc.integer({ min: 1, max: 2_000 }),
   }),
@@ -74,14 +75,14 @@ test('no class loses anybody while a lower one has somebody left, and no more ar
   );
 });
 
-test('as many are left as can be served within the bound, at least one, and one for each that runs', () => {
+test('as many are left as can be served within the bound, at least one, one for each that runs, and one for each that can be started at once', () => {
   fc.assert(
     fc.property(looks, (all) =>
       course(all, ({ look, refuse, state }) => {
         if (!state.shedding) return;
         const kept = total(look.waiting) - total(refuse);
         const boundMs = look.pressed ? SHED_LIMITS.pressedWaitMs : SHED_LIMITS.waitMs;
-        const enough = Math.max(1, look.running, Math.ceil(state.perMs * boundMs));
+        const enough = Math.max(1, look.running, look.atOnce, Math.ceil(state.perMs * boundMs));
         assert.equal(kept, Math.min(total(look.waiting), enough));
       }),
     ),
@@ -90,7 +91,7 @@ test('as many are left as can be served within the bound, at least one, and one 
 
 test('it ends by itself when half of the bound is enough, and a new wait has to last again', () => {
   const waiting = { ...NOBODY, spot: 100 };
-  const look = { waiting, longestMs: 9_000, begun: 1, running: 1, pressed: false };
+  const look = { waiting, longestMs: 9_000, begun: 1, running: 1, atOnce: 2, pressed: false };
   let state = calm(0);
   const at = (nowMs: number, more: Partial<ShedLook>) => {
     const after = shed(state, { ...look, ...more }, nowMs, SHED_LIMITS);
@@ -130,6 +131,7 @@ test('an hour of twice what can be done: the wait stays bounded, spot goes, and 
       longestMs: Math.max(0, ...ages),
       begun: served === undefined ? 0 : 1,
       running: 1,
+      atOnce: 1,
       pressed: false,
     };
     const after = shed(state, look, nowMs, SHED_LIMITS);

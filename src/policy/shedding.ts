@@ -32,6 +32,8 @@ export type ShedLook = {
   readonly begun: number;
   /** Invocations that run now: each may end at any moment, and make room for one that waits. */
   readonly running: number;
+  /** So many starts can be under way at once (`bootsAtOnce`): on a machine that is slow, so few who wait are no overload, and one less makes nothing quicker. */
+  readonly atOnce: number;
   /** The machine is short of memory or of processors. */
   readonly pressed: boolean;
 };
@@ -60,7 +62,7 @@ export function shed(
   const boundMs = look.pressed ? limits.pressedWaitMs : limits.waitMs;
   const next = stateAfter(state, look, nowMs, { boundMs, intervalMs: limits.intervalMs });
   if (!next.shedding) return { state: next, refuse: NOBODY };
-  const kept = Math.max(1, look.running, Math.ceil(next.perMs * boundMs));
+  const kept = Math.max(1, look.running, look.atOnce, Math.ceil(next.perMs * boundMs));
   return { state: next, refuse: lowestFirst(look.waiting, totalOf(look.waiting) - kept) };
 }
 
