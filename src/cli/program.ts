@@ -87,6 +87,11 @@ function addPlatformVerbs(program: Command, ahead: Ahead | undefined): void {
         .default('hazard'),
     )
     .option('--warming-price <MiB-seconds>', 'what avoiding one cold start is worth to the policy "hazard"')
+    .option(
+      '--warming-speed <factor>',
+      'the policy\'s time over real time, for "hearth replay --live"; nothing that is learnt is kept then',
+      '1',
+    )
     .addOption(new Option('--driver <name>', 'how functions are run').choices(['auto', 'linux', 'spawn']).default('auto'))
     .action(verb<UpOptions>(async (context, options) => (await import('./up.ts')).up(context, options, ahead)));
   program

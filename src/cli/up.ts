@@ -19,6 +19,7 @@ export type UpOptions = {
   readonly evict: 'value' | 'lru' | 'greedy-dual';
   readonly warming: NonNullable<StandaloneOptions['warming']>;
   readonly warmingPrice?: string;
+  readonly warmingSpeed: string;
   readonly driver: 'auto' | 'linux' | 'spawn';
 };
 
@@ -58,6 +59,7 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
     eviction: options.evict,
     warming: options.warming,
     ...(options.warmingPrice !== undefined && { warmingOptions: { priceMiBSeconds: priceOf(options.warmingPrice) } }),
+    warmingSpeed: speedOf(options.warmingSpeed),
     // For people the line below says all there is to say.
     log: await openLog({ json: out.json, level: environment['HEARTH_LOG'] || (out.json ? 'info' : 'warn') }),
     ...(begun && { ahead: begun }),
@@ -122,6 +124,13 @@ function priceOf(text: string): number {
 }
 
 const MOST_PRICE = 1e9;
+
+function speedOf(text: string): number {
+  const { min, max } = LIMITS.warmingSpeed;
+  const speed = /^\d{1,4}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+  if (speed >= min && speed <= max) return speed;
+  throw new HearthError('BadUsage', `--warming-speed ${text}: give a number from ${min} to ${max}`);
+}
 
 function memoryOf(text: string): MemoryLimit {
   const [, digits, unit] = /^(\d{1,6})(MiB|GiB|%)$/.exec(text) ?? [];
