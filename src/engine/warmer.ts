@@ -154,6 +154,8 @@ export class Warmer implements Planner {
   /** What it costs to hold it and what that saves, as far as it was measured. */
   get #rungs(): WarmingView['rungs'] {
     const { template } = this.#pool;
+    const { costs } = this.#expected ?? {};
+    if (costs && this.#warming.speed !== 1) return costs;
     const { holding, bootMs } = template;
     const savedMs = bootMs || FIRST_BOOT_MS;
     return {
