@@ -1,8 +1,8 @@
-import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { HearthError, LIMITS } from '../kernel/mod.ts';
 import type { Ahead, MemoryLimit, StandaloneOptions } from '../main/mod.ts';
 import type { Context } from './context.ts';
+import { onSignal } from './signals.ts';
 import { parseSpan } from './text.ts';
 
 export type { Ahead } from '../main/mod.ts';
@@ -45,7 +45,7 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
   const { startStandalone, openLog } = await import('../main/mod.ts');
   const data = resolve(directory, options.data ?? (environment['HEARTH_DATA'] || '.hearth'));
   const keyFile = options.keyFile ?? (environment['HEARTH_KEY_FILE'] || undefined);
-  const ended = untilSignal();
+  const ended = new Promise<unknown>((resolve) => onSignal(resolve));
   const hearth = await startStandalone({
     dataDirectory: data,
     ...(keyFile !== undefined && { keyFile: resolve(directory, keyFile) }),
@@ -76,24 +76,6 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
   await hearth.close();
   // Whatever a library may still hold open must not keep a closed platform around.
   process.exit(0);
-}
-
-/** A terminal signals everyone in it, and npm passes on what it got itself: what comes this soon is the first signal once more. */
-const ECHO_MS = 300;
-
-/** Resolves at the first SIGINT or SIGTERM; the next one ends the process as if it had not been caught. */
-function untilSignal(): Promise<void> {
-  return new Promise((done) => {
-    let firstMs: number | undefined;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (firstMs === undefined) {
-        firstMs = performance.now();
-        done();
-      } else if (performance.now() - firstMs > ECHO_MS) process.exit(128 + constants.signals[signal]);
-    };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
-  });
 }
 
 function portOf(text: string): number {
