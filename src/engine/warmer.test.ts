@@ -378,3 +378,16 @@ test('whoever waits for a boot has called when the call arrived', async () => {
     [0],
   );
 });
+
+test('what a function stands for is weighed where time goes faster, and nowhere else', async () => {
+  const costs = { instance: { memoryMiB: 1_000, savedMs: 7 } };
+  for (const speed of [1, 10]) {
+    const policy = new Scripted({ 'echo:$LATEST': [[0, 'instance']] });
+    const b = bench({ functions: { echo }, warming: { policy, speed } });
+    b.call(deployment('echo', { calls: { costs } }));
+    await b.pass(2_000);
+    const { instance, template } = policy.opened.at(-1)!;
+    if (speed === 1) assert.ok(instance.memoryMiB < 1_000 && template);
+    else assert.deepEqual([instance, template], [{ memoryMiB: 1_000, savedMs: 70 }, undefined]);
+  }
+});
