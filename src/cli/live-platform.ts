@@ -51,7 +51,7 @@ async function named({ client, endpoint }: Context, asked: Asked): Promise<LiveP
   const realTime = speed === 1 && told.policy === 'fixed';
   const wanted = { choice: asked.choice ?? choiceOf(told), speed: driven ?? (speed === 1 ? DEFAULT_SPEED : speed) };
   if (!realTime && speed === 1)
-    throw refusal(endpoint, wanted, `runs the policy "${told.policy}", which looks hours ahead, and a trace is driven in less`);
+    throw refusal(endpoint, wanted, `runs the policy "${told.policy}" in real time, and a trace is driven in less`);
   if (!realTime && wanted.speed !== speed) throw refusal(endpoint, wanted, `runs --warming-speed ${speed}`);
   if (!agrees(wanted.choice, told, realTime)) throw refusal(endpoint, wanted, `decides otherwise: by ${textOf(choiceOf(told))}`);
   // Slower than that, and instances would be kept for less than a minute of the trace, which is what it counts in.
@@ -73,7 +73,7 @@ async function own(
   { environment, out }: Context,
   { choice = DEFAULT_POLICY, speed: text = String(DEFAULT_SPEED) }: Asked,
 ): Promise<LivePlatform> {
-  const speed = numberIn('--speed', text, LIMITS.warmingSpeed);
+  const speed = numberIn('--speed', text, SPEED);
   const { openLog, startStandalone } = await import('../main/mod.ts');
   const dataDirectory = await mkdtemp(join(tmpdir(), 'hearth-replay-'));
   // Sandboxes that start and end keep no process alive by themselves.
@@ -110,6 +110,8 @@ async function own(
   }
 }
 
+/** At 1 a platform's policy weighs what functions take themselves, and not what they stand for. */
+const SPEED = { min: 2, max: LIMITS.warmingSpeed.max };
 /** Its calls do nothing for half a second at most. */
 const LAST_CALLS_MS = 1_000;
 
