@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HearthError } from '../kernel/mod.ts';
 import { REPLAY_TAG, replayTagText } from '../protocol/mod.ts';
+import type { WarmReport } from '../protocol/mod.ts';
 import type { LiveCosts } from '../replay/mod.ts';
 import { zipFiles } from './build/zip.ts';
 import type { Client } from './client.ts';
@@ -55,17 +56,6 @@ export async function makeFunctions(client: Client, standIns: readonly StandIn[]
 /** The first of them find a platform that has just begun. */
 const PROBES = 7;
 
-type Warmth = {
-  readonly versions: readonly {
-    readonly policy: {
-      readonly instanceMiB: number;
-      readonly templateMiB: number | null;
-      readonly instanceSavesMs: number;
-      readonly templateSavesMs: number | null;
-    } | null;
-  }[];
-};
-
 /**
  * What one such function takes on this platform, and what holding it saves: of several, one after another, one of the quickest. A platform that makes
  * functions has more to do at the time than one that is driven.
@@ -89,7 +79,7 @@ export async function measureFunctions(client: Client, signal: AbortSignal): Pro
 
 /** As the platform has measured it. The function was called. */
 async function costsOf(client: Client, name: string, signal: AbortSignal): Promise<LiveCosts> {
-  const { versions } = await client.call<Warmth>({ method: 'GET', path: `/_hearth/functions/${name}/warm`, signal });
+  const { versions } = await client.call<WarmReport>({ method: 'GET', path: `/_hearth/functions/${name}/warm`, signal });
   const policy = versions[0]?.policy;
   if (!policy) throw new HearthError('Internal', `the platform has measured nothing of ${name}, which was called`);
   const { instanceMiB, templateMiB, instanceSavesMs, templateSavesMs } = policy;

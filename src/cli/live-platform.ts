@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HearthError, LIMITS } from '../kernel/mod.ts';
+import type { WarmingReport } from '../protocol/mod.ts';
 import { DEFAULT_POLICY, parseChoice } from '../replay/mod.ts';
 import type { LivePolicy, PolicyChoice } from '../replay/mod.ts';
 import { createClient } from './client.ts';
@@ -33,15 +34,6 @@ const MINUTE_MS = 60_000;
 export async function openLivePlatform(context: Context, asked: Asked): Promise<LivePlatform> {
   return context.endpointNamed ? named(context, asked) : own(context, asked);
 }
-
-/** As the admin API has it. */
-type Told = {
-  readonly policy: string;
-  readonly speed: number;
-  readonly keepMs: number;
-  readonly priceMiBSeconds: number;
-  readonly shared: string;
-};
 
 async function named({ client, endpoint }: Context, asked: Asked): Promise<LivePlatform> {
   const told = await toldBy(client, endpoint);
@@ -115,9 +107,9 @@ const SPEED = { min: 2, max: LIMITS.warmingSpeed.max };
 /** Its calls do nothing for half a second at most. */
 const LAST_CALLS_MS = 1_000;
 
-async function toldBy(client: Client, endpoint: string): Promise<Told> {
+async function toldBy(client: Client, endpoint: string): Promise<WarmingReport> {
   try {
-    return await client.call<Told>({ method: 'GET', path: '/_hearth/warming' });
+    return await client.call<WarmingReport>({ method: 'GET', path: '/_hearth/warming' });
   } catch (error) {
     if (!(error instanceof HearthError) || error.code !== 'NotFound') throw error;
     const message = `the Hearth at ${endpoint} does not say how it decides: it is older than this command`;
@@ -126,21 +118,21 @@ async function toldBy(client: Client, endpoint: string): Promise<Told> {
 }
 
 /** `times`: by how much its time is slower than the trace's. */
-function decisionOf({ policy, keepMs, priceMiBSeconds, shared }: Told, times: number): LivePolicy {
+function decisionOf({ policy, keepMs, priceMiBSeconds, shared }: WarmingReport, times: number): LivePolicy {
   const choice = parseChoice(policy);
   if (!choice) throw new HearthError('BadRequest', `this command does not know the policy "${policy}"`);
   const options = { keepMs: keepMs * times, priceMiBSeconds };
   return { name: choice.name, options, shared: new Uint8Array(Buffer.from(shared, 'base64')) };
 }
 
-function choiceOf({ policy, keepMs, priceMiBSeconds }: Told): PolicyChoice {
+function choiceOf({ policy, keepMs, priceMiBSeconds }: WarmingReport): PolicyChoice {
   const { name } = parseChoice(policy) ?? DEFAULT_POLICY;
   if (name === 'fixed') return { name, minutes: keepMs / MINUTE_MS };
   return name === 'hazard' ? { name, price: priceMiBSeconds } : { name };
 }
 
 /** `anyMinutes`: how long it keeps is as good as any other time, at another speed. */
-function agrees({ name, minutes, price }: PolicyChoice, told: Told, anyMinutes: boolean): boolean {
+function agrees({ name, minutes, price }: PolicyChoice, told: WarmingReport, anyMinutes: boolean): boolean {
   const its = choiceOf(told);
   if (name !== told.policy || (price !== undefined && price !== its.price)) return false;
   return anyMinutes || minutes === undefined || minutes === its.minutes;
