@@ -98,7 +98,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     runtimes: ['node', 'python', 'provided', 'wasm'],
     node: 'all',
   },
-  // Talks HTTP to a running Hearth; `hearth wasm run` runs a module without one, and `hearth replay` a trace. `main` is for the verb that starts one: see CLI_STARTS_MAIN.
+  // Talks HTTP to a running Hearth; `hearth wasm run` runs a module without one, and `hearth replay` a trace. `main` is for the verbs that start one: see CLI_STARTS_MAIN.
   cli: {
     layer: 7,
     imports: ['kernel', 'protocol', 'replay', 'main'],
@@ -109,7 +109,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /** The files of `cli` that may import `main`. */
-export const CLI_STARTS_MAIN = /(^|\/)(up|doctor|runtimes|keys|wasm-run)\.ts$/;
+export const CLI_STARTS_MAIN = /(^|\/)(up|doctor|runtimes|keys|wasm-run|live-platform)\.ts$/;
 
 /** Node's modules without clock, randomness, files, sockets or processes in what the rooms use of them. */
 export const PURE_NODE_MODULES: readonly string[] = [

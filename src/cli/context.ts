@@ -9,6 +9,8 @@ export type Context = {
   readonly out: Output;
   readonly client: Client;
   readonly endpoint: string;
+  /** Whether somebody named it. */
+  readonly endpointNamed: boolean;
   readonly environment: NodeJS.ProcessEnv;
   readonly directory: string;
 };
@@ -19,11 +21,13 @@ export type GlobalOptions = { readonly json?: boolean; readonly endpoint?: strin
 export const DEFAULT_ENDPOINT = 'http://127.0.0.1:4566';
 
 export function createContext(options: GlobalOptions): Context {
-  const endpoint = checkedEndpoint(options.endpoint ?? process.env['HEARTH_ENDPOINT'] ?? DEFAULT_ENDPOINT);
+  const named = options.endpoint ?? process.env['HEARTH_ENDPOINT'];
+  const endpoint = checkedEndpoint(named ?? DEFAULT_ENDPOINT);
   const out = createOutput({ json: options.json ?? false });
   return {
     out,
     endpoint,
+    endpointNamed: named !== undefined,
     client: createClient({ endpoint, environment: process.env }),
     environment: process.env,
     directory: process.cwd(),

@@ -87,6 +87,11 @@ function addPlatformVerbs(program: Command, ahead: Ahead | undefined): void {
         .default('hazard'),
     )
     .option('--warming-price <MiB-seconds>', 'what avoiding one cold start is worth to the policy "hazard"')
+    .option(
+      '--warming-speed <factor>',
+      'the policy\'s time over real time, for "hearth replay --live"; nothing that is learnt is kept then',
+      '1',
+    )
     .addOption(new Option('--driver <name>', 'how functions are run').choices(['auto', 'linux', 'spawn']).default('auto'))
     .action(verb<UpOptions>(async (context, options) => (await import('./up.ts')).up(context, options, ahead)));
   program
@@ -325,7 +330,10 @@ function addReplayVerbs(program: Command): void {
   program
     .command('replay <trace> [more...]')
     .description('say what policies of keeping instances would have done on a trace: a file, several, or a directory; see docs/replay.md')
-    .option('--policy <names>', 'hazard[:PRICE], fixed[:MINUTES], histogram, lru, greedy-dual, value, none', 'hazard,fixed,histogram')
+    .option(
+      '--policy <names>',
+      'hazard[:PRICE], fixed[:MINUTES], histogram, lru, greedy-dual, value, none (default hazard,fixed,histogram; with --live one, hazard)',
+    )
     .option('--price <number>', 'of hazard: what a cold start is worth, in MiB s')
     .option('--limit-memory <size>', "most that is held at once: 512MiB, 16GiB, or 30% of all functions' memory")
     .addOption(new Option('--schedules <which>', 'whether timers are told to policies').choices(['known', 'unknown']).default('known'))
@@ -335,9 +343,12 @@ function addReplayVerbs(program: Command): void {
     .option('--seed <number>', 'of the times within a minute', '1')
     .option('--format <name>', 'azure, compact or hearth, where the content does not tell')
     .option('--svg <file>', 'write a chart of the trade-off')
-    .option('--live', 'drive the platform at the endpoint with a part of the trace, and compare its starts with predicted ones')
-    .option('--speed <factor>', 'with --live: trace time over real time', '60')
-    .option('--functions <number>', 'with --live: most functions that are made for it', '20')
+    .option(
+      '--live',
+      'drive a platform with a part of the trace, and compare its starts with predicted ones: one that is started for it, or that of --endpoint',
+    )
+    .option('--speed <factor>', 'with --live: trace time over real time (default 60, or what the platform at --endpoint has)')
+    .option('--functions <number>', 'with --live: most functions that are made for it', '40')
     .option('--calls <number>', 'with --live: most calls', '5000')
     .option('--rate <number>', 'with --live: most calls in any second', '50')
     .option('--connections <number>', 'with --live: most calls at a time', '32')

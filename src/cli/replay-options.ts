@@ -4,7 +4,7 @@ import { PRICE_RANGE, parseChoice } from '../replay/mod.ts';
 import type { PolicyChoice, SimulateOptions, Trace } from '../replay/mod.ts';
 
 export type ReplayOptions = {
-  readonly policy: string;
+  readonly policy?: string;
   readonly price?: string;
   readonly limitMemory?: string;
   readonly schedules: 'known' | 'unknown';
@@ -18,7 +18,9 @@ export type ReplayOptions = {
 
 const MOST_POLICIES = 32;
 
-export function choicesIn({ policy, price }: ReplayOptions): readonly PolicyChoice[] {
+const DEFAULT_POLICIES = 'hazard,fixed,histogram';
+
+export function choicesIn({ policy = DEFAULT_POLICIES, price }: Pick<ReplayOptions, 'policy' | 'price'>): readonly PolicyChoice[] {
   const words = policy.split(',').filter((word) => word.trim() !== '');
   if (words.length === 0 || words.length > MOST_POLICIES)
     throw new HearthError('BadUsage', `--policy ${policy}: give 1 to ${MOST_POLICIES} policies, with commas between them`);

@@ -1,8 +1,8 @@
-import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { HearthError, LIMITS } from '../kernel/mod.ts';
 import type { Ahead, MemoryLimit, StandaloneOptions } from '../main/mod.ts';
 import type { Context } from './context.ts';
+import { onSignal } from './signals.ts';
 import { parseSpan } from './text.ts';
 
 export type { Ahead } from '../main/mod.ts';
@@ -19,6 +19,7 @@ export type UpOptions = {
   readonly evict: 'value' | 'lru' | 'greedy-dual';
   readonly warming: NonNullable<StandaloneOptions['warming']>;
   readonly warmingPrice?: string;
+  readonly warmingSpeed: string;
   readonly driver: 'auto' | 'linux' | 'spawn';
 };
 
@@ -44,7 +45,7 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
   const { startStandalone, openLog } = await import('../main/mod.ts');
   const data = resolve(directory, options.data ?? (environment['HEARTH_DATA'] || '.hearth'));
   const keyFile = options.keyFile ?? (environment['HEARTH_KEY_FILE'] || undefined);
-  const ended = untilSignal();
+  const ended = new Promise<unknown>((resolve) => onSignal(resolve));
   const hearth = await startStandalone({
     dataDirectory: data,
     ...(keyFile !== undefined && { keyFile: resolve(directory, keyFile) }),
@@ -58,6 +59,7 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
     eviction: options.evict,
     warming: options.warming,
     ...(options.warmingPrice !== undefined && { warmingOptions: { priceMiBSeconds: priceOf(options.warmingPrice) } }),
+    warmingSpeed: speedOf(options.warmingSpeed),
     // For people the line below says all there is to say.
     log: await openLog({ json: out.json, level: environment['HEARTH_LOG'] || (out.json ? 'info' : 'warn') }),
     ...(begun && { ahead: begun }),
@@ -74,24 +76,6 @@ async function runPlatform({ out, environment, directory }: Context, options: Up
   await hearth.close();
   // Whatever a library may still hold open must not keep a closed platform around.
   process.exit(0);
-}
-
-/** A terminal signals everyone in it, and npm passes on what it got itself: what comes this soon is the first signal once more. */
-const ECHO_MS = 300;
-
-/** Resolves at the first SIGINT or SIGTERM; the next one ends the process as if it had not been caught. */
-function untilSignal(): Promise<void> {
-  return new Promise((done) => {
-    let firstMs: number | undefined;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (firstMs === undefined) {
-        firstMs = performance.now();
-        done();
-      } else if (performance.now() - firstMs > ECHO_MS) process.exit(128 + constants.signals[signal]);
-    };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
-  });
 }
 
 function portOf(text: string): number {
@@ -122,6 +106,13 @@ function priceOf(text: string): number {
 }
 
 const MOST_PRICE = 1e9;
+
+function speedOf(text: string): number {
+  const { min, max } = LIMITS.warmingSpeed;
+  const speed = /^\d{1,4}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+  if (speed >= min && speed <= max) return speed;
+  throw new HearthError('BadUsage', `--warming-speed ${text}: give a number from ${min} to ${max}`);
+}
 
 function memoryOf(text: string): MemoryLimit {
   const [, digits, unit] = /^(\d{1,6})(MiB|GiB|%)$/.exec(text) ?? [];

@@ -53,7 +53,7 @@ export function createEngine(options: EngineOptions): Engine {
     platformLog: options.platformLog ?? silentLog,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     machine: options.machine,
-    warming: options.warming && new Warming(options.warming),
+    warming: options.warming && new Warming(options.warming, options.clock),
   });
   let drained: Promise<void> | undefined;
 
@@ -107,6 +107,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     warming: (id) => host.pools.get(id)?.standby.warmer?.view,
     takeWarmingChanges: () => host.warming?.takeChanges(),
+    sharedWarming: () => host.warming?.policy.save(),
     forget: (functionName) => host.warming?.forget(functionName) ?? [],
   };
 }

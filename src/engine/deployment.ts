@@ -1,4 +1,4 @@
-import type { Capacity, KnownSchedule } from '../policy/mod.ts';
+import type { Capacity, KnownSchedule, WarmedFunction } from '../policy/mod.ts';
 import type { SandboxSpec } from '../ports/mod.ts';
 
 /** A function version as the data plane runs it. A new value, with a new `id`, for every change of code or configuration. */
@@ -28,6 +28,8 @@ export type ExpectedCalls = {
   readonly application?: string;
   /** When it is called by somebody's schedule. */
   readonly schedule?: KnownSchedule;
+  /** What it stands for that is to be weighed in place of what it takes, where time goes faster than the host's: a trace is replayed then. */
+  readonly costs?: Pick<WarmedFunction, 'instance' | 'template'>;
 };
 
 /**

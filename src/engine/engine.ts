@@ -38,6 +38,8 @@ export interface Engine {
   warming(deploymentId: string): WarmingView | undefined;
   /** What the policy has learnt since this was asked last, to be kept. */
   takeWarmingChanges(): WarmingState | undefined;
+  /** What the policy has learnt from all functions until now. Undefined: there is no policy. */
+  sharedWarming(): Uint8Array | undefined;
   /** A function is gone, and with it what is known of it. Returns the labels of its versions. */
   forget(functionName: string): readonly string[];
 }

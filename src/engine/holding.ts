@@ -20,6 +20,8 @@ export class Holding {
   #templateKiB: number;
   #instanceKiB: number;
   #templates = 0;
+  /** Whether it goes by a measurement yet. */
+  isMeasured = false;
   #instances = 0;
 
   constructor(ledger: Ledger, plain: boolean) {
@@ -49,6 +51,7 @@ export class Holding {
   }
 
   measured({ templateKiB, instanceKiB }: TemplateMemory): void {
+    this.isMeasured = true;
     this.#change(() => {
       if (templateKiB !== undefined) this.#templateKiB = Math.max(LEAST_KIB, Math.round(templateKiB));
       if (instanceKiB !== undefined) this.#instanceKiB = Math.max(LEAST_KIB, Math.round(instanceKiB));

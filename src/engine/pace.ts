@@ -1,5 +1,6 @@
 import { mostMoreAtOnce, startCostMs } from '../policy/mod.ts';
 import type { Line } from '../policy/mod.ts';
+import { Average } from './average.ts';
 import type { Fleet } from './fleet.ts';
 import type { Member } from './member.ts';
 import type { Run } from './run.ts';
@@ -98,17 +99,3 @@ export class Pace implements Line {
 
 /** Timers may fire a fraction early. */
 const TOLERANCE_MS = 0.5;
-
-/** How much the latest value weighs. */
-const ALPHA = 0.1;
-
-/** An exponentially weighted average without a made-up start: the first values weigh as much as there are of them. */
-class Average {
-  value: number | undefined;
-  #weight = 0;
-
-  add(sample: number): void {
-    this.#weight += ALPHA * (1 - this.#weight);
-    this.value = this.value === undefined ? sample : this.value + (sample - this.value) * (ALPHA / this.#weight);
-  }
-}

@@ -311,7 +311,7 @@ export class Pool implements PoolView {
 
   #start(run: Run, member: Member, nowMs: number, start: Start): void {
     this.#took(run, member, nowMs);
-    this.standby.began(start, nowMs, this.#deadlines.size, run.invocation.trigger);
+    this.standby.began(start, run.arrivedMs, this.#deadlines.size, run.invocation.trigger);
     this.tally.started(start);
     run.start(member, nowMs, this.outsideLog.takeInitMs(), start);
     this.outsideLog.initTail = undefined;
@@ -330,7 +330,7 @@ export class Pool implements PoolView {
   beginAhead(member: Member, nowMs: number = this.host.clock.monotonicMs()): void {
     const run = this.#ahead.next(member);
     this.#took(run, member, nowMs);
-    this.standby.began(WARM.handedAhead, nowMs, this.#deadlines.size);
+    this.standby.began(WARM.handedAhead, run.arrivedMs, this.#deadlines.size);
     this.tally.started(WARM.handedAhead);
     run.begin(member, nowMs, undefined, WARM.handedAhead);
   }

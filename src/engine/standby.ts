@@ -19,10 +19,10 @@ export class Standby {
     if (host.warming) this.warmer = new Warmer(pool, host.warming, { fleet, kept: this.kept, unasked, startMs });
   }
 
-  /** One more invocation has begun; now `running` do. On the way of each. */
-  began({ kind }: { readonly kind: StartKind }, nowMs: number, running: number, trigger?: string): void {
+  /** One more invocation has begun that arrived at `arrivedMs`; now `running` do. On the way of each. */
+  began({ kind }: { readonly kind: StartKind }, arrivedMs: number, running: number, trigger?: string): void {
     this.kept.began(kind === 'warm', running);
-    this.warmer?.began(kind, nowMs, trigger);
+    this.warmer?.began(kind, arrivedMs, trigger);
   }
 
   /** One has ended, and so many run or wait. The same. */

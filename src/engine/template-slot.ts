@@ -5,6 +5,7 @@ import type { CapacityClass, Need, TemplateStage } from '../policy/mod.ts';
 import type { BootListener, BootResult, InitFailure, SandboxSpec, Step, Template } from '../ports/mod.ts';
 import type { Turn } from './boot-line.ts';
 import type { Snapshot } from './engine.ts';
+import { Average } from './average.ts';
 import { Holding } from './holding.ts';
 import type { Host } from './host.ts';
 import type { BootCause, BootStory } from './starts.ts';
@@ -46,8 +47,7 @@ export class TemplateSlot {
   /** Its place among all boots, while it has one. */
   #turn: Turn | undefined;
   #begunMs = 0;
-  /** What the last one took. */
-  bootMs = 0;
+  readonly #boots = new Average();
   readonly holding: Holding;
   #held = false;
   #going = false;
@@ -115,6 +115,11 @@ export class TemplateSlot {
     const leftMs = this.restingSinceMs + this.#host.limits.templateKeepAliveMs - this.#host.clock.monotonicMs();
     if (leftMs < 1) this.close('template had rested');
     else this.#keepAlive = this.#host.clock.after(leftMs, () => this.#rested());
+  }
+
+  /** What the latest boots took; 0: there was none. One alone may have met a busy machine. */
+  get bootMs(): number {
+    return this.#boots.value ?? 0;
   }
 
   get stage(): TemplateStage {
@@ -218,7 +223,7 @@ export class TemplateSlot {
     this.#leave();
     if (outcome.ok) {
       this.#failures = 0;
-      this.bootMs = this.#host.clock.monotonicMs() - this.#begunMs;
+      this.#boots.add(this.#host.clock.monotonicMs() - this.#begunMs);
       this.#settledSteps = outcome.template.steps;
       this.#state = { stage: 'ready', template: outcome.template };
       const { forks, blockers } = outcome.template;

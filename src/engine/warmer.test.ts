@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createPolicy } from '../policy/mod.ts';
 import type { Call, FunctionWarming, Rung, WarmedFunction, WarmingPolicy } from '../policy/mod.ts';
 import type { Bench } from './engine.testing.ts';
-import { bench, deployment, echo, slow } from './engine.testing.ts';
+import { bench, deployment, echo, sim, slow } from './engine.testing.ts';
 import type { Deployment } from './mod.ts';
 
 const MINUTE_MS = 60_000;
@@ -326,4 +326,68 @@ test('nothing is loaded while the node leaves', async () => {
   await wait(b, 40_000);
   await drained;
   assert.equal(b.sandboxes.counts.boots, boots);
+});
+
+test('at a speed all that a policy is told, asks and plans is in its time: pauses, moments of calls, steps, and what starts take', async () => {
+  const SPEED = 60;
+  const plan = [
+    [0, 'instance'],
+    [MINUTE_MS, 'template'],
+    [5 * MINUTE_MS, 'nothing'],
+    [10 * MINUTE_MS, 'instance'],
+    [11 * MINUTE_MS, 'nothing'],
+  ] as const;
+  const policy = new Scripted({ 'echo:$LATEST': plan });
+  const b = bench({ functions: { echo }, warming: { policy, speed: SPEED } });
+  const d = deployment('echo');
+  const began = b.clock.now();
+  b.call(d);
+  await b.pass(50);
+  assert.equal(policy.asked, 1, 'it has been idle for a second of its time');
+  for (const [realMs, rung] of [
+    [500, 'instance'],
+    [1_500, 'template'],
+    [5_500, 'nothing'],
+    [10_500, 'instance'],
+    [11_500, 'nothing'],
+  ] as const) {
+    await b.pass(began + realMs - b.clock.now());
+    assert.equal(held(b, d), rung, `after ${realMs} ms`);
+  }
+  await b.pass(began + 20_000 - b.clock.now());
+  b.call(d);
+  await b.pass(50);
+  // The second one has waited for a boot: it is told of as of when it came.
+  const [first, second] = policy.calls;
+  assert.ok(Math.abs(second!.atMs - first!.atMs - 20_000 * SPEED) <= SPEED, `${second!.atMs - first!.atMs}`);
+  const { instance, template } = policy.opened.at(-1)!;
+  const shown = b.engine.warming(d.id)!.rungs;
+  assert.ok(Math.abs(instance.savedMs - shown.instance.savedMs * SPEED) < 1e-6 && shown.template!.savedMs * SPEED === template!.savedMs);
+  assert.equal(instance.memoryMiB, shown.instance.memoryMiB);
+});
+
+test('whoever waits for a boot has called when the call arrived', async () => {
+  const policy = new Scripted({ 'echo:$LATEST': [[0, 'nothing']] });
+  const starting = sim(() => {}, { load: (init) => (init.takes(2_000), () => (call) => call.respond('late')) });
+  const b = bench({ functions: { echo: starting }, warming: { policy } });
+  const began = b.clock.now();
+  b.call(deployment('echo'));
+  await b.pass(5_000);
+  assert.deepEqual(
+    policy.calls.map(({ atMs }) => atMs - began),
+    [0],
+  );
+});
+
+test('what a function stands for is weighed where time goes faster, and nowhere else', async () => {
+  const costs = { instance: { memoryMiB: 1_000, savedMs: 7 } };
+  for (const speed of [1, 10]) {
+    const policy = new Scripted({ 'echo:$LATEST': [[0, 'instance']] });
+    const b = bench({ functions: { echo }, warming: { policy, speed } });
+    b.call(deployment('echo', { calls: { costs } }));
+    await b.pass(2_000);
+    const { instance, template } = policy.opened.at(-1)!;
+    if (speed === 1) assert.ok(instance.memoryMiB < 1_000 && template);
+    else assert.deepEqual([instance, template], [{ memoryMiB: 1_000, savedMs: 70 }, undefined]);
+  }
 });

@@ -22,13 +22,15 @@ export type WarmingView = {
   readonly rungs: Pick<WarmedFunction, 'instance' | 'template'>;
 };
 
+// In the policy's time, which `Warming` may have go faster than the host's: what a policy takes for a pause or for one call must not depend on that.
+
 /** A function that is called again within that time has never been idle: nobody is asked what to do with it. */
 const SETTLED_MS = 1_000;
 /** What goes on for so long without a pause is told as more than one call. */
 const TOGETHER_MS = 20_000;
 /** Plans may be for days ahead; a clock may be set meanwhile. */
 const LONGEST_WAIT_MS = 10 * 60_000;
-/** Before anything was measured: a small function's. */
+/** Before anything was measured: a small function's, in the host's time. */
 const FIRST_BOOT_MS = 100;
 
 /**
@@ -43,6 +45,7 @@ export class Warmer implements Planner {
   #expected: ExpectedCalls | undefined;
   #trigger: Trigger = 'others';
   #state: 'busy' | 'resting' | 'stopped' = 'resting';
+  // By the host's clock: they are noted on the way of each invocation.
   #toldMs = 0;
   #lastMs = 0;
   #idleSinceMs = 0;
@@ -63,9 +66,12 @@ export class Warmer implements Planner {
     if (warming.knows(this.#id) || this.#expected?.schedule) queueMicrotask(() => this.#resume());
   }
 
-  /** An invocation begins. On the way of each: where the function was at work anyway it only notes the time. */
-  began(kind: StartKind, nowMs: number, trigger?: string): void {
-    this.#lastMs = nowMs;
+  /**
+   * An invocation begins. On the way of each: where the function was at work anyway it only notes the time. That is when it arrived: who calls when
+   * is what a policy learns, and not how long a cold start takes.
+   */
+  began(kind: StartKind, arrivedMs: number, trigger?: string): void {
+    this.#lastMs = arrivedMs;
     if (this.#state !== 'resting') return;
     this.#state = 'busy';
     this.#held = 'instance';
@@ -76,7 +82,7 @@ export class Warmer implements Planner {
       this.#trigger = known;
       this.#known = this.#warming.open(this.#subject, this);
     }
-    this.#tell(nowMs, kind === 'boot' || kind === 'spawn');
+    this.#tell(arrivedMs, kind === 'boot' || kind === 'spawn');
   }
 
   /** Nothing runs any more, and nothing waits. */
@@ -122,7 +128,8 @@ export class Warmer implements Planner {
   get view(): WarmingView | undefined {
     if (!this.#known) return undefined;
     const nowMs = this.#clock.now();
-    const { instance, template } = this.#subject;
+    this.#measure();
+    const { instance, template } = this.#rungs;
     return {
       held: this.#heldNow,
       plan: this.#state === 'busy' ? [] : this.#plan.slice(this.#step),
@@ -141,23 +148,42 @@ export class Warmer implements Planner {
   }
 
   get #clock() {
-    return this.#pool.host.clock;
+    return this.#warming.clock;
   }
 
   /** What it costs to hold it and what that saves, as far as it was measured. */
-  get #subject(): WarmedFunction {
+  get #rungs(): WarmingView['rungs'] {
     const { template } = this.#pool;
+    const { costs } = this.#expected ?? {};
+    if (costs && this.#warming.speed !== 1) return costs;
     const { holding, bootMs } = template;
-    const startMs = this.#parts.startMs();
     const savedMs = bootMs || FIRST_BOOT_MS;
+    return {
+      instance: { memoryMiB: holding.instanceMiB, savedMs: savedMs + this.#parts.startMs() },
+      ...(template.snapshot?.forks !== false && { template: { memoryMiB: holding.templateMiB, savedMs } }),
+    };
+  }
+
+  /**
+   * The same for the policy, in whose time starts last longer by its speed: that is how long ahead they are to begin. It does not weigh them against
+   * memory otherwise than before, as a cold start's price is by the start and not by the second, and MiB seconds are all of its time.
+   */
+  get #subject(): WarmedFunction {
+    const { instance, template } = this.#rungs;
+    const { speed } = this.#warming;
     return {
       id: this.#id,
       app: this.#expected?.application ?? '',
       trigger: this.#trigger,
-      instance: { memoryMiB: holding.instanceMiB, savedMs: savedMs + startMs },
-      ...(template.snapshot?.forks !== false && { template: { memoryMiB: holding.templateMiB, savedMs } }),
+      instance: { ...instance, savedMs: instance.savedMs * speed },
+      ...(template && { template: { ...template, savedMs: template.savedMs * speed } }),
       ...(this.#expected?.schedule && { schedule: this.#expected.schedule }),
     };
+  }
+
+  /** A first plan goes by what it takes, too, and not by what others do. */
+  #measure(): void {
+    if (!this.#pool.template.holding.isMeasured) this.#pool.claim.measure();
   }
 
   /** Something is known of it from before. */
@@ -176,20 +202,23 @@ export class Warmer implements Planner {
     if (expected.length > 0) this.#warming.expect(expected);
   }
 
+  /** Of a moment by the host's monotonic clock. */
   #epochMs(monotonicMs: number): number {
-    return Math.round(this.#clock.now() - (this.#clock.monotonicMs() - monotonicMs));
+    return Math.round(this.#clock.now() - (this.#clock.monotonicMs() - monotonicMs * this.#warming.speed));
   }
 
   #settled(): void {
     this.#settling = undefined;
     // When it is idle again this begins anew.
     if (this.#pool.load > 0) return;
-    const leftMs = this.#idleSinceMs + SETTLED_MS - this.#clock.monotonicMs();
+    const { speed } = this.#warming;
+    const leftMs = this.#idleSinceMs * speed + SETTLED_MS - this.#clock.monotonicMs();
     if (leftMs >= 1) {
       this.#settling = this.#clock.after(leftMs, () => this.#settled());
       return;
     }
-    if (this.#lastMs - this.#toldMs > TOGETHER_MS) this.#tell(this.#lastMs, false);
+    if ((this.#lastMs - this.#toldMs) * speed > TOGETHER_MS) this.#tell(this.#lastMs, false);
+    this.#measure();
     this.#known!.update(this.#subject);
     this.#state = 'resting';
     this.#ask();

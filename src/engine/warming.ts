@@ -1,3 +1,5 @@
+import { fastClock } from '../kernel/mod.ts';
+import type { Clock } from '../kernel/mod.ts';
 import type { FunctionWarming, WarmedFunction, WarmingPolicy } from '../policy/mod.ts';
 
 /** What functions have been, so that it outlives the host: by their labels, and what they have in common. */
@@ -7,6 +9,8 @@ export type WarmingOptions = {
   readonly policy: WarmingPolicy;
   /** What `Engine.takeWarmingChanges` gave before. What can't be read is not used. */
   readonly saved?: WarmingState;
+  /** The policy's time over the host's, for a trace that is driven in less time than it took. Default 1. */
+  readonly speed?: number;
 };
 
 /** What has to be told of a function, and who carries its plan out. */
@@ -18,14 +22,19 @@ export type Planner = { replan(): void };
  */
 export class Warming {
   readonly policy: WarmingPolicy;
+  /** The time that the policy lives in. At speed 1 it is the host's own clock. */
+  readonly clock: Clock;
+  readonly speed: number;
   readonly #saved: Map<string, Uint8Array>;
   readonly #functions = new Map<string, FunctionWarming>();
   readonly #planners = new Map<string, Planner>();
   /** Those that have been called since they were saved last. */
   readonly #changed = new Set<string>();
 
-  constructor({ policy, saved }: WarmingOptions) {
+  constructor({ policy, saved, speed = 1 }: WarmingOptions, clock: Clock) {
     this.policy = policy;
+    this.speed = speed;
+    this.clock = speed === 1 ? clock : fastClock(clock, speed);
     this.#saved = new Map(saved?.functions);
     if (saved?.shared) policy.load(saved.shared);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { manualClock, systemClock } from './mod.ts';
+import { fastClock, manualClock, systemClock } from './mod.ts';
 
 test('a manual clock runs timers in order of their time, and what was put off after those of its moment', () => {
   const clock = manualClock();
@@ -42,4 +42,20 @@ test('the system clock puts off until the turn of the event loop is over', async
   order.push('now');
   await done;
   assert.deepEqual(order, ['now', 'microtask', 'soon']);
+});
+
+test('a fast clock shows the time of another one, and from then on goes so many times as fast', () => {
+  const clock = manualClock();
+  clock.advance(1_000);
+  const fast = fastClock(clock, 60);
+  const beganMs = clock.now();
+  assert.deepEqual([fast.now(), fast.monotonicMs()], [beganMs, 60_000]);
+  const order: string[] = [];
+  fast.after(6_000, () => order.push(`due ${fast.now() - beganMs}`));
+  fast.after(3_000, () => order.push('never')).cancel();
+  fast.soon(() => order.push('soon'));
+  clock.advance(99);
+  assert.deepEqual([fast.now() - beganMs, fast.monotonicMs(), order], [5_940, 65_940, ['soon']]);
+  clock.advance(1);
+  assert.deepEqual(order, ['soon', 'due 6000']);
 });

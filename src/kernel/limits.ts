@@ -57,6 +57,8 @@ export const LIMITS = {
     queueDepth: { min: 0, max: 10_000 },
     queueAgeMs: { min: 1, max: 300_000 },
   },
+  /** How fast warming policies may be had live: a policy's minute is 60 ms then. */
+  warmingSpeed: { min: 1, max: 1_000 },
   /** How long an idle instance is kept, unless the operator says otherwise. */
   keepAliveMs: 10 * 60_000,
   /** Scheduled warming: schedules of a function, and how long one may keep instances from one of its times on. */

@@ -1,6 +1,7 @@
 export * from './assert.ts';
 export * from './clock.ts';
 export * from './errors.ts';
+export * from './fast-clock.ts';
 export * from './fifo.ts';
 export * from './ids.ts';
 export * from './limits.ts';

@@ -7,6 +7,8 @@ import { HearthError, LIMITS, runtimeFamily } from '../kernel/mod.ts';
 import type { RuntimeFamily } from '../kernel/mod.ts';
 import {
   CALLS_TAG,
+  REPLAY_TAG,
+  parseReplayTag,
   CAPACITY_TAG,
   INSIDE_PORT,
   NETWORK_TAG,
@@ -116,10 +118,11 @@ function callsOf(entry: FunctionEntry, { version }: VersionRecord): Pick<Deploym
   const application = tags[APPLICATION_TAG];
   const given = parseCallsTag(tags[CALLS_TAG]);
   const tag = given && sharesOf(entry, given.qualifier, 1).has(version) ? given : undefined;
-  if (application === undefined && !tag) return {};
+  const costs = parseReplayTag(tags[REPLAY_TAG]);
+  if (application === undefined && !tag && !costs) return {};
   const times = tag && parseSchedule(tag.expression, tag.timezone);
   const schedule = times && { nextMs: (afterMs: number) => times.next(afterMs), jitterMs: tag.jitterMs };
-  return { calls: { ...(application !== undefined && { application }), ...(schedule && { schedule }) } };
+  return { calls: { ...(application !== undefined && { application }), ...(schedule && { schedule }), ...(costs && { costs }) } };
 }
 
 /** `PublishedVersions` says nothing of `$LATEST`. */

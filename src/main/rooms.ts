@@ -14,7 +14,6 @@ import type { Gateway } from '../gateway/mod.ts';
 import { LIMITS } from '../kernel/mod.ts';
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import { API_TAG, parseApiGrant } from '../protocol/mod.ts';
-import { createPolicy } from '../policy/mod.ts';
 import type { EvictionOrder, PolicyName, PolicyOptions } from '../policy/mod.ts';
 import type { Machine, Sandboxes } from '../ports/mod.ts';
 import { followChanges } from './changes.ts';
@@ -26,7 +25,7 @@ import type { Parts } from './parts.ts';
 import { openSeal } from './sealing.ts';
 import { createUrlRoutes } from './url-routes.ts';
 import { warmReport } from './warm-report.ts';
-import { keepWarming, loadWarming } from './warming.ts';
+import { keepWarming, loadWarming, openWarming } from './warming.ts';
 
 export type RoomsOptions = {
   readonly parts: Parts;
@@ -35,10 +34,10 @@ export type RoomsOptions = {
   /** Invocations that may run at a time, and instances there may be. */
   readonly concurrency: number;
   readonly instances: number;
-  /** How long an idle one is kept. */
+  /** How long an idle one is kept, in the time of warming. */
   readonly keepAliveMs: number;
   /** What is held of functions that nobody calls. */
-  readonly warming: { readonly policy: PolicyName; readonly options: PolicyOptions };
+  readonly warming: { readonly policy: PolicyName; readonly options: PolicyOptions; readonly speed: number };
   /** What they stand on, what of its memory they may hold, and who goes first where that does not suffice. */
   readonly room: { readonly machine: Machine | undefined; readonly memoryMiB: number; readonly eviction: EvictionOrder | undefined };
   readonly version: string;
@@ -65,6 +64,9 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
   const { machine, memoryMiB, eviction } = options.room;
   const { store, logs, blobs, packages, keyFile } = parts;
   const startedMs = clock.now();
+  const warming = openWarming(options.warming);
+  // What was learnt in hours that were minutes is true of no real function.
+  const lasting = warming.speed === 1 ? store : undefined;
   const seal = await openSeal({ store, keyFile, keys: parts.sealingKeys, random });
   const opening = Functions.open({
     store,
@@ -79,7 +81,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     log,
   });
   // Read while functions wait for the disk.
-  const [functions, learnt] = await Promise.all([opening, loadWarming(store)]);
+  const [functions, learnt] = await Promise.all([opening, lasting && loadWarming(lasting)]);
   const keys = await openAccessKeys({ store, random, clock, seal });
   if (auth && keys.list().length === 0) warnNoKeys(log, parts.dataDirectory);
 
@@ -97,12 +99,12 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
       processors: availableParallelism(),
       concurrentInvocations: concurrency,
       maxInstancesTotal: instances,
-      keepAliveMs,
+      keepAliveMs: keepAliveMs / warming.speed,
       memoryMiB,
       ...(eviction && { eviction }),
     },
     machine,
-    warming: { policy: createPolicy(options.warming.policy, options.warming.options), saved: learnt },
+    warming: { policy: warming.policy, speed: warming.speed, ...(learnt && { saved: learnt }) },
   });
   const deploymentOf = createDeployments({
     realm,
@@ -114,7 +116,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
   });
   opened.defer(followChanges({ functions, engine, logs, deploymentOf, log }));
   opened.defer(followScaling({ functions, engine, deploymentOf, clock, log }));
-  opened.defer(keepWarming({ store, engine, functions, deploymentOf, clock, log }));
+  opened.defer(keepWarming({ store: lasting, engine, functions, deploymentOf, clock, log }));
 
   const door = createDoor({ auth, keys, clock, region: realm.region });
   const { driver, isolated } = sandboxes;
@@ -145,6 +147,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     functionNames: () => functions.table.byName.keys(),
     functionExists: (name) => functions.table.byName.has(name),
     warmth: (name) => warmReport(functions.get(name), { engine, nowMs: clock.now() }),
+    warming: () => warming.report(engine.sharedWarming()),
     logs,
     keys,
     images: imageAdmin(parts, functions.images),

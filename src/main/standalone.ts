@@ -37,6 +37,8 @@ export type StandaloneOptions = {
   /** What decides how long an idle function is held, and when it is loaded ahead of a call; default `hazard`. */
   readonly warming?: PolicyName;
   readonly warmingOptions?: PolicyOptions;
+  /** The policy's time over real time; default 1. At another one nothing is learnt that lasts. */
+  readonly warmingSpeed?: number;
   readonly log: Log;
   /** What `startAhead` has begun already. */
   readonly ahead?: Ahead;
@@ -112,7 +114,11 @@ async function start(options: StandaloneOptions, opened: AsyncDisposableStack): 
   port = server.port;
   const { joinRooms } = await loading!;
   const keepAliveMs = options.keepAliveMs ?? LIMITS.keepAliveMs;
-  const warming = { policy: options.warming ?? 'hazard', options: { keepMs: keepAliveMs, ...options.warmingOptions } } as const;
+  const warming = {
+    policy: options.warming ?? 'hazard',
+    options: { keepMs: keepAliveMs, ...options.warmingOptions },
+    speed: options.warmingSpeed ?? 1,
+  } as const;
   const version = await packageVersion();
   const surroundings = { realm, auth, concurrency, instances, keepAliveMs, room, warming, clock, random, log, version };
   const rooms = await joinRooms({ ...surroundings, parts, callerOf, port: () => port, ready: () => stage.kind === 'ready' }, opened);

@@ -5,7 +5,7 @@ import { SimStore } from '../adapters/simulated/mod.ts';
 import type { FunctionChange, FunctionEntry, FunctionVersion } from '../control/mod.ts';
 import type { Deployment, WarmingState } from '../engine/mod.ts';
 import { manualClock, silentLog } from '../kernel/mod.ts';
-import { keepWarming, loadWarming } from './warming.ts';
+import { keepWarming, loadWarming, openWarming } from './warming.ts';
 import type { KeepWarmingOptions } from './warming.ts';
 
 const entry = (name: string): FunctionEntry =>
@@ -14,14 +14,14 @@ const entry = (name: string): FunctionEntry =>
     versions: new Map([['$LATEST', { code: { kind: 'ready' }, record: { version: '$LATEST', settings: {} } }]]),
   }) as unknown as FunctionEntry;
 
-async function setUp(names: readonly string[] = [], store?: SimStore) {
+async function setUp(names: readonly string[] = [], store?: SimStore, lasting = true) {
   const clock = manualClock();
   const kept = store ?? (await SimStore.open());
   const learnt = { next: new Map<string, Uint8Array>() };
   const resumed: string[] = [];
   let tell: ((change: FunctionChange) => void) | undefined;
   const stop = keepWarming({
-    store: kept,
+    store: lasting ? kept : undefined,
     clock,
     log: silentLog,
     engine: {
@@ -100,4 +100,22 @@ test('more functions than a page are loaded, and a store that refuses is borne',
   other.learnt.next.set('a:$LATEST', Buffer.from('x'));
   await other.stop();
   assert.equal((await loadWarming(refusing)).functions.size, 0);
+});
+
+test('where time goes faster nothing is saved that is learnt, and a function that is gone is forgotten all the same', async () => {
+  const { clock, store, learnt, stop, deleted } = await setUp(['hello'], undefined, false);
+  learnt.next = new Map([['hello:$LATEST', Buffer.from('state')]]);
+  clock.advance(60_000);
+  deleted('hello');
+  await stop();
+  assert.deepEqual(await store.list('warming/', { limit: 10 }), []);
+});
+
+test('what a simulator needs to know is told: the policy, its options, its speed, and what it has learnt', () => {
+  const { policy, speed, report } = openWarming({ policy: 'hazard', options: { priceMiBSeconds: 5 }, speed: 60 });
+  assert.equal(speed, 60);
+  const { shared, ...told } = report(policy.save());
+  assert.deepEqual(told, { policy: 'hazard', speed: 60, keepMs: 600_000, priceMiBSeconds: 5 });
+  assert.ok(policy.load(Buffer.from(shared, 'base64')));
+  assert.equal(report(undefined).shared, '');
 });

@@ -2,7 +2,23 @@
 import type { FunctionEntry, Functions, FunctionVersion } from '../control/mod.ts';
 import type { Deployment, Engine, WarmingState } from '../engine/mod.ts';
 import type { Clock, Log, Timer } from '../kernel/mod.ts';
+import { createPolicy, DEFAULT_KEEP_MS, DEFAULT_PRICE_MIB_SECONDS } from '../policy/mod.ts';
+import type { PolicyName, PolicyOptions, WarmingPolicy } from '../policy/mod.ts';
 import type { Store, StoredRecord, Write } from '../ports/mod.ts';
+import type { WarmingReport } from '../protocol/mod.ts';
+
+export type WarmingSettings = { readonly policy: PolicyName; readonly options: PolicyOptions; readonly speed: number };
+
+/** The policy, and how to tell what a simulator needs to take the decisions that it takes. */
+export function openWarming({ policy: name, options, speed }: WarmingSettings): {
+  readonly policy: WarmingPolicy;
+  readonly speed: number;
+  readonly report: (shared: Uint8Array | undefined) => WarmingReport;
+} {
+  const { keepMs = DEFAULT_KEEP_MS, priceMiBSeconds = DEFAULT_PRICE_MIB_SECONDS } = options;
+  const report = (shared: Uint8Array = new Uint8Array()) => ({ policy: name, speed, keepMs, priceMiBSeconds, shared: textOf(shared) });
+  return { policy: createPolicy(name, options), speed, report };
+}
 
 /** Each version by its label, as base64. */
 const FUNCTIONS = 'warming/functions/';
@@ -26,7 +42,8 @@ export async function loadWarming(store: Store): Promise<WarmingState> {
 }
 
 export type KeepWarmingOptions = {
-  readonly store: Store;
+  /** Undefined: nothing is saved. */
+  readonly store: Store | undefined;
   readonly engine: Pick<Engine, 'takeWarmingChanges' | 'forget' | 'resume'>;
   readonly functions: Pick<Functions, 'table' | 'onChange'>;
   readonly deploymentOf: (entry: FunctionEntry, version: FunctionVersion) => Deployment;
@@ -81,7 +98,8 @@ function writesOf(state: WarmingState | undefined): readonly Write[] {
 }
 
 /** Nothing that was promised hangs on it: what could not be written is learnt again. */
-async function commit(store: Store, writes: readonly Write[], log: Log): Promise<void> {
+async function commit(store: Store | undefined, writes: readonly Write[], log: Log): Promise<void> {
+  if (!store) return;
   try {
     for (let at = 0; at < writes.length; at += WRITES_AT_ONCE) await store.commit(writes.slice(at, at + WRITES_AT_ONCE));
   } catch (error) {

@@ -22,3 +22,4 @@ export * from './exec-wrapper.ts';
 export type * from './images.ts';
 export * from './words.ts';
 export * from './calls-tag.ts';
+export * from './replay-tag.ts';

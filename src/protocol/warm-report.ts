@@ -7,6 +7,18 @@ export type WarmReport = {
   readonly schedules: readonly ScheduleReport[];
 };
 
+/** Which policy decides, in what time, and what it has learnt from all functions: all that a simulator of it needs to know. */
+export type WarmingReport = {
+  readonly policy: string;
+  /** The policy's time over real time. */
+  readonly speed: number;
+  /** Of `fixed`, in the policy's time; and of `hazard`. */
+  readonly keepMs: number;
+  readonly priceMiBSeconds: number;
+  /** As the policy saves it, in base64. */
+  readonly shared: string;
+};
+
 /** Of a version that is kept, has been started, or is to be kept. */
 export type VersionWarmth = {
   readonly version: string;

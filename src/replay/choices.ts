@@ -13,6 +13,9 @@ export type PolicyChoice = {
 /** What relative memory is relative to. */
 export const BASELINE: PolicyChoice = { name: 'fixed', minutes: 10 };
 
+/** What a platform has that nobody says anything else to. */
+export const DEFAULT_POLICY: PolicyChoice = { name: 'hazard' };
+
 export const PRICE_RANGE = { min: 0, max: 1e9 } as const;
 export const MINUTES_RANGE = { min: 0, max: 100_000 } as const;
 

@@ -1,6 +1,6 @@
 /** What is held of one function of a trace while a plan is carried out, and what that comes to. */
-import { activeMinutes, memoryOf } from '../policy/mod.ts';
-import type { Evictable, FunctionWarming, KnownSchedule, Plan, Rung, WarmedFunction, WarmingPolicy } from '../policy/mod.ts';
+import { activeMinutes, HEIGHT, memoryOf } from '../policy/mod.ts';
+import type { Evictable, FunctionWarming, KnownSchedule, Plan, Rung, Step, WarmedFunction, WarmingPolicy } from '../policy/mod.ts';
 import type { SimulateOptions } from './result.ts';
 import type { TraceFunction, TraceSchedule } from './trace.ts';
 
@@ -31,6 +31,8 @@ export class Held implements Evictable {
   #step = 0;
   #evicted = false;
   #accountedMs = 0;
+  /** What was loaded last is there from then on; until then it is `below`. */
+  #loading: { readonly readyMs: number; readonly below: Rung } = { readyMs: -Infinity, below: 'nothing' };
   readonly #wholeMinutes: boolean;
   readonly #fromMs: number;
 
@@ -50,7 +52,7 @@ export class Held implements Evictable {
 
   /** A call needs an instance. True: there is nothing to get one from. */
   begin(nowMs: number, counted: boolean): boolean {
-    const rung = this.rungAt(nowMs);
+    const rung = this.#readyAt(nowMs);
     if (counted) {
       this.starts++;
       if (!this.touched) this.firstTouches++;
@@ -71,6 +73,7 @@ export class Held implements Evictable {
     this.lastUsedMs = atMs;
     this.inflation = inflation;
     this.#evicted = false;
+    this.#loading = { readyMs: -Infinity, below: 'nothing' };
     this.#warming ??= this.#policy.open(this.subject);
     return this.#warming.called({ atMs, cold });
   }
@@ -80,12 +83,18 @@ export class Held implements Evictable {
     this.#step = 0;
   }
 
+  /** When the plan is to be asked for again; Infinity: it holds until the next call. */
+  get planEndsMs(): number {
+    return this.#plan.length > 1 ? this.#plan.at(-1)!.atMs : Infinity;
+  }
+
   /** Times may only go up. */
   rungAt(nowMs: number): Rung {
     while (true) {
       const next = this.#plan[this.#step + 1];
       if (next !== undefined && next.atMs <= nowMs) {
         this.#step++;
+        this.#load(next, this.#plan[this.#step - 1]!.rung);
         // It is loaded again; whether there is room will be seen.
         if (next.rung !== 'nothing' && this.#plan[this.#step - 1]!.rung === 'nothing') this.#evicted = false;
       } else if (next === undefined && this.#plan.length > 1) {
@@ -94,6 +103,23 @@ export class Held implements Evictable {
         return this.#evicted ? 'nothing' : this.#plan[this.#step]!.rung;
       }
     }
+  }
+
+  /** Whoever comes while a rung is being loaded waits for that start, as if it had been made for him. Whole minutes are too long to see it. */
+  #readyAt(nowMs: number): Rung {
+    const rung = this.rungAt(nowMs);
+    const { readyMs, below } = this.#loading;
+    return this.#wholeMinutes || nowMs >= readyMs || HEIGHT[below] >= HEIGHT[rung] ? rung : below;
+  }
+
+  #load({ atMs, rung }: Step, from: Rung): void {
+    if (HEIGHT[rung] <= HEIGHT[from]) return;
+    const below = atMs < this.#loading.readyMs ? this.#loading.below : from;
+    this.#loading = { readyMs: atMs + this.#savedMs(rung) - this.#savedMs(from), below };
+  }
+
+  #savedMs(rung: Rung): number {
+    return rung === 'nothing' ? 0 : (this.subject[rung]?.savedMs ?? 0);
   }
 
   memoryAt(nowMs: number): number {
@@ -119,15 +145,19 @@ export class Held implements Evictable {
   }
 }
 
-function subjectOf({ id, app, trigger, memoryMiB, initMs, schedule }: TraceFunction, options: SimulateOptions): WarmedFunction {
+function subjectOf(
+  { id, app, trigger, memoryMiB, initMs, schedule, template: known }: TraceFunction,
+  options: SimulateOptions,
+): WarmedFunction {
   const savedMs = initMs ?? options.initMs ?? DEFAULT_INIT_MS;
-  const { memoryPart = 0, savedPart = 0 } = options.template ?? {};
+  const parts = options.template;
+  const template = known ?? (parts && { memoryMiB: memoryMiB * parts.memoryPart, savedMs: savedMs * parts.savedPart });
   return {
     id,
     app,
     trigger,
-    instance: { memoryMiB: memoryMiB * (1 - memoryPart), savedMs },
-    ...(options.template && { template: { memoryMiB: memoryMiB * memoryPart, savedMs: savedMs * savedPart } }),
+    instance: { memoryMiB: memoryMiB - (template?.memoryMiB ?? 0), savedMs },
+    ...(template && { template }),
     ...(schedule && options.schedules === 'known' && { schedule: knownSchedule(schedule) }),
   };
 }

@@ -22,6 +22,7 @@ export type Result = {
 export type FunctionResult = {
   readonly id: string;
   readonly coldStarts: number;
+  readonly templateStarts: number;
   readonly activeMinutes: number;
   readonly memoryMiBSeconds: number;
 };

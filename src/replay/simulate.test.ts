@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createPolicy, POLICY_NAMES, TRIGGERS } from '../policy/mod.ts';
+import type { WarmingPolicy } from '../policy/mod.ts';
 import { halfOf, recognised, simulate, trained } from './mod.ts';
 import type { SimulateOptions, Trace, TraceFunction } from './mod.ts';
 
@@ -168,4 +169,38 @@ test('a child that starts after its parent is there for it, in milliseconds', ()
   const result = simulate(trace([parent, child], 500), createPolicy('hazard', { priceMiBSeconds: 40_000 }), inMilliseconds);
   const cold = result.perFunction.map(({ coldStarts }) => coldStarts);
   assert.ok(cold[1]! <= 4 && cold[1]! < cold[0]!, cold.join());
+});
+
+test('whoever comes while something is being loaded for him finds as much as was there before, in milliseconds', () => {
+  let lastMs = 0;
+  const policy: WarmingPolicy = {
+    ...createPolicy('none'),
+    open: () => ({
+      called: ({ atMs }) => ((lastMs = atMs), []),
+      plan(nowMs) {
+        const steps = [
+          { atMs: lastMs, rung: 'nothing' },
+          { atMs: lastMs + 4 * MINUTE, rung: 'template' },
+          { atMs: lastMs + 5 * MINUTE, rung: 'instance' },
+        ] as const;
+        return steps.slice(steps.findLastIndex(({ atMs }) => atMs <= nowMs));
+      },
+      explain: () => assert.fail('not asked for here'),
+      update: () => {},
+      save: () => new Uint8Array(),
+      close: () => {},
+    }),
+  };
+  const options = { ...inMilliseconds, initMs: 1_000, template: { memoryPart: 0.5, savedPart: 0.8 } };
+  // A template takes 800 ms, an instance of it 200.
+  for (const [gapMs, coldStarts, templateStarts] of [
+    [4 * MINUTE + 790, 1, 0],
+    [4 * MINUTE + 810, 0, 1],
+    [5 * MINUTE + 190, 0, 1],
+    [5 * MINUTE + 210, 0, 0],
+  ] as const) {
+    const calls = traced([0, Math.floor(gapMs / MINUTE)], { arrivalsMs: Float64Array.of(0, gapMs), durationMs: { average: 1 } });
+    const result = simulate(trace([calls]), policy, options);
+    assert.deepEqual([result.coldStarts, result.templateStarts], [coldStarts, templateStarts], `${gapMs}`);
+  }
 });

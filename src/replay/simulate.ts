@@ -62,7 +62,9 @@ function inMinutes({ held, room, fromMs, expect }: Run, activity: Activity, minu
 function inMilliseconds({ held, room, fromMs, expect }: Run, activity: Activity, minutes: number): void {
   for (let minute = 0; minute < minutes; minute++) {
     room.make(minute * MINUTE_MS);
+    const ending = endingBefore(held, (minute + 1) * MINUTE_MS);
     for (const { index, atMs, untilMs, calls } of activity.arrivalsIn(minute)) {
+      ending.upTo(atMs);
       const one = held[index]!;
       const counted = atMs >= fromMs;
       one.account(atMs);
@@ -77,8 +79,27 @@ function inMilliseconds({ held, room, fromMs, expect }: Run, activity: Activity,
       expect(expected, atMs);
       if (cold) room.make(atMs);
     }
+    ending.upTo((minute + 1) * MINUTE_MS);
   }
   for (const one of held) one.account(minutes * MINUTE_MS);
+}
+
+/** Plans that end before then are asked for again at their ends, and not when their functions are looked at: others may have been called since. */
+function endingBefore(held: readonly Held[], untilMs: number): { upTo(nowMs: number): void } {
+  const ending = held
+    .filter(({ planEndsMs }) => planEndsMs < untilMs)
+    .map((one) => ({ one, atMs: one.planEndsMs }))
+    .toSorted((one, other) => one.atMs - other.atMs);
+  let next = 0;
+  return {
+    upTo(nowMs) {
+      for (; next < ending.length && ending[next]!.atMs <= nowMs; next++) {
+        const { one, atMs } = ending[next]!;
+        one.account(atMs);
+        one.rungAt(atMs);
+      }
+    },
+  };
 }
 
 /** Functions that are expected have other plans now. */

@@ -21,6 +21,7 @@ export function summary(policy: string, held: readonly Held[], evictions: number
     perFunction: held.map((one) => ({
       id: one.subject.id,
       coldStarts: one.coldStarts,
+      templateStarts: one.templateStarts,
       activeMinutes: one.activeMinutesCounted,
       memoryMiBSeconds: one.memoryMiBSeconds,
     })),

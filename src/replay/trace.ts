@@ -20,6 +20,8 @@ export type TraceFunction = {
   readonly memoryMiB: number;
   /** What a cold start takes longer than a warm one. */
   readonly initMs?: number;
+  /** Where that is known: how much of the memory is a template's that instances are forked from, and of `initMs` what that saves. */
+  readonly template?: { readonly memoryMiB: number; readonly savedMs: number };
   readonly counts: readonly (readonly [minute: number, calls: number])[];
   /** When exactly, since the beginning of minute 0, where that is known; in order, and as many as `counts` has. */
   readonly arrivalsMs?: Float64Array;

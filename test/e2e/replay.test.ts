@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { killAfter } from '../closing.ts';
 import { temporaryDirectory } from '../temporary.ts';
 import { ROOT, runHearth, startPlatform } from './cli-platform.ts';
+import type { Platform } from './cli-platform.ts';
 
 const MINUTES = 240;
 const row = (name: string, trigger: string, active: (minute: number) => number) =>
@@ -128,10 +129,10 @@ test('what a platform has recorded is exported, by name or without names, and re
 
 const FUNCTIONS = 10;
 
-/** Calls of ten functions at these seconds of the trace, as `hearth export trace` writes them. */
-function exportOf(seconds: readonly number[]): string {
+/** Calls of ten functions at these seconds of the trace, each function so much later than the one before, as `hearth export trace` writes them. */
+function exportOf(seconds: readonly number[], apartMs = 500): string {
   const calls = Array.from({ length: FUNCTIONS }, (_, index) =>
-    seconds.map((second) => ({ function: `f${index}`, atMs: 1_795_310_400_000 + second * 1_000 + index * 500, durationMs: 20 })),
+    seconds.map((second) => ({ function: `f${index}`, atMs: 1_795_310_400_000 + second * 1_000 + index * apartMs, durationMs: 20 })),
   ).flat();
   return [{ hearthTrace: 1, exportedMs: 0 }, ...calls, { end: true, invocations: calls.length }]
     .map((line) => `${JSON.stringify(line)}\n`)
@@ -153,13 +154,68 @@ test('a platform that is driven with a trace starts as often as predicted, and i
   assert.match(slow.stderr, /--speed 2: give a number from 20/);
 });
 
-test('a platform whose policy looks further ahead than a trace is driven for is left alone', async (t) => {
+const RUNS_HERE = /hearth-replay-/;
+/** What live replays have left where they make directories. */
+const directories = async (parent: string) => (await readdir(parent)).filter((name) => RUNS_HERE.test(name));
+
+test('without a platform one is started for a live replay, with the policy and the speed asked for, and taken away', async (t) => {
   const cwd = temporaryDirectory(t);
-  const platform = await startPlatform(t);
-  await writeFile(join(cwd, 't.jsonl'), exportOf([0, 30]));
-  const ran = await platform.hearth(['replay', 't.jsonl', '--live'], { cwd });
+  const env = { TMPDIR: cwd };
+  // Given up after half an hour where nothing else is known, held where the last gaps say so. Apart, so that no boot has to wait for another one.
+  await writeFile(join(cwd, 't.jsonl'), exportOf([0, 1_800, 3_600, 3_900, 5_700], 20_000));
+  const args = ['replay', 't.jsonl', '--live', '--policy', 'hazard:60000', '--speed', '240', '--json'];
+  const ran = await runHearth(args, { cwd, env });
+  assert.equal(ran.code, 0, ran.stdout + ran.stderr);
+  const { agrees, predicted, calls, failed, policy, options, speed, few } = JSON.parse(ran.stdout) as Record<string, unknown>;
+  assert.deepEqual([agrees, calls, failed, policy, speed, few], [true, 5 * FUNCTIONS, 0, 'hazard', 240, false]);
+  assert.deepEqual(options, { keepMs: 600_000, priceMiBSeconds: 60_000 });
+  assert.equal(predicted, 2 * FUNCTIONS);
+  assert.deepEqual(await directories(cwd), []);
+  const child = spawn(process.execPath, [join(ROOT, 'bin/hearth.mjs'), 'replay', 't.jsonl', '--live', '--speed', '2'], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: 'ignore',
+  });
+  killAfter(t, child);
+  while ((await directories(cwd)).length === 0) await sleep(20);
+  const ended = once(child, 'exit');
+  child.kill('SIGINT');
+  assert.deepEqual(await ended, [130, null]);
+  assert.deepEqual(await directories(cwd), []);
+});
+
+test('a platform at an endpoint is driven as it decides, and left alone where it decides otherwise than asked', async (t) => {
+  const cwd = temporaryDirectory(t);
+  const plain = await startPlatform(t);
+  await writeFile(join(cwd, 't.jsonl'), exportOf([0, 120, 1_320, 2_520]));
+  const refused = async (platform: Platform, args: readonly string[], message: RegExp) => {
+    const ran = await platform.hearth(['replay', 't.jsonl', '--live', ...args], { cwd });
+    assert.deepEqual([ran.code, ran.stdout], [2, ''], ran.stderr);
+    assert.match(ran.stderr, message);
+    assert.deepEqual(await platform.json(['list']), []);
+  };
+  await refused(plain, [], /policy "hazard".*"hearth up --warming hazard --warming-price 250000 --warming-speed 60", or leave --endpoint/s);
+  await refused(plain, ['--policy', 'fixed:5', '--speed', '90'], /"hearth up --warming fixed --keep-alive 300s --warming-speed 90"/);
+  const fast = await startPlatform(t, ['--warming', 'histogram', '--warming-speed', '240']);
+  await refused(fast, ['--policy', 'hazard'], /decides otherwise: by "--warming histogram"/);
+  await refused(fast, ['--speed', '60'], /runs --warming-speed 240: .*--warming histogram --warming-speed 60/);
+  await refused(fast, ['--policy', 'histogram,fixed'], /give one policy/);
+  await refused(fast, ['--limit-memory', '1GiB'], /--limit-memory and --svg are for a replay in simulated time/);
+  const ran = await fast.hearth(['replay', 't.jsonl', '--live', '--json'], { cwd });
+  const { policy, speed, calls, failed } = JSON.parse(ran.stdout) as Record<string, unknown>;
+  assert.deepEqual([policy, speed, calls, failed], ['histogram', 240, 4 * FUNCTIONS, 0], ran.stderr);
+  assert.deepEqual(await fast.json(['list']), []);
+});
+
+test('a platform says how it decides and at which speed, and takes none that makes no sense', async (t) => {
+  const fast = await startPlatform(t, ['--warming-speed', '60', '--warming-price', '1000']);
+  const told = async () => (await (await fetch(`${fast.url}/_hearth/warming`)).json()) as Record<string, unknown>;
+  const { shared, ...decides } = await told();
+  assert.deepEqual(decides, { policy: 'hazard', speed: 60, keepMs: 600_000, priceMiBSeconds: 1_000 });
+  assert.ok(typeof shared === 'string' && shared.length > 1_000);
+  const ran = await runHearth(['up', '--warming-speed', '0.5', '--port', '0']);
   assert.equal(ran.code, 2);
-  assert.match(ran.stderr, /policy "hazard".*--warming fixed --keep-alive/s);
+  assert.match(ran.stderr, /--warming-speed 0\.5: give a number from 1 to 1000/);
 });
 
 test('a live replay that is interrupted takes its functions away', async (t) => {

@@ -43,6 +43,7 @@ test('ready says no while draining, and info says what runs here', async (t) => 
   state.ready = false;
   assert.equal((await fetch(`${url}/_hearth/ready`)).status, 503);
   assert.deepEqual(await (await fetch(`${url}/_hearth/info`)).json(), INFO);
+  assert.deepEqual(await (await fetch(`${url}/_hearth/warming`)).json(), WARMING);
 });
 
 test('what is not there, and what is not understood, is refused by its own code', async (t) => {
@@ -256,6 +257,7 @@ const INFO = {
   warming: 'hazard',
   startedMs: START_MS,
 };
+const WARMING = { policy: 'hazard', speed: 1, keepMs: 600_000, priceMiBSeconds: 250_000, shared: 'AA==' } as const;
 const entry = (text: string, requestId: string): LogEntry => ({ functionName: 'hello', timeMs: START_MS, requestId, text });
 
 async function setUp(t: TestContext) {
@@ -272,6 +274,7 @@ async function setUp(t: TestContext) {
     load: () => {
       throw new Error('not asked for here');
     },
+    warming: () => WARMING,
     warmth: (functionName) => ({ functionName, versions: [], schedules: [] }),
     functionNames: () => ['hello', 'full'],
     functionExists: (name) => name === 'hello' || name === 'full',

@@ -7,7 +7,7 @@ import { HearthError, asHearthError } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
 import type { DeploymentStats, HostLoad } from '../../engine/mod.ts';
 import type { FunctionLogs } from '../../ports/mod.ts';
-import type { WarmReport } from '../../protocol/mod.ts';
+import type { WarmingReport, WarmReport } from '../../protocol/mod.ts';
 import type { AccessKey, AccessKeys } from '../door/mod.ts';
 import { imageOf, offsetIn } from './images.ts';
 import type { ImageAdmin } from './images.ts';
@@ -30,6 +30,7 @@ export type AdminOptions = {
   readonly functionExists: (name: string) => boolean;
   /** What is kept of a function now, and why. It exists. */
   readonly warmth: (name: string) => WarmReport;
+  readonly warming: () => WarmingReport;
   readonly logs: FunctionLogs;
   readonly keys: AccessKeyAdmin;
   readonly images: ImageAdmin;
@@ -97,6 +98,8 @@ async function route(options: Options, call: Call): Promise<void> {
       return functionLogs(options, call, decode(parts[1]!));
     case 'GET functions/*/starts':
       return functionStarts(options, call, decode(parts[1]!));
+    case 'GET warming':
+      return sendJson(response, 200, options.warming());
     case 'GET trace':
       return traceOf(options, call);
     case 'GET functions/*/warm':

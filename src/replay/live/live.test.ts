@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Population } from '../../policy/mod.ts';
 import type { Trace, TraceFunction } from '../trace.ts';
 import { arrivalsOf } from './arrivals.ts';
 import { planLive } from './plan.ts';
 import type { LiveOptions } from './plan.ts';
-import { predictCold } from './predict.ts';
+import { predictStarts } from './predict.ts';
+import type { LivePolicy } from './predict.ts';
 import { verdictOf } from './verdict.ts';
 
 const MINUTE_MS = 60_000;
 const subject = (id: string, counts: TraceFunction['counts'], more: Partial<TraceFunction> = {}): TraceFunction => ({
   ...{ id, app: 'a', trigger: 'http', durationMs: { average: 600 }, memoryMiB: 64, counts, ...more },
 });
+const COSTS = { instance: { memoryMiB: 1, savedMs: 22 }, template: { memoryMiB: 5, savedMs: 20 } };
+const fixed = (keepMs: number): LivePolicy => ({ name: 'fixed', options: { keepMs } });
 const OPTIONS: LiveOptions = {
-  ...{ speed: 60, seed: 1, keepAliveMs: 10_000, maxFunctions: 10, maxCalls: 1_000, maxCallsPerSecond: 50, fromMinute: 0, toMinute: 60 },
+  ...{ speed: 60, seed: 1, policy: fixed(10 * MINUTE_MS), measured: COSTS, apartMs: 50, fromMinute: 0, toMinute: 60 },
+  ...{ maxFunctions: 10, maxCalls: 1_000, maxColdStarts: Infinity, maxCallsPerSecond: 50 },
 };
 const trace = (...functions: readonly TraceFunction[]): Trace => ({ name: 't', minutes: 60, functions });
 const counts = fc
@@ -105,6 +110,31 @@ test('functions that are given up at times and kept at others come first; those 
   assert.equal(crowded.calls.length + crowded.leftOut.calls, 200);
 });
 
+test('functions that would have the machine boot too often are left out', () => {
+  const every = (minutes: number) => Array.from({ length: Math.floor(60 / minutes) }, (_, index) => [index * minutes, 1] as const);
+  const some = trace(subject('a', every(15)), subject('b', every(15)), subject('c', every(15)), subject('kept', every(5)));
+  assert.deepEqual(
+    planLive(some, { ...OPTIONS, maxColdStarts: 7 }).trace.functions.map(({ id }) => id),
+    ['a', 'b', 'kept'],
+  );
+});
+
+test('a prediction knows what a platform has learnt before, what functions share, and that starts last longer in a trace that is pressed together', () => {
+  const every = (minutes: number) => Array.from({ length: Math.floor(60 / minutes) }, (_, index) => [index * minutes, 1] as const);
+  const plan = planLive(trace(subject('a', every(6)), subject('b', every(6), { app: 'b' })), OPTIONS);
+  const policy: LivePolicy = { name: 'hazard', options: { priceMiBSeconds: 10_000 } };
+  const coldOf = (given: LivePolicy) =>
+    [...predictStarts(plan.trace, { policy: given, measured: COSTS, speed: 60 }).values()].reduce((sum, { cold }) => sum + cold, 0);
+  const taught = new Population();
+  for (let gaps = 0; gaps < 10_000; gaps++) taught.learn({ last: 6, before: 6, scheduled: false, trigger: 'others' }, 6, false);
+  assert.ok(coldOf({ ...policy, shared: taught.save() }) < coldOf(policy));
+  assert.deepEqual(coldOf({ ...policy, shared: new Uint8Array() }), coldOf(policy));
+  // Nothing is held long enough, or everything.
+  const priced = (priceMiBSeconds: number) => ({ ...policy, options: { priceMiBSeconds } });
+  assert.equal(coldOf(priced(0)), plan.calls.length - 2);
+  assert.equal(coldOf(priced(1e9)), 0);
+});
+
 test('counts agree with predictions within five hundredths, and where errors cancel out the functions are named', () => {
   const verdict = verdictOf([
     { id: 'a', predicted: 50, counted: 53 },
@@ -124,24 +154,24 @@ test('counts agree with predictions within five hundredths, and where errors can
   );
 });
 
-test('a call is predicted to be cold when the one before it ended longer ago than instances are kept', () => {
+test('a call is predicted to be cold when the one before it came longer ago than instances are kept', () => {
   fc.assert(
     fc.property(counts, fc.integer({ min: 1, max: 120 }), fc.integer({ min: 1, max: 1_000 }), (some, speed, seed) => {
       // What the simulator takes together lies in a minute of the trace.
-      const keepAliveMs = (MINUTE_MS / speed) * 5;
+      const policy = fixed(5 * MINUTE_MS);
       const plan = planLive(trace(subject('f', some)), {
         ...OPTIONS,
         speed,
         seed,
-        keepAliveMs,
+        policy,
         maxCallsPerSecond: 10_000,
         maxCalls: 100_000,
       });
       const expected = plan.calls.filter(({ atMs }, index) => {
         const before = plan.calls[index - 1];
-        return before && atMs > before.atMs + before.runMs + keepAliveMs;
+        return before && (atMs - before.atMs) * speed > 5 * MINUTE_MS;
       });
-      const predicted = predictCold(plan, keepAliveMs).get('f') ?? 0;
+      const predicted = predictStarts(plan.trace, { policy, measured: COSTS, speed }).get('f')?.cold ?? 0;
       assert.ok(Math.abs(predicted - expected.length) <= 1, `${predicted} ${expected.length}`);
     }),
     { numRuns: 60 },

@@ -5,15 +5,23 @@
  */
 import type { Trace, TraceFunction } from '../trace.ts';
 import { arrivalsOf } from './arrivals.ts';
+import { predictStarts } from './predict.ts';
+import type { LiveCosts, LivePolicy } from './predict.ts';
 
 export type LiveOptions = {
   /** Trace time over real time. */
   readonly speed: number;
   readonly seed: number;
-  /** How long the platform keeps an idle instance, in real time. */
-  readonly keepAliveMs: number;
+  /** By which the platform decides. */
+  readonly policy: LivePolicy;
+  /** What a function takes there that is made for this. */
+  readonly measured: LiveCosts;
+  /** In real time between the end of a call and the next of the same function: longer than a start takes, and a busy machine is late. */
+  readonly apartMs: number;
   readonly maxFunctions: number;
   readonly maxCalls: number;
+  /** Of all functions together, by prediction: a machine that boots all the time decides by that who waits. */
+  readonly maxColdStarts: number;
   /** Of all functions together, in any second of real time. */
   readonly maxCallsPerSecond: number;
   readonly fromMinute: number;
@@ -36,8 +44,6 @@ export type LivePlan = {
 const MINUTE_MS = 60_000;
 /** What a call takes at least, and at most, in real time. */
 const RUN_MS = { min: 1, max: 500 } as const;
-/** Between the end of a call and the next of the same function: longer than a busy machine is late. */
-const APART_MS = 50;
 
 export function planLive(trace: Trace, options: LiveOptions): LivePlan {
   const candidates = trace.functions
@@ -48,11 +54,14 @@ export function planLive(trace: Trace, options: LiveOptions): LivePlan {
     );
   const { chosen, perSecond } = { chosen: [] as Candidate[], perSecond: new Map<number, number>() };
   let count = 0;
+  let cold = 0;
   for (const candidate of candidates) {
     if (chosen.length >= options.maxFunctions) break;
-    if (count + candidate.calls.length > options.maxCalls || !fits(candidate, perSecond, options.maxCallsPerSecond)) continue;
+    if (count + candidate.calls.length > options.maxCalls || cold + candidate.cold > options.maxColdStarts) continue;
+    if (!fits(candidate, perSecond, options.maxCallsPerSecond)) continue;
     chosen.push(candidate);
     count += candidate.calls.length;
+    cold += candidate.cold;
   }
   const lengthMs = ((options.toMinute - options.fromMinute) * MINUTE_MS) / options.speed;
   return {
@@ -78,30 +87,37 @@ type Candidate = {
   readonly calls: readonly number[];
   readonly runMs: number;
   readonly crowded: number;
+  /** How often it will be started cold, as far as is known. */
+  readonly cold: number;
   /** How often its instance will have been given up when it is called, and more so if at other times it will not. */
   readonly tells: number;
 };
 
-function candidateOf(subject: TraceFunction, { speed, seed, keepAliveMs, fromMinute, toMinute, maxCalls }: LiveOptions): Candidate {
+function candidateOf(subject: TraceFunction, options: LiveOptions): Candidate {
+  const { speed, seed, apartMs, fromMinute, toMinute, maxCalls } = options;
   const runMs = Math.round(Math.min(RUN_MS.max, Math.max(RUN_MS.min, subject.durationMs.average / speed)));
   const calls: number[] = [];
   let crowded = 0;
-  let given = 0;
   let endMs = -Infinity;
   for (const traceMs of arrivalsOf(subject, { seed, fromMinute, toMinute })) {
     const atMs = traceMs / speed;
-    if (atMs < endMs + APART_MS) {
+    if (atMs < endMs + apartMs) {
       crowded++;
       continue;
     }
-    if (endMs > -Infinity && atMs - endMs > keepAliveMs) given++;
     calls.push(atMs);
     endMs = atMs + runMs;
     // It has no room in the plan in any case.
     if (calls.length > maxCalls) break;
   }
-  const kept = Math.max(0, calls.length - 1 - given);
-  return { subject, calls, runMs, crowded, tells: given + 2 * Math.min(given, kept) };
+  const candidate = { subject, calls, runMs, crowded };
+  // Whoever calls more often than once a minute is held by every policy, and takes longest to simulate.
+  if (calls.length > Math.min(maxCalls, toMinute - fromMinute)) return { ...candidate, cold: 0, tells: 0 };
+  const minutes = toMinute - fromMinute;
+  const alone = { name: subject.id, minutes, functions: [liveFunction(candidate, options)] };
+  const { cold } = predictStarts(alone, { policy: options.policy, measured: options.measured, speed }).get(subject.id)!;
+  const kept = Math.max(0, calls.length - 1 - cold);
+  return { ...candidate, cold, tells: cold + 2 * Math.min(cold, kept) };
 }
 
 /** Books the candidate's calls where every second has room for its share. */
@@ -117,7 +133,7 @@ function fits({ calls }: Candidate, perSecond: Map<number, number>, most: number
 }
 
 function liveFunction(
-  { subject: { id, app, trigger, memoryMiB }, calls, runMs }: Candidate,
+  { subject: { id, app, memoryMiB }, calls, runMs }: Omit<Candidate, 'tells' | 'cold'>,
   { speed, fromMinute, toMinute }: LiveOptions,
 ): TraceFunction {
   // There and back may have been rounded up to the end.
@@ -130,5 +146,6 @@ function liveFunction(
     if (last?.[0] === minute) last[1]++;
     else counts.push([minute, 1]);
   }
-  return { id, app, trigger, durationMs: { average: runMs * speed, max: runMs * speed }, memoryMiB, counts, arrivalsMs };
+  // The calls come by the platform's API, which says nothing of what is behind them.
+  return { id, app, trigger: 'others', durationMs: { average: runMs * speed, max: runMs * speed }, memoryMiB, counts, arrivalsMs };
 }

@@ -26,6 +26,7 @@ export function createInProcessEngine(): Engine {
     stats: () => [],
     statsOf: () => undefined,
     warming: () => undefined,
+    sharedWarming: () => undefined,
     takeWarmingChanges: () => undefined,
     forget: () => [],
     load: () => {
