@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../test/closing.ts';
 import { temporaryDirectory } from '../../test/temporary.ts';
 import { compileC, compileText, missingClang } from './clang.testing.ts';
 import { WASI_FUNCTIONS, wasiImports } from './wasi.ts';
@@ -63,6 +65,36 @@ test('surroundings: arguments, variables, clocks, random numbers, waiting, stand
   const module = compileC(join(FIXTURES, 'surroundings.c'), directory);
   const { code, stdout, stderr } = run([module, '--env', 'NAME=a=b', '--', 'a b', ''], 'input\n');
   assert.deepEqual([code, stdout, stderr], [0, 'fine\n', '']);
+});
+
+test('standard input is not waited for where that is asked for, and its end is told', { skip }, async (t) => {
+  const module = compileC(join(FIXTURES, 'streams.c'), temporaryDirectory(t));
+  // Through cat, so that it is a pipe, and no socket.
+  const child = spawn('sh', ['-c', 'cat | "$@"', 'sh', process.execPath, HEARTH, 'wasm', 'run', module], { timeout: 50_000 });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    if (stdout === 'empty\n') child.stdin.write('input');
+    if (stdout === 'empty\nread\n') child.stdin.end();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    child.stdin.end();
+  });
+  closeAfter(t, () => child.stdin.destroy());
+  const [code] = (await once(child, 'close')) as [number | null];
+  assert.deepEqual([code, stdout, stderr], [0, 'empty\nread\nfine\n', '']);
+});
+
+test('what is no terminal does not look like one', { skip }, (t) => {
+  const module = compileText(
+    '#include <unistd.h>\nint main(void) { return isatty(0) + 2 * isatty(1); }',
+    temporaryDirectory(t),
+    'terminals',
+  );
+  const { status } = spawnSync(process.execPath, [HEARTH, 'wasm', 'run', module], { stdio: 'ignore', timeout: 50_000 });
+  assert.equal(status, 0);
 });
 
 test('a directory that is given to be read is not written to, and nothing is given that is not named', { skip }, (t) => {
