@@ -34,7 +34,8 @@ export function pathFunctions(world: World): Record<string, (...args: never[]) =
   const directory = (fd: number, right: number): OpenDirectory => {
     const found = world.descriptors.get(fd);
     if (found.kind !== 'directory') throw new WasiError(ERRNO.NOTDIR);
-    if ((found.rights & right) !== right) throw new WasiError(ERRNO.NOTCAPABLE);
+    // What libraries have a kind of error for, unlike NOTCAPABLE, and what other hosts answer.
+    if ((found.rights & right) !== right) throw new WasiError(ERRNO.PERM);
     return found;
   };
   const text = (address: number, length: number): string => decodePath(memory.bytes(address, length));
@@ -124,12 +125,11 @@ export function pathFunctions(world: World): Record<string, (...args: never[]) =
     ) {
       const create = (oflags & OFLAG.creat) !== 0;
       const truncate = (oflags & OFLAG.trunc) !== 0;
-      const from = directory(fd, RIGHT.pathOpen | (create ? RIGHT.pathCreateFile : 0));
-      // Truncating is writing.
-      if (truncate && (from.rights & RIGHT.pathFilestatSetSize) === 0) return ERRNO.PERM;
+      const needed = RIGHT.pathOpen | (create ? RIGHT.pathCreateFile : 0) | (truncate ? RIGHT.pathFilestatSetSize : 0);
+      const from = directory(fd, needed);
       // The libraries of Rust and Go ask for all that there is, and go by what they get; but what it is opened for must be given.
       const rights = toRights(base) & from.inheriting;
-      if ((toRights(base) & ~rights & (RIGHT.fdRead | RIGHT.fdWrite)) !== 0) return ERRNO.NOTCAPABLE;
+      if ((toRights(base) & ~rights & (RIGHT.fdRead | RIGHT.fdWrite)) !== 0) return ERRNO.PERM;
       if ((oflags & ~15) !== 0 || (fdflags & ~ALL_FDFLAGS) !== 0) return ERRNO.INVAL;
       if (create && (oflags & OFLAG.directory) !== 0) return ERRNO.INVAL;
       const asked: Asked = { oflags, rights, inheriting: toRights(inheriting) & from.inheriting, flags: fdflags };
