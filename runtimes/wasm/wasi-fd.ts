@@ -1,6 +1,6 @@
 /** WASI preview 1: the functions of open descriptors, `fd_*`. */
 import { fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, lstatSync, readdirSync } from 'node:fs';
-import type { Descriptor, Listed, OpenDirectory, OpenFile } from './descriptors.ts';
+import type { Descriptor, Listed, OpenDirectory, OpenFile, OpenStream } from './descriptors.ts';
 import { filetypeOf, readAt, readFrom, writeAt, writeTo } from './descriptors.ts';
 import type { Errno } from './errno.ts';
 import { ERRNO, WasiError } from './errno.ts';
@@ -121,7 +121,7 @@ export function fdFunctions(world: World): Record<string, (...args: never[]) => 
 
     fd_filestat_get(fd: number, result: number) {
       const descriptor = open(fd, RIGHT.fdFilestatGet);
-      const host = descriptor.kind === 'stream' ? descriptor.stream.host : descriptor.host;
+      const host = descriptor.kind === 'stream' ? fileBehind(descriptor) : descriptor.host;
       if (host === undefined) writeBareFilestat(memory, result, filetypeOfDescriptor(descriptor));
       else writeFilestat(memory, result, fstatSync(host, { bigint: true }));
       return SUCCESS;
@@ -244,6 +244,9 @@ function filetypeOfDescriptor(descriptor: Descriptor): number {
       return filetypeOf(fstatSync(descriptor.host, { bigint: true }));
   }
 }
+
+/** Of a pipe or a device nothing is known but its kind, wherever the module runs; of a redirected file its size is. */
+const fileBehind = ({ filetype, stream }: OpenStream): number | undefined => (filetype === FILETYPE.regular ? stream.host : undefined);
 
 function preopenedName(descriptor: Descriptor): Uint8Array {
   const name = descriptor.kind === 'directory' ? descriptor.preopened : undefined;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -85,6 +85,26 @@ test('standard input is not waited for where that is asked for, and its end is t
   closeAfter(t, () => child.stdin.destroy());
   const [code] = (await once(child, 'close')) as [number | null];
   assert.deepEqual([code, stdout, stderr], [0, 'empty\nread\nfine\n', '']);
+});
+
+test('a redirected file has its size, and is read', { skip }, (t) => {
+  const directory = temporaryDirectory(t);
+  const module = compileText(
+    `#include <sys/stat.h>
+#include <unistd.h>
+int main(void) {
+  struct stat status;
+  char bytes[8];
+  return fstat(0, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 4 && read(0, bytes, 8) == 4 ? 0 : 1;
+}`,
+    directory,
+    'redirected',
+  );
+  writeFileSync(join(directory, 'input'), 'text');
+  const input = openSync(join(directory, 'input'), 'r');
+  closeAfter(t, () => closeSync(input));
+  const { status } = spawnSync(process.execPath, [HEARTH, 'wasm', 'run', module], { stdio: [input, 'ignore', 'ignore'], timeout: 50_000 });
+  assert.equal(status, 0);
 });
 
 test('what is no terminal does not look like one', { skip }, (t) => {
