@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSy
 import type { BigIntStats } from 'node:fs';
 import { ERRNO, WasiError } from './errno.ts';
 import { DIRECTORY_RIGHTS, FDFLAG, FILETYPE, INHERITED_RIGHTS, READ_ONLY, RIGHT, STREAM_RIGHTS } from './layouts.ts';
+import { wouldWait } from './ready.ts';
 
 type Rights = { rights: number; inheriting: number; flags: number };
 
@@ -126,9 +127,10 @@ export function filetypeOf(stats: BigIntStats): number {
 export function readFrom(descriptor: Descriptor, target: Uint8Array): number {
   switch (descriptor.kind) {
     case 'directory':
-      throw new WasiError(ERRNO.ISDIR);
+      throw new WasiError(ERRNO.BADF);
     case 'stream':
       if (!descriptor.stream.read) throw new WasiError(ERRNO.BADF);
+      refuseToWait(descriptor, false);
       return descriptor.stream.read(target);
     case 'file': {
       const count = readAt(descriptor, target, descriptor.position);
@@ -141,9 +143,10 @@ export function readFrom(descriptor: Descriptor, target: Uint8Array): number {
 export function writeTo(descriptor: Descriptor, source: Uint8Array): number {
   switch (descriptor.kind) {
     case 'directory':
-      throw new WasiError(ERRNO.ISDIR);
+      throw new WasiError(ERRNO.BADF);
     case 'stream':
       if (!descriptor.stream.write) throw new WasiError(ERRNO.BADF);
+      refuseToWait(descriptor, true);
       return descriptor.stream.write(source);
     case 'file': {
       if ((descriptor.flags & FDFLAG.append) !== 0) descriptor.position = fstatSync(descriptor.host).size;
@@ -152,6 +155,11 @@ export function writeTo(descriptor: Descriptor, source: Uint8Array): number {
       return count;
     }
   }
+}
+
+/** The host's own descriptor stays as it is: it may be shared with other processes. */
+function refuseToWait({ flags, stream: { host } }: OpenStream, writing: boolean): void {
+  if ((flags & FDFLAG.nonblock) !== 0 && host !== undefined && wouldWait(host, writing)) throw new WasiError(ERRNO.AGAIN);
 }
 
 /** What is no regular file, a pipe or a device, has no positions. */

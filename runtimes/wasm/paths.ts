@@ -90,7 +90,7 @@ class Walk {
   }
 
   #add(path: string): void {
-    if (path.startsWith('/')) throw new WasiError(ERRNO.NOTCAPABLE);
+    if (path.startsWith('/')) throw new WasiError(ERRNO.PERM);
     const names = path.split('/');
     if (this.#left.length === 0 && ['', '.', '..'].includes(names.at(-1)!)) this.#directory = true;
     for (let i = names.length - 1; i >= 0; i--) {
@@ -101,7 +101,7 @@ class Walk {
   }
 
   #up(): void {
-    if (this.#places.length === 1) throw new WasiError(ERRNO.NOTCAPABLE);
+    if (this.#places.length === 1) throw new WasiError(ERRNO.PERM);
     closeSync(this.#places.pop()!);
   }
 

@@ -1,6 +1,7 @@
 /** Runs a command module as a program of this process: its standard streams are the process's, and it has what it is given here. */
 import { randomFillSync } from 'node:crypto';
 import { fstatSync, readSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { nap } from '../ladder/nap.ts';
 import { Descriptors, filetypeOf, openPreopen, openStream } from './descriptors.ts';
 import type { OpenStream, Preopen, Stream } from './descriptors.ts';
@@ -65,6 +66,8 @@ function standardStream(host: number): OpenStream {
   let filetype: number = FILETYPE.unknown;
   try {
     filetype = filetypeOf(fstatSync(host, { bigint: true }));
+    // C libraries take every character device that can't be sought for a terminal: what is none must not look like one.
+    if (filetype === FILETYPE.characterDevice && !isatty(host)) filetype = FILETYPE.unknown;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
   }

@@ -1,10 +1,10 @@
 /** WASI preview 1: the functions of open descriptors, `fd_*`. */
 import { fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, lstatSync, readdirSync } from 'node:fs';
-import type { Descriptor, Listed, OpenDirectory, OpenFile } from './descriptors.ts';
+import type { Descriptor, Listed, OpenDirectory, OpenFile, OpenStream } from './descriptors.ts';
 import { filetypeOf, readAt, readFrom, writeAt, writeTo } from './descriptors.ts';
 import type { Errno } from './errno.ts';
 import { ERRNO, WasiError } from './errno.ts';
-import { ALL_FDFLAGS, FILETYPE, RIGHT, toRights, WHENCE } from './layouts.ts';
+import { ALL_FDFLAGS, FDFLAG, FILETYPE, RIGHT, toRights, WHENCE } from './layouts.ts';
 import { setTimes, writeBareFilestat, writeFilestat } from './stat.ts';
 import type { World } from './world.ts';
 
@@ -20,29 +20,37 @@ export function fdFunctions(world: World): Record<string, (...args: never[]) => 
   const { memory } = world;
   const open = (fd: number, right: number): Descriptor => {
     const descriptor = world.descriptors.get(fd);
-    if ((descriptor.rights & right) !== right) throw new WasiError(ERRNO.NOTCAPABLE);
-    return descriptor;
+    if ((descriptor.rights & right) === right) return descriptor;
+    // One that is not open for reading or writing: what POSIX says of it, and what every library knows.
+    throw new WasiError((right & (RIGHT.fdRead | RIGHT.fdWrite)) !== 0 ? ERRNO.BADF : ERRNO.NOTCAPABLE);
   };
   /** An open regular file, or what is wrong with the descriptor. */
   const file = (fd: number, right: number): OpenFile => {
     const descriptor = world.descriptors.get(fd);
-    if (descriptor.kind === 'directory') throw new WasiError(ERRNO.ISDIR);
+    if (descriptor.kind === 'directory') throw new WasiError(ERRNO.BADF);
     if (descriptor.kind === 'stream') throw new WasiError(right === RIGHT.fdFilestatSetSize ? ERRNO.INVAL : ERRNO.SPIPE);
     return open(fd, right) as OpenFile;
   };
   /** Who may seek may also be told where it is. */
   const told = (fd: number): OpenFile => file(fd, (world.descriptors.get(fd).rights & RIGHT.fdSeek) !== 0 ? RIGHT.fdSeek : RIGHT.fdTell);
-  /** Reads or writes the pieces of memory one after the other, until one is not filled. */
-  const transfer = (vectors: number, count: number, done: number, move: (piece: Uint8Array) => number): Errno => {
+  /** Reads or writes the pieces of memory one after the other, until one is not filled. `once`: the next one might have to wait. */
+  const transfer = (vectors: number, count: number, done: number, move: (piece: Uint8Array) => number, once = false): Errno => {
     if (count >>> 0 > MOST_VECTORS) return ERRNO.INVAL;
     let total = 0;
     for (let i = 0; i < count; i++) {
       const at = (vectors >>> 0) + 8 * i;
       const piece = memory.bytes(memory.u32(at), memory.u32(at + 4));
       if (piece.length === 0) continue;
-      const moved = move(piece);
+      let moved: number;
+      try {
+        moved = move(piece);
+      } catch (error) {
+        if (total === 0) throw error;
+        // Part of it is done, and that is the answer; the next call hears what is wrong.
+        break;
+      }
       total += moved;
-      if (moved < piece.length) break;
+      if (moved < piece.length || once) break;
     }
     memory.setU32(done, total);
     return SUCCESS;
@@ -113,7 +121,7 @@ export function fdFunctions(world: World): Record<string, (...args: never[]) => 
 
     fd_filestat_get(fd: number, result: number) {
       const descriptor = open(fd, RIGHT.fdFilestatGet);
-      const host = descriptor.kind === 'stream' ? descriptor.stream.host : descriptor.host;
+      const host = descriptor.kind === 'stream' ? fileBehind(descriptor) : descriptor.host;
       if (host === undefined) writeBareFilestat(memory, result, filetypeOfDescriptor(descriptor));
       else writeFilestat(memory, result, fstatSync(host, { bigint: true }));
       return SUCCESS;
@@ -150,6 +158,8 @@ export function fdFunctions(world: World): Record<string, (...args: never[]) => 
     fd_pwrite(fd: number, vectors: number, count: number, offset: bigint, done: number) {
       let at = offsetOf(offset);
       const to = file(fd, RIGHT.fdWrite);
+      // As on Linux: what appends does so wherever it is told to write.
+      if ((to.flags & FDFLAG.append) !== 0) at = fstatSync(to.host).size;
       return transfer(vectors, count, done, (piece) => {
         const moved = writeAt(to, piece, at);
         at += moved;
@@ -158,13 +168,11 @@ export function fdFunctions(world: World): Record<string, (...args: never[]) => 
     },
 
     fd_read(fd: number, vectors: number, count: number, done: number) {
-      if (world.descriptors.get(fd).kind === 'directory') return ERRNO.ISDIR;
       const from = open(fd, RIGHT.fdRead);
-      return transfer(vectors, count, done, (piece) => readFrom(from, piece));
+      return transfer(vectors, count, done, (piece) => readFrom(from, piece), from.kind === 'stream');
     },
 
     fd_write(fd: number, vectors: number, count: number, done: number) {
-      if (world.descriptors.get(fd).kind === 'directory') return ERRNO.ISDIR;
       const to = open(fd, RIGHT.fdWrite);
       return transfer(vectors, count, done, (piece) => writeTo(to, piece));
     },
@@ -236,6 +244,9 @@ function filetypeOfDescriptor(descriptor: Descriptor): number {
       return filetypeOf(fstatSync(descriptor.host, { bigint: true }));
   }
 }
+
+/** Of a pipe or a device nothing is known but its kind, wherever the module runs; of a redirected file its size is. */
+const fileBehind = ({ filetype, stream }: OpenStream): number | undefined => (filetype === FILETYPE.regular ? stream.host : undefined);
 
 function preopenedName(descriptor: Descriptor): Uint8Array {
   const name = descriptor.kind === 'directory' ? descriptor.preopened : undefined;

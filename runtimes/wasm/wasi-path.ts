@@ -34,7 +34,8 @@ export function pathFunctions(world: World): Record<string, (...args: never[]) =
   const directory = (fd: number, right: number): OpenDirectory => {
     const found = world.descriptors.get(fd);
     if (found.kind !== 'directory') throw new WasiError(ERRNO.NOTDIR);
-    if ((found.rights & right) !== right) throw new WasiError(ERRNO.NOTCAPABLE);
+    // What libraries have a kind of error for, unlike NOTCAPABLE, and what other hosts answer.
+    if ((found.rights & right) !== right) throw new WasiError(ERRNO.PERM);
     return found;
   };
   const text = (address: number, length: number): string => decodePath(memory.bytes(address, length));
@@ -95,9 +96,9 @@ export function pathFunctions(world: World): Record<string, (...args: never[]) =
       const to = directory(fd, RIGHT.pathSymlink);
       const target = text(oldPath, oldLength);
       // It could never be followed here, and whoever else reads it would be led out.
-      if (target.startsWith('/')) return ERRNO.NOTCAPABLE;
+      if (target.startsWith('/')) return ERRNO.PERM;
       if (target === '') return ERRNO.NOENT;
-      withEntry(to, text(newPath, newLength), (at) => symlinkSync(target, at));
+      withEntry(to, text(newPath, newLength), (at) => makeLink(target, at));
       return SUCCESS;
     },
 
@@ -126,8 +127,9 @@ export function pathFunctions(world: World): Record<string, (...args: never[]) =
       const truncate = (oflags & OFLAG.trunc) !== 0;
       const needed = RIGHT.pathOpen | (create ? RIGHT.pathCreateFile : 0) | (truncate ? RIGHT.pathFilestatSetSize : 0);
       const from = directory(fd, needed);
-      const rights = toRights(base);
-      if ((rights & ~from.inheriting) !== 0) return ERRNO.NOTCAPABLE;
+      // The libraries of Rust and Go ask for all that there is, and go by what they get; but what it is opened for must be given.
+      const rights = toRights(base) & from.inheriting;
+      if ((toRights(base) & ~rights & (RIGHT.fdRead | RIGHT.fdWrite)) !== 0) return ERRNO.PERM;
       if ((oflags & ~15) !== 0 || (fdflags & ~ALL_FDFLAGS) !== 0) return ERRNO.INVAL;
       if (create && (oflags & OFLAG.directory) !== 0) return ERRNO.INVAL;
       const asked: Asked = { oflags, rights, inheriting: toRights(inheriting) & from.inheriting, flags: fdflags };
@@ -151,6 +153,17 @@ function statOf({ path, directory }: Found): BigIntStats {
   const stats = lstatSync(path, { bigint: true });
   if (directory && !stats.isDirectory()) throw new WasiError(ERRNO.NOTDIR);
   return stats;
+}
+
+/** A slash behind the name of what is there and no directory: the system says that it exists, POSIX that it is no directory. */
+function makeLink(target: string, at: string): void {
+  try {
+    symlinkSync(target, at);
+  } catch (error) {
+    const entry = at.endsWith('/') ? lstatSync(at.slice(0, -1), { throwIfNoEntry: false }) : undefined;
+    if (entry && !entry.isDirectory()) throw new WasiError(ERRNO.NOTDIR);
+    throw error;
+  }
 }
 
 type Asked = { readonly oflags: number; readonly rights: number; readonly inheriting: number; readonly flags: number };

@@ -1,10 +1,12 @@
 /** WASI preview 1: `poll_oneoff`, which waits for clocks and descriptors. */
+import { fstatSync } from 'node:fs';
 import { nap } from '../ladder/nap.ts';
 import type { Descriptor } from './descriptors.ts';
 import type { Errno } from './errno.ts';
 import { ERRNO, errnoOf } from './errno.ts';
 import { RIGHT } from './layouts.ts';
 import { native } from './native.ts';
+import { awaitReady } from './ready.ts';
 import type { World } from './world.ts';
 
 const SUBSCRIPTION_BYTES = 48;
@@ -13,6 +15,7 @@ const CLOCK = 0;
 const FD_READ = 1;
 const FD_WRITE = 2;
 const ABSOLUTE = 1;
+const HANGUP = 1;
 const REALTIME = 0;
 const MONOTONIC = 1;
 const MOST_SUBSCRIPTIONS = 4096;
@@ -20,7 +23,7 @@ const NS_PER_MS = 1_000_000n;
 /** One wait of the system is no longer; a longer one is several. */
 const LONGEST_WAIT_MS = 60_000;
 
-type Event = { readonly userdata: bigint; readonly type: number; readonly errno: Errno; readonly bytes: bigint };
+type Event = { readonly userdata: bigint; readonly type: number; readonly errno: Errno; readonly bytes: bigint; readonly hungUp?: boolean };
 type Timer = { readonly userdata: bigint; readonly dueNs: bigint };
 type Waiting = { readonly userdata: bigint; readonly type: number; readonly host: number };
 type Subscriptions = { readonly ready: Event[]; readonly timers: Timer[]; readonly waiting: Waiting[] };
@@ -39,6 +42,7 @@ export function poll(world: World, from: number, to: number, count: number, stor
     memory.view.setUint16(at + 8, event.errno, true);
     memory.view.setUint8(at + 10, event.type);
     memory.setU64(at + 16, event.bytes);
+    memory.view.setUint16(at + 24, event.hungUp ? HANGUP : 0, true);
   });
   memory.setU32(stored, events.length);
   return ERRNO.SUCCESS;
@@ -89,8 +93,20 @@ function addDescriptor(
   const host = descriptor.kind === 'stream' ? descriptor.stream.host : undefined;
   if (host !== undefined && native()) waiting.push({ userdata, type, host });
   else {
-    const available = descriptor.kind === 'stream' && type === FD_READ ? (descriptor.stream.available?.() ?? 0) : 0;
+    const available = type === FD_READ ? availableOf(descriptor) : 0;
     ready.push({ userdata, type, errno: ERRNO.SUCCESS, bytes: BigInt(available) });
+  }
+}
+
+/** How many bytes can be read, as far as that is known. */
+function availableOf(descriptor: Descriptor): number {
+  switch (descriptor.kind) {
+    case 'directory':
+      return 0;
+    case 'stream':
+      return descriptor.stream.available?.() ?? 0;
+    case 'file':
+      return Math.max(0, fstatSync(descriptor.host).size - descriptor.position);
   }
 }
 
@@ -110,20 +126,14 @@ function wait({ ready, timers, waiting }: Subscriptions): readonly Event[] {
   }
 }
 
-const POLLFD_BYTES = 8;
-const POLLIN = 1;
-const POLLOUT = 4;
-
+/** Only where the system can be asked. */
 function pollSystem(waiting: readonly Waiting[], ms: number): readonly Event[] {
-  const system = native()!;
-  const buffer = new ArrayBuffer(Math.max(4096, waiting.length * POLLFD_BYTES));
-  const view = new DataView(buffer);
-  waiting.forEach(({ type, host }, i) => {
-    view.setInt32(i * POLLFD_BYTES, host, true);
-    view.setInt16(i * POLLFD_BYTES + 4, type === FD_READ ? POLLIN : POLLOUT, true);
+  const answers = awaitReady(
+    waiting.map(({ type, host }) => ({ host, writing: type === FD_WRITE })),
+    ms,
+  );
+  return waiting.flatMap(({ userdata, type }, i) => {
+    const { ready = false, hungUp = false } = answers?.[i] ?? {};
+    return ready ? [{ userdata, type, errno: ERRNO.SUCCESS, bytes: 0n, hungUp }] : [];
   });
-  system.poll(system.addressOf(new Uint8Array(buffer)), BigInt(waiting.length), ms);
-  return waiting
-    .filter((_, i) => view.getInt16(i * POLLFD_BYTES + 6, true) !== 0)
-    .map(({ userdata, type }) => ({ userdata, type, errno: ERRNO.SUCCESS, bytes: 0n }));
 }

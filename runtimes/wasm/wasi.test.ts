@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { closeAfter } from '../../test/closing.ts';
 import { temporaryDirectory } from '../../test/temporary.ts';
 import { compileC, compileText, missingClang } from './clang.testing.ts';
 import { WASI_FUNCTIONS, wasiImports } from './wasi.ts';
@@ -65,6 +67,56 @@ test('surroundings: arguments, variables, clocks, random numbers, waiting, stand
   assert.deepEqual([code, stdout, stderr], [0, 'fine\n', '']);
 });
 
+test('standard input is not waited for where that is asked for, and its end is told', { skip }, async (t) => {
+  const module = compileC(join(FIXTURES, 'streams.c'), temporaryDirectory(t));
+  // Through cat, so that it is a pipe, and no socket.
+  const child = spawn('sh', ['-c', 'cat | "$@"', 'sh', process.execPath, HEARTH, 'wasm', 'run', module], { timeout: 50_000 });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    if (stdout === 'empty\n') child.stdin.write('input');
+    if (stdout === 'empty\nread\n') child.stdin.end();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    child.stdin.end();
+  });
+  closeAfter(t, () => child.stdin.destroy());
+  const [code] = (await once(child, 'close')) as [number | null];
+  assert.deepEqual([code, stdout, stderr], [0, 'empty\nread\nfine\n', '']);
+});
+
+test('a redirected file has its size, and is read', { skip }, (t) => {
+  const directory = temporaryDirectory(t);
+  const module = compileText(
+    `#include <sys/stat.h>
+#include <unistd.h>
+int main(void) {
+  struct stat status;
+  char bytes[8];
+  return fstat(0, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 4 && read(0, bytes, 8) == 4 ? 0 : 1;
+}`,
+    directory,
+    'redirected',
+  );
+  writeFileSync(join(directory, 'input'), 'text');
+  const input = openSync(join(directory, 'input'), 'r');
+  closeAfter(t, () => closeSync(input));
+  const { status } = spawnSync(process.execPath, [HEARTH, 'wasm', 'run', module], { stdio: [input, 'ignore', 'ignore'], timeout: 50_000 });
+  assert.equal(status, 0);
+});
+
+test('what is no terminal does not look like one', { skip }, (t) => {
+  const module = compileText(
+    '#include <unistd.h>\nint main(void) { return isatty(0) + 2 * isatty(1); }',
+    temporaryDirectory(t),
+    'terminals',
+  );
+  const { status } = spawnSync(process.execPath, [HEARTH, 'wasm', 'run', module], { stdio: 'ignore', timeout: 50_000 });
+  assert.equal(status, 0);
+});
+
 test('a directory that is given to be read is not written to, and nothing is given that is not named', { skip }, (t) => {
   const { directory, inside } = jail(t);
   writeFileSync(join(inside, 'file'), 'text');
@@ -73,6 +125,7 @@ test('a directory that is given to be read is not written to, and nothing is giv
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+#include <wasi/api.h>
 int main(void) {
   char bytes[8] = {0};
   int fd = open("/data/file", O_RDONLY);
@@ -81,11 +134,17 @@ int main(void) {
   printf("%d ", open("/data/new", O_CREAT | O_WRONLY, 0644));
   printf("%d ", unlink("/data/file"));
   int written = open("/data/file", O_WRONLY);
-  printf("%d\\n", written < 0 ? -1 : (int)write(written, "x", 1));
+  printf("%d ", written < 0 ? -1 : (int)write(written, "x", 1));
+  /* All that there is but writing, as the libraries of other languages ask. */
+  __wasi_fdstat_t status;
+  __wasi_fd_t all;
+  if (__wasi_path_open(3, 0, "file", 0, ~(uint64_t)__WASI_RIGHTS_FD_WRITE, ~(uint64_t)0, 0, &all) != 0) return 1;
+  if (__wasi_fd_fdstat_get(all, &status) != 0) return 1;
+  printf("%d\\n", (status.fs_rights_base & (__WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_FILESTAT_SET_SIZE)) == __WASI_RIGHTS_FD_READ);
   return 0;
 }`;
   const module = compileText(text, directory, 'reader');
-  assert.equal(run([module, '--read-dir', `${inside}::/data`]).stdout, '4 text -1 -1 -1\n');
+  assert.equal(run([module, '--read-dir', `${inside}::/data`]).stdout, '4 text -1 -1 -1 1\n');
   assert.equal(run([module]).stdout, 'none\n');
 });
 
