@@ -4,6 +4,8 @@ import type { Client } from './client.ts';
 import { functionPath } from './lambda.ts';
 
 export type Drive = {
+  /** When each call was sent, in milliseconds from the beginning. */
+  readonly sentMs: Float64Array;
   /** By how much calls were sent after their time, milliseconds. */
   readonly late: { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number };
   readonly failed: number;
@@ -25,7 +27,7 @@ export type DriveOptions = {
 
 /** Sends each call at its time. */
 export async function drive({ client, names, calls, connections, signal, onProgress }: DriveOptions): Promise<Drive> {
-  const lateMs = new Float64Array(calls.length);
+  const sentMs = new Float64Array(calls.length);
   const underWay = new Set<Promise<void>>();
   let failed = 0;
   let failure: string | undefined;
@@ -35,7 +37,7 @@ export async function drive({ client, names, calls, connections, signal, onProgr
     if (waitMs > 1) await sleep(waitMs, undefined, { signal });
     while (underWay.size >= connections) await Promise.race(underWay);
     signal.throwIfAborted();
-    lateMs[index] = Math.max(0, performance.now() - startMs - atMs);
+    sentMs[index] = Math.max(atMs, performance.now() - startMs);
     const path = functionPath(names[which]!, '/invocations');
     const call = client
       .send({ method: 'POST', path, body: { ms: runMs }, signal })
@@ -50,7 +52,7 @@ export async function drive({ client, names, calls, connections, signal, onProgr
   }
   await Promise.all(underWay);
   signal.throwIfAborted();
-  lateMs.sort();
+  const lateMs = sentMs.map((each, index) => each - calls[index]!.atMs).toSorted();
   const part = (share: number): number => Math.round((lateMs[Math.max(0, Math.ceil(lateMs.length * share) - 1)] ?? 0) * 10) / 10;
-  return { late: { p50Ms: part(0.5), p99Ms: part(0.99), maxMs: part(1) }, failed, failure };
+  return { sentMs, late: { p50Ms: part(0.5), p99Ms: part(0.99), maxMs: part(1) }, failed, failure };
 }

@@ -88,7 +88,7 @@ export function reportValue({ drive, plan, policy, ...report }: Report): object 
     calls: calls.length,
     functions: trace.functions.length,
     lengthMs,
-    ...drive,
+    ...{ late: drive.late, failed: drive.failed, failure: drive.failure },
     leftOut,
   };
 }

@@ -1,5 +1,5 @@
 import { HearthError } from '../kernel/mod.ts';
-import { costsFor, planLive, predictStarts } from '../replay/mod.ts';
+import { costsFor, drivenTrace, planLive, predictStarts } from '../replay/mod.ts';
 import type { LiveCosts, LivePlan, Trace } from '../replay/mod.ts';
 import type { Context } from './context.ts';
 import { EXIT } from './exit-codes.ts';
@@ -84,8 +84,9 @@ async function replayOn(platform: LivePlatform, { context, trace, options, signa
       'nothing of the trace can be driven like that: every function calls for more than --calls or --rate allow',
     );
   const connections = wholeIn('--connections', options.connections, { min: 1, max: 1_000 });
-  const predicted = predictStarts(plan.trace, { policy, measured, speed: plan.speed });
   const counted = await driveAll(context, platform, { plan, measured, connections, signal });
+  // Of calls that were late the policy has seen other pauses than the plan's, and so does the simulator.
+  const predicted = predictStarts(drivenTrace(plan, counted.drive.sentMs), { policy, measured, speed: plan.speed });
   return show(context, { plan, policy, measured, predicted, keepAliveMs: platform.keepAliveMs, ...counted });
 }
 
@@ -105,6 +106,15 @@ function limitsIn(options: ReplayLiveOptions, trace: Trace, { speed }: LivePlatf
     fromMinute: minutes.from,
     toMinute: to,
   };
+}
+
+/** In trace time: by so much a policy's own steps are late too, and which call comes first is a matter of luck. */
+const DISTURBING_MS = 10_000;
+
+function adviceText({ plan: { speed }, drive: { late } }: ReturnType<typeof reportOf>): string {
+  if (late.maxMs * speed < DISTURBING_MS) return '';
+  const seconds = Math.round((late.maxMs * speed) / 1_000);
+  return `. The machine was late by up to ${late.maxMs} ms, which is ${seconds} s of the trace: try it on a machine that has nothing else to do, or with a lower --speed`;
 }
 
 /** What part of the time boots may take. */
@@ -150,7 +160,7 @@ function show({ out }: Context, outcome: Outcome): number {
   out.result(reportValue(report), () => reportText(report, out.paint.bold));
   if (report.agrees) return EXIT.ok;
   const { failed, failure } = report.drive;
-  const why = failed > 0 ? `${failed} calls failed, the first by: ${failure}` : verdictText(report);
+  const why = failed > 0 ? `${failed} calls failed, the first by: ${failure}` : verdictText(report) + adviceText(report);
   out.error(new HearthError('PredictionMissed', why));
   return EXIT.failed;
 }

@@ -10,7 +10,7 @@ export { TRACE_LIMITS } from './formats/source.ts';
 export type { TraceSource } from './formats/source.ts';
 export { tradeOffSvg } from './chart/trade-off.ts';
 export type { TradeOff, TradeOffCurve, TradeOffPoint } from './chart/trade-off.ts';
-export { planLive } from './live/plan.ts';
+export { drivenTrace, planLive } from './live/plan.ts';
 export type { LiveCall, LiveOptions, LivePlan } from './live/plan.ts';
 export { AGREEMENT, verdictOf } from './live/verdict.ts';
 export type { ColdCount, Verdict } from './live/verdict.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Population } from '../../policy/mod.ts';
 import type { Trace, TraceFunction } from '../trace.ts';
 import { arrivalsOf } from './arrivals.ts';
-import { planLive } from './plan.ts';
+import { drivenTrace, planLive } from './plan.ts';
 import type { LiveOptions } from './plan.ts';
 import { predictStarts } from './predict.ts';
 import type { LivePolicy } from './predict.ts';
@@ -176,4 +176,28 @@ test('a call is predicted to be cold when the one before it came longer ago than
     }),
     { numRuns: 60 },
   );
+});
+
+test('calls that were sent late are predicted as they were sent', () => {
+  const plan = planLive(
+    trace(
+      subject(
+        'f',
+        Array.from({ length: 12 }, (_, turn) => [turn * 5, 1] as const),
+      ),
+    ),
+    OPTIONS,
+  );
+  const sentMs = plan.calls.map(({ atMs }) => atMs);
+  assert.deepEqual(
+    drivenTrace(plan, sentMs).functions.map(({ counts }) => counts),
+    plan.trace.functions.map(({ counts }) => counts),
+  );
+  const predict = (sent: readonly number[]) =>
+    predictStarts(drivenTrace(plan, sent), { policy: fixed(6 * MINUTE_MS), measured: COSTS, speed: 60 }).get('f')!.cold;
+  assert.equal(predict(sentMs), 0);
+  // 4 s are four minutes: the pause before it is too long for what is kept six. Whoever is later than the end is counted to the last minute.
+  const late = sentMs.map((atMs, index) => (index === 5 ? atMs + 4_000 : atMs));
+  assert.equal(predict(late), 1);
+  assert.equal(drivenTrace(plan, [...sentMs.slice(0, -1), 1e6]).functions[0]!.counts.at(-1)![0], 59);
 });

@@ -136,16 +136,38 @@ function liveFunction(
   { subject: { id, app, memoryMiB }, calls, runMs }: Omit<Candidate, 'tells' | 'cold'>,
   { speed, fromMinute, toMinute }: LiveOptions,
 ): TraceFunction {
-  // There and back may have been rounded up to the end.
-  const lastMs = (toMinute - fromMinute) * MINUTE_MS - 1;
-  const arrivalsMs = Float64Array.from(calls, (atMs) => Math.min(lastMs, atMs * speed));
+  const durationMs = { average: runMs * speed, max: runMs * speed };
+  // The calls come by the platform's API, which says nothing of what is behind them.
+  const alone = { id, app, trigger: 'others', durationMs, memoryMiB } as const;
+  return {
+    ...alone,
+    ...called(
+      calls.map((atMs) => atMs * speed),
+      toMinute - fromMinute,
+    ),
+  };
+}
+
+/** `atMs`: in trace time, in order. There and back some may have been rounded up to the end; and those that were late may lie after it. */
+function called(atMs: readonly number[], minutes: number): Pick<TraceFunction, 'counts' | 'arrivalsMs'> {
+  const lastMs = minutes * MINUTE_MS - 1;
+  const arrivalsMs = Float64Array.from(atMs, (each) => Math.min(lastMs, each));
   const counts: [number, number][] = [];
-  for (const atMs of arrivalsMs) {
-    const minute = Math.floor(atMs / MINUTE_MS);
+  for (const each of arrivalsMs) {
+    const minute = Math.floor(each / MINUTE_MS);
     const last = counts.at(-1);
     if (last?.[0] === minute) last[1]++;
     else counts.push([minute, 1]);
   }
-  // The calls come by the platform's API, which says nothing of what is behind them.
-  return { id, app, trigger: 'others', durationMs: { average: runMs * speed, max: runMs * speed }, memoryMiB, counts, arrivalsMs };
+  return { counts, arrivalsMs };
+}
+
+/**
+ * The plan's calls as they were made, for a simulator: a machine that has something else to do sends some late, and a pause that is
+ * longer or shorter by that is what the platform's policy has seen. `sentMs`: of each call, in real time from the beginning of the drive.
+ */
+export function drivenTrace({ trace, speed, calls }: LivePlan, sentMs: ArrayLike<number>): Trace {
+  const sent = trace.functions.map((): number[] => []);
+  for (const [index, call] of calls.entries()) sent[call.function]!.push(sentMs[index]! * speed);
+  return { ...trace, functions: trace.functions.map((one, index) => ({ ...one, ...called(sent[index]!, trace.minutes) })) };
 }
