@@ -129,6 +129,17 @@ test('a function sees the environment that Lambda gives, and its own variables',
   });
 });
 
+test('a published version that was to be started from snapshots is told so', () => {
+  const typeOf = (options: Given) => {
+    const { entry, version } = given(options);
+    return toDeployment(entry, version, CONTEXT).spec.environment['AWS_LAMBDA_INITIALIZATION_TYPE'];
+  };
+  assert.equal(typeOf({ version: '1', snapStart: 'PublishedVersions' }), 'snap-start');
+  assert.equal(typeOf({ snapStart: 'PublishedVersions' }), 'on-demand');
+  assert.equal(typeOf({ version: '1' }), 'on-demand');
+  assert.equal(typeOf({ version: '1', snapStart: 'None' }), 'on-demand');
+});
+
 test('ids tell apart what runs differently, and not how many instances there are', () => {
   const id = (options: Parameters<typeof given>[0]) => {
     const { entry, version } = given(options);

@@ -181,7 +181,7 @@ function environmentOf(
     AWS_LAMBDA_FUNCTION_NAME: name,
     AWS_LAMBDA_FUNCTION_VERSION: record.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(settings.memoryMiB),
-    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_INITIALIZATION_TYPE: initializationType(record, image),
     ...(concurrency > 1 && { AWS_LAMBDA_MAX_CONCURRENCY: String(concurrency) }),
     AWS_LAMBDA_LOG_GROUP_NAME: settings.logging.group,
     AWS_LAMBDA_LOG_STREAM_NAME: logStreamName(record),
@@ -191,6 +191,12 @@ function environmentOf(
     LAMBDA_RUNTIME_DIR: '/var/runtime',
     _HANDLER: handler,
   };
+}
+
+/** `snap-start` where the owner has asked for it. That Hearth forks others too is no matter of theirs. */
+function initializationType(record: VersionRecord, image: StoredImage | undefined): 'on-demand' | 'snap-start' {
+  const forks = !image && ['node', 'python'].includes(runtimeFamily(record.settings.runtime) ?? '');
+  return forks && snapshotOf(record) === 'always' ? 'snap-start' : 'on-demand';
 }
 
 /** For the loader of modules: a variable that no user can set, and that no module sees. */
