@@ -18,13 +18,13 @@ export class Share implements ShareView {
   }
 
   /**
-   * Whether others want what an invocation of `pool` gives back when it ends. Of a reservation that is known by who waits; of what all
-   * functions share, it is taken for granted once it is used up.
+   * Whether an invocation of `pool` that ends must give its place back. Of a reservation it is known by who waits whether others want it; of
+   * what all functions share, that is taken for granted once it is used up.
    */
   isShortFor({ turn }: Pool): boolean {
     const { size } = this.turns;
     if (!this.reserved) return size > 0 || isUsedUp(this);
-    return size > (turn.isIn(this.turns) ? 1 : 0);
+    return this.running > this.maxRunning || size > (turn.isIn(this.turns) ? 1 : 0);
   }
 
   /** A turn for each pool of the class that waits, and again, for as long as there is something to give. */
@@ -41,13 +41,11 @@ export class Share implements ShareView {
 export class Shares {
   readonly unreserved: Share;
   readonly #host: Host;
-  readonly #maxRunning: number;
   readonly #reserved = new Map<string, Share>();
 
   constructor(host: Host) {
     this.#host = host;
-    this.#maxRunning = host.limits.concurrentInvocations;
-    this.unreserved = new Share(false, this.#maxRunning);
+    this.unreserved = new Share(false, host.limits.concurrentInvocations);
   }
 
   /** By function name. */
@@ -64,10 +62,11 @@ export class Shares {
     const known = this.#reserved.get(functionName);
     if (known?.maxRunning === maxRunning) return;
     const { unreserved } = this;
+    const { concurrentInvocations, unreservedInvocations } = this.#host.limits;
     if (maxRunning === undefined) this.#reserved.delete(functionName);
     else if (known) known.maxRunning = maxRunning;
     else this.#reserved.set(functionName, new Share(true, maxRunning));
-    unreserved.maxRunning = unreservedOf(this.#maxRunning, this.#reserved.values());
+    unreserved.maxRunning = unreservedOf(concurrentInvocations, unreservedInvocations, this.#reserved.values());
     const share = this.of(functionName);
     for (const pool of this.#host.pools.values()) if (pool.deployment.functionName === functionName) pool.running.moveTo(share);
     for (const changed of new Set([share, unreserved])) {

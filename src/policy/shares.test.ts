@@ -50,7 +50,7 @@ test('under floods of all functions each gets its reservation, whoever came firs
     fc.property(reservations, fc.nat(20), order, (reserved, left, picks) => {
       const own = reserved.map((most) => new Share(true, most));
       const most = reserved.reduce((sum, each) => sum + each, 0) + left;
-      const shares = [...own, new Share(false, unreservedOf(most, own))];
+      const shares = [...own, new Share(false, unreservedOf(most, 0, own))];
       const open = new Set(shares);
       while (open.size > 0) {
         const all = [...open];
@@ -71,14 +71,14 @@ test('as invocations come and go and reservations change, none begins beyond the
     fc.property(reservations, fc.array(step, { maxLength: 200 }), (reserved, steps) => {
       const account = 20;
       const own = reserved.map((most) => new Share(true, most));
-      const rest = new Share(false, unreservedOf(account, own));
+      const rest = new Share(false, unreservedOf(account, 0, own));
       for (const { of, does, most } of steps) {
         const share = own[of] ?? rest;
         const before = share.running;
         if (does === 'end') share.running = Math.max(0, before - 1);
         else if (does === 'reserve' && share.reserved) share.maxRunning = most;
         else if (does === 'call') assert.equal(share.call() === 'fork', before < share.maxRunning);
-        rest.maxRunning = unreservedOf(account, own);
+        rest.maxRunning = unreservedOf(account, 0, own);
         assert.equal(rest.maxRunning + own.reduce((sum, { maxRunning }) => sum + maxRunning, 0) >= account, true);
         if (share.running > before) assert.ok(share.running <= share.maxRunning);
       }
@@ -103,7 +103,7 @@ test('a reservation of 0 refuses, one that is used up has its own wait and reaso
   }
 });
 
-test('where more is reserved than there is, nothing is left, and not less', () => {
-  assert.equal(unreservedOf(10, [new Share(true, 7), new Share(true, 7)]), 0);
-  assert.equal(unreservedOf(10, []), 10);
+test('where more is reserved than there is, the others have so much all the same', () => {
+  const own = [new Share(true, 7), new Share(true, 7)];
+  assert.deepEqual([unreservedOf(10, 0, own), unreservedOf(10, 2, own), unreservedOf(20, 2, own), unreservedOf(10, 2, [])], [0, 2, 6, 10]);
 });

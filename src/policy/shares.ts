@@ -16,9 +16,9 @@ export const isUsedUp = ({ running, maxRunning }: ShareView): boolean => running
 /** Whether it is there to keep a function from running. */
 export const isClosed = ({ reserved, maxRunning }: ShareView): boolean => reserved && maxRunning === 0;
 
-/** What is left to functions without a reservation. */
-export const unreservedOf = (maxRunning: number, reservations: Iterable<Pick<ShareView, 'maxRunning'>>): number => {
+/** What functions without a reservation have: what is left, and not less than `least`, where more is reserved than there is by now. */
+export function unreservedOf(maxRunning: number, least: number, reservations: Iterable<Pick<ShareView, 'maxRunning'>>): number {
   let left = maxRunning;
   for (const reservation of reservations) left -= reservation.maxRunning;
-  return Math.max(0, left);
-};
+  return Math.max(least, left);
+}
