@@ -5,12 +5,9 @@ import type { Pool } from './pool.ts';
 
 /** Pools with invocations that wait for the same thing, of each class those first that came first. Every step takes constant time, however many wait. */
 export class Turns {
+  /** Of all classes; counted by who comes and goes. */
+  size = 0;
   readonly #lines: Readonly<Record<CapacityClass, Fifo<Turn>>> = { reserved: new Fifo(), standard: new Fifo(), spot: new Fifo() };
-
-  get size(): number {
-    const { reserved, standard, spot } = this.#lines;
-    return reserved.size + standard.size + spot.size;
-  }
 
   of(capacityClass: CapacityClass): Fifo<Turn> {
     return this.#lines[capacityClass];
@@ -25,6 +22,7 @@ export class Turn implements Linked<Turn> {
   /** It stays until its turn comes. */
   dueMs = 0;
   readonly pool: Pool;
+  #turns: Turns | undefined;
 
   constructor(pool: Pool) {
     this.pool = pool;
@@ -32,17 +30,21 @@ export class Turn implements Linked<Turn> {
 
   /** Goes to the end, unless it stands there already: then it keeps its place. */
   join(turns: Turns): void {
-    const line = turns.of(this.pool.claim.capacityClass);
-    if (this.queue === line) return;
+    if (this.#turns === turns) return;
     this.leave();
-    line.push(this);
+    turns.of(this.pool.claim.capacityClass).push(this);
+    turns.size++;
+    this.#turns = turns;
   }
 
   leave(): void {
-    this.queue?.remove(this);
+    if (!this.#turns) return;
+    this.queue!.remove(this);
+    this.#turns.size--;
+    this.#turns = undefined;
   }
 
   isIn(turns: Turns): boolean {
-    return this.queue !== undefined && this.queue === turns.of(this.pool.claim.capacityClass);
+    return this.#turns === turns;
   }
 }
