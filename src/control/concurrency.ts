@@ -28,7 +28,10 @@ export function releaseConcurrency(functions: Functions, name: string): Promise<
   });
 }
 
-export function unreservedConcurrency(functions: Functions): number {
+/** What functions without a reservation have. More may be reserved than leaves them their minimum, where the account's limit was higher once. */
+export const unreservedConcurrency = (functions: Functions): number => Math.max(LIMITS.unreservedConcurrency, restOf(functions));
+
+function restOf(functions: Functions): number {
   let rest = functions.concurrency;
   for (const entry of functions.table.byName.values()) rest -= takenBy(entry.record);
   return rest;
@@ -48,7 +51,7 @@ export function checkUnreserved(functions: Functions, entry: FunctionEntry, next
 }
 
 const unreservedAfter = (functions: Functions, entry: FunctionEntry, next: FunctionRecord): number =>
-  unreservedConcurrency(functions) + takenBy(entry.record) - takenBy(next);
+  restOf(functions) + takenBy(entry.record) - takenBy(next);
 
 /** What is provisioned comes out of the reservation, where there is one. */
 const takenBy = (record: FunctionRecord): number => record.reservedConcurrency ?? provisionedExecutions(record);

@@ -6,20 +6,20 @@ import type { FunctionRecord, FunctionSettings } from './records.ts';
 
 type Tags = Readonly<Record<string, string>>;
 
-/** What is wanted of it, and 1 where the runtime can't. The reservation divides it: no more run than are reserved. */
-export function instanceConcurrency({ tags, reservedConcurrency }: FunctionRecord, settings: FunctionSettings): number {
-  if (!canShare(settings)) return 1;
-  const wanted = settings.capacityProvider?.concurrency ?? parseScaling(tags[SCALING_TAG]).concurrency ?? 1;
-  if (!reservedConcurrency) return wanted;
-  return Math.floor(reservedConcurrency / Math.ceil(reservedConcurrency / wanted));
+/** What is wanted of it, and 1 where the runtime can't. */
+export function instanceConcurrency({ tags }: Pick<FunctionRecord, 'tags'>, settings: FunctionSettings): number {
+  return canShare(settings) ? wantedOf(settings, tags) : 1;
 }
 
 /** Throws `InvalidParameterValueException` where more than one at a time is asked of a runtime that can't. */
 export function checkInstanceConcurrency(settings: FunctionSettings, tags: Tags): void {
-  const wanted = settings.capacityProvider?.concurrency ?? parseScaling(tags[SCALING_TAG]).concurrency ?? 1;
+  const wanted = wantedOf(settings, tags);
   if (wanted === 1 || canShare(settings)) return;
   const what = settings.image ? 'A container image' : `The runtime ${settings.runtime}`;
   throw invalid(`${what} runs one invocation at a time in an instance, and ${wanted} were asked for. Those of Node run more.`);
 }
+
+const wantedOf = ({ capacityProvider }: FunctionSettings, tags: Tags): number =>
+  capacityProvider?.concurrency ?? parseScaling(tags[SCALING_TAG]).concurrency ?? 1;
 
 const canShare = ({ runtime, image }: FunctionSettings): boolean => !image && runsSeveralAtATime(runtime);

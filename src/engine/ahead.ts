@@ -1,8 +1,7 @@
 import { mostAhead, worthHandingAhead } from '../policy/mod.ts';
-import type { ExpiringFifo } from '../kernel/mod.ts';
-import type { Host } from './host.ts';
 import type { Member } from './member.ts';
 import type { Pace } from './pace.ts';
+import type { Pool } from './pool.ts';
 import type { Run } from './run.ts';
 
 /**
@@ -13,24 +12,22 @@ import type { Run } from './run.ts';
 export class Ahead {
   /** How many there are. */
   size = 0;
-  readonly #line: ExpiringFifo<Run>;
+  readonly #pool: Pool;
   readonly #pace: Pace;
-  readonly #host: Host;
   /** Instances that have some. */
   readonly #leading = new Set<Member>();
 
-  constructor(line: ExpiringFifo<Run>, pace: Pace, host: Host) {
-    this.#line = line;
+  constructor(pool: Pool, pace: Pace) {
+    this.#pool = pool;
     this.#pace = pace;
-    this.#host = host;
   }
 
   /** Gives an instance at work its share of those in line; not one that has answered nothing yet. False: it has none in hand. */
   give(member: Member, nowMs: number): boolean {
     const { instance, ahead } = member;
-    const line = this.#line;
+    const { waiting: line, host } = this.#pool;
     if (line.size === 0 || !instance.handAhead || member.running === 0 || member.warmSinceMs === undefined || !member.alive) return false;
-    if (this.#host.isShort || !worthHandingAhead(this.#pace.look(line.size, nowMs))) return false;
+    if (host.isShortFor(this.#pool) || !worthHandingAhead(this.#pace.look(line.size, nowMs))) return false;
     const most = mostAhead(line.size + ahead.length, this.#pace.instances);
     for (let run = line.first; run && ahead.length < most; run = line.first) {
       line.remove(run);

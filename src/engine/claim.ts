@@ -1,3 +1,4 @@
+import { isUsedUp } from '../policy/mod.ts';
 import type { Candidate, CapacityClass, Need } from '../policy/mod.ts';
 import { Activity } from './activity.ts';
 import type { Deployment } from './deployment.ts';
@@ -40,8 +41,9 @@ export class Claim implements Need {
 
   /** How many wait for the machine, and not for a limit or the init of their own function. */
   get waiting(): number {
-    const { instances, maxInstances, waiting, template } = this.#pool;
-    return instances < maxInstances && !template.isGoing ? waiting.size : 0;
+    const { instances, maxInstances, share, waiting, template } = this.#pool;
+    const atOwnLimit = instances >= maxInstances || (share.reserved && isUsedUp(share));
+    return atOwnLimit || template.isGoing ? 0 : waiting.size;
   }
 
   /** Monotonic time at which the first and the last of those who wait have arrived. */

@@ -6,7 +6,7 @@ import { FormEvent } from '../protocol/mod.ts';
 import type { EncodableEvent } from '../protocol/mod.ts';
 import { DEFAULT_SCALING } from './deployment.ts';
 import type { Deployment } from './deployment.ts';
-import type { Engine, EngineListener, EngineLog, HostLoad, Invocation, InvocationHandle, PrepareResult } from './engine.ts';
+import type { Engine, EngineListener, EngineLog, HostLoad, Invocation, InvocationHandle, PrepareResult, ShareLoad } from './engine.ts';
 import { initError } from './errors.ts';
 import { Host } from './host.ts';
 import { isKept } from './kept.ts';
@@ -14,6 +14,7 @@ import { DEFAULT_LIMITS } from './limits.ts';
 import type { Limits } from './limits.ts';
 import { Pool } from './pool.ts';
 import { Run } from './run.ts';
+import type { Share } from './shares.ts';
 import type { BootOutcome } from './template-slot.ts';
 import { Warming } from './warming.ts';
 import type { WarmingOptions } from './warming.ts';
@@ -97,6 +98,7 @@ export function createEngine(options: EngineOptions): Engine {
       // A pool that keeps nothing is made when it is called.
       else if (!host.draining && (isScheduled(deployment) || isKept({ ...DEFAULT_SCALING, ...deployment.scaling }, 1))) poolOf(deployment);
     },
+    reserve: (functionName, executions) => host.shares.reserve(functionName, executions),
     drain: (graceMs) => (drained ??= drain(host, graceMs)),
     snapshot: (id) => host.pools.get(id)?.template.snapshot,
     stats: () => [...host.pools.values()].map((pool) => pool.stats()),
@@ -112,11 +114,15 @@ export function createEngine(options: EngineOptions): Engine {
   };
 }
 
-function loadOf({ running, waiting, room, boots, watch }: Host): HostLoad {
+function loadOf({ running, waiting, shares, room, boots, watch }: Host): HostLoad {
   const { instances, committedMiB, memoryMiB, evicted } = room;
   return {
     running,
     waiting,
+    shares: {
+      unreserved: shareLoad(shares.unreserved),
+      reserved: Object.fromEntries(shares.reserved.entries().map(([name, share]) => [name, shareLoad(share)])),
+    },
     instances,
     committedMiB: Math.round(committedMiB),
     ...(Number.isFinite(memoryMiB) && { memoryMiB: Math.round(memoryMiB) }),
@@ -126,6 +132,8 @@ function loadOf({ running, waiting, room, boots, watch }: Host): HostLoad {
     shed: watch.shedTotal,
   };
 }
+
+const shareLoad = ({ running, maxRunning }: Share): ShareLoad => ({ running, limit: maxRunning });
 
 function isTooLarge(event: EncodableEvent): boolean {
   if (event instanceof FormEvent) return event.mostBytes > LIMITS.payloadBytes && isTooLarge(event.toJson());

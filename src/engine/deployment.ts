@@ -14,7 +14,7 @@ export type Deployment = {
   readonly timeoutMs: number;
   /** What is known of its calls beforehand. No part of what its id stands for, as `scaling` is none. */
   readonly calls?: ExpectedCalls;
-  /** Instances at most; undefined: only the account's limit. */
+  /** Instances at most; undefined: only what its function may run. */
   readonly maxInstances?: number;
   /** Who goes without when there is not enough for all. Absent: `standard`, without labels. */
   readonly capacity?: Capacity;
@@ -39,7 +39,7 @@ export type ExpectedCalls = {
 export type Scaling = {
   /** Instances that are kept however little happens. They make room for others only when nothing else can. */
   readonly minInstances: number;
-  /** Instances at most. Absent: only what `Deployment.maxInstances` and the account allow. */
+  /** Instances at most. Absent: only what `Deployment.maxInstances` and the function's share allow. */
   readonly maxInstances?: number;
   /** Instances that are promised: kept as the minimum is, and they never make room for others. */
   readonly provisioned: number;

@@ -23,6 +23,11 @@ export interface Engine {
    * only where that needs one and there is none. Returns at once: `statsOf` says how far it is.
    */
   rescale(deployment: Deployment): void;
+  /**
+   * Of all that may run at a time so much is this function's, all versions together: no more of it run, and others leave it that much.
+   * Undefined: what is left by all reservations is for all who have none. From now on, also for those that run and wait.
+   */
+  reserve(functionName: string, executions: number | undefined): void;
   /** Takes no new invocation, lets the running ones finish for at most `graceMs`, then ends every instance. */
   drain(graceMs: number): Promise<void>;
   /** How instances of the deployment come to be; undefined: its init has not run yet. */
@@ -138,6 +143,8 @@ export type KeptStats = {
 export type HostLoad = {
   readonly running: number;
   readonly waiting: number;
+  /** How what may run at a time is divided: all functions without a reservation together, and the others by name. */
+  readonly shares: { readonly unreserved: ShareLoad; readonly reserved: Readonly<Record<string, ShareLoad>> };
   readonly instances: number;
   /** What instances and templates are taken to hold of memory, and what they may; absent: no limit of their own. */
   readonly committedMiB: number;
@@ -149,6 +156,9 @@ export type HostLoad = {
   readonly shedding: boolean;
   readonly shed: number;
 };
+
+/** What runs at a time, and may. */
+export type ShareLoad = { readonly running: number; readonly limit: number };
 
 /** Log line as the engine emits it: START, END, REPORT and the function's own. */
 export type EngineLog = {

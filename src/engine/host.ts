@@ -1,12 +1,15 @@
 import type { Clock, Log, Random } from '../kernel/mod.ts';
 import { CAPACITY_CLASSES } from '../policy/mod.ts';
-import type { AccountView, CapacityClass } from '../policy/mod.ts';
+import type { AccountView } from '../policy/mod.ts';
 import type { InvocationReport, LoneStart, Machine, Sandboxes } from '../ports/mod.ts';
 import { BootLine } from './boot-line.ts';
 import type { EngineLog } from './engine.ts';
 import type { Limits } from './limits.ts';
 import type { Pool } from './pool.ts';
 import { Room } from './room.ts';
+import { Shares } from './shares.ts';
+import type { Share } from './shares.ts';
+import { Turns } from './turns.ts';
 import type { Warming } from './warming.ts';
 import { Watch } from './watch.ts';
 
@@ -33,9 +36,9 @@ export class Host implements AccountView {
   readonly room: Room;
   readonly boots: BootLine;
   readonly watch: Watch;
-  /** Pools with waiting invocations that only room elsewhere can help, longest first. */
-  readonly #blocked: Readonly<Record<CapacityClass, Set<Pool>>> = { reserved: new Set(), standard: new Set(), spot: new Set() };
-  #blockedPools = 0;
+  readonly shares: Shares;
+  /** Pools whose invocations wait for room on the machine. */
+  readonly forRoom = new Turns();
   running = 0;
   waiting = 0;
   /** Invocations that have begun since the host began. */
@@ -57,6 +60,7 @@ export class Host implements AccountView {
     this.machine = parts.machine;
     this.warming = parts.warming;
     this.room = new Room(this);
+    this.shares = new Shares(this);
     this.boots = new BootLine({
       clock: this.clock,
       processors: this.limits.processors,
@@ -71,10 +75,6 @@ export class Host implements AccountView {
     return this.sandboxes.driver === 'spawn' ? 'spawn' : 'boot';
   }
 
-  get maxRunning(): number {
-    return this.limits.concurrentInvocations;
-  }
-
   get maxWaiting(): number {
     return this.limits.queueDepthTotal;
   }
@@ -84,42 +84,41 @@ export class Host implements AccountView {
     this.begun++;
   }
 
-  /** Whether invocations wait for room under the limits: whoever has room must not keep it. */
-  get isShort(): boolean {
-    return this.#blockedPools > 0 || this.running >= this.maxRunning;
-  }
-
-  block(pool: Pool): void {
-    const line = this.#blocked[pool.claim.capacityClass];
-    if (line.has(pool)) return;
-    line.add(pool);
-    this.#blockedPools++;
-  }
-
-  unblock(pool: Pool): void {
-    if (this.#blocked[pool.claim.capacityClass].delete(pool)) this.#blockedPools--;
+  /** Whether others wait for what `pool` has under the limits: whoever has room must not keep it. */
+  isShortFor(pool: Pool): boolean {
+    return this.forRoom.size > 0 || pool.share.isShortFor(pool);
   }
 
   /** There is room again, in `pool` or by it. Pools that wait for room anywhere come first, in turn, or a busy one would keep it all. */
   freed(pool: Pool): void {
-    if (this.#blockedPools > 0 || this.boots.waiting > 0) this.letGo();
-    if (pool.waiting.size > 0) pool.pump(Infinity);
+    const { share } = pool;
+    if (this.forRoom.size > 0 || share.turns.size > 0 || this.boots.waiting > 0) this.letGo(share);
+    if (pool.waiting.size > 0) pool.pump();
     pool.settle();
     if (this.running === 0 && this.onQuiet && this.quiet()) this.onQuiet();
   }
 
-  /** Gives what room there is to those who wait for it: a turn for each pool of the highest class, then of the next one, then the boots. */
-  letGo(): void {
+  /**
+   * Gives what there is of the machine and of a share to those who wait for it: a turn for each pool of the highest class, then of the next
+   * one, then the boots. Who waits for the machine has a place under its share, and comes before those that wait for one.
+   */
+  letGo(share: Share): void {
     for (const capacityClass of CAPACITY_CLASSES) {
-      const line = this.#blocked[capacityClass];
-      for (let turns = line.size; turns > 0 && this.running < this.maxRunning; turns--) {
-        const [next] = line;
-        if (!next) break;
-        this.unblock(next);
-        next.pump(1);
+      const line = this.forRoom.of(capacityClass);
+      for (let turns = line.size; turns > 0 && line.first; turns--) {
+        const { first } = line;
+        first.leave();
+        first.pool.pump(1);
       }
+      share.letGo(capacityClass);
     }
     this.boots.next();
+  }
+
+  /** The same for all shares. */
+  letGoAll(): void {
+    this.letGo(this.shares.unreserved);
+    for (const share of this.shares.reserved.values()) for (const capacityClass of CAPACITY_CLASSES) share.letGo(capacityClass);
   }
 
   quiet(): boolean {

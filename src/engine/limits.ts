@@ -5,6 +5,8 @@ import type { EvictionOrder, ShedLimits } from '../policy/mod.ts';
 export type Limits = {
   /** Invocations that run at a time, all functions together. */
   readonly concurrentInvocations: number;
+  /** Those of functions without a reservation at least, whatever is reserved. */
+  readonly unreservedInvocations: number;
   /** Instances, all functions together; idle ones of other functions make room. Twice what may run at a time: half of them may rest. */
   readonly maxInstancesTotal: number;
   /** What instances and templates may hold of memory together, as far as it is measured; idle ones make room, and nothing that runs is ended for it. */
@@ -31,6 +33,7 @@ const MINUTE_MS = 60_000;
 
 export const DEFAULT_LIMITS: Limits = {
   concurrentInvocations: LIMITS.concurrentInvocations,
+  unreservedInvocations: 0,
   maxInstancesTotal: 2 * LIMITS.concurrentInvocations,
   memoryMiB: Infinity,
   eviction: 'value',

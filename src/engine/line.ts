@@ -28,12 +28,12 @@ export class Line {
     this.waiting.ttlMs = queueAgeMs;
   }
 
-  /** `others`: those that have not begun either, and wait elsewhere. `relieve` is tried before anybody is refused. */
-  add(run: Run, waitsFor: Wait, others: () => number, relieve: () => void): void {
+  /** `relieve` is tried before anybody is refused. */
+  add(run: Run, waitsFor: Wait, relieve: () => void): void {
     run.waitedFor = waitsFor;
-    const { host } = this.#pool;
+    const { host, ahead } = this.#pool;
     host.watch.wake(true);
-    const full = () => !mayQueue(this.waiting.size + others(), this.depth, host);
+    const full = () => !mayQueue(this.waiting.size + ahead.size, this.depth, host);
     if (full()) relieve();
     if (full()) this.refusals.throttle(run);
     else this.waiting.add(run, run.arrivedMs);
@@ -59,7 +59,7 @@ export class Line {
 
   #agedOut(run: Run): void {
     this.refusals.throttle(run);
-    if (this.waiting.size === 0) this.#pool.host.unblock(this.#pool);
+    if (this.waiting.size === 0) this.#pool.turn.leave();
     this.#pool.host.freed(this.#pool);
   }
 }

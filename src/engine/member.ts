@@ -36,3 +36,6 @@ export class Member implements Linked<Member> {
     this.forkedMs = forkedMs;
   }
 }
+
+/** How an invocation leaves its instance: fit for the next, to be looked at, or not to be used again. */
+export type Health = 'sound' | 'doubtful' | 'poisoned';

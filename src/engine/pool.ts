@@ -1,5 +1,5 @@
-import { ExpiringFifo } from '../kernel/mod.ts';
-import { schedule } from '../policy/mod.ts';
+import type { ExpiringFifo } from '../kernel/mod.ts';
+import { isUsedUp, schedule } from '../policy/mod.ts';
 import type { Placement, PoolView, TemplateStage } from '../policy/mod.ts';
 import type { Exit, Start } from '../ports/mod.ts';
 import { Ahead } from './ahead.ts';
@@ -10,11 +10,13 @@ import { Fleet } from './fleet.ts';
 import type { Host } from './host.ts';
 import type { Kept } from './kept.ts';
 import { Line } from './line.ts';
-import type { Member } from './member.ts';
+import type { Health, Member } from './member.ts';
 import { OutsideLog } from './outside-log.ts';
 import { Pace } from './pace.ts';
 import type { Patience } from './patience.ts';
 import type { Run } from './run.ts';
+import { Running } from './running.ts';
+import type { Share } from './shares.ts';
 import { TemplateSlot } from './template-slot.ts';
 import { SecondThoughts } from './second-thoughts.ts';
 import { forkCause, newStart, WAITS, WARM, warmStart } from './starts.ts';
@@ -22,6 +24,8 @@ import type { ForkCause, Wait } from './starts.ts';
 import { Standby } from './standby.ts';
 import { Tally } from './tally.ts';
 import type { BootOutcome } from './template-slot.ts';
+import { Turn } from './turns.ts';
+import type { Turns } from './turns.ts';
 
 /**
  * The instances of one deployment and the invocations that run on them or wait for one. Leasing and releasing take constant time.
@@ -33,8 +37,8 @@ export class Pool implements PoolView {
   readonly template: TemplateSlot;
   readonly #line: Line;
   readonly waiting: ExpiringFifo<Run>;
-  /** Running invocations, by their deadlines. */
-  readonly #deadlines: ExpiringFifo<Run>;
+  readonly running: Running;
+  readonly turn = new Turn(this);
   readonly #fleet: Fleet;
   readonly #pace: Pace;
   readonly #thoughts: SecondThoughts;
@@ -43,7 +47,7 @@ export class Pool implements PoolView {
   readonly standby: Standby;
   readonly #kept: Kept;
   readonly claim: Claim;
-  readonly #ahead: Ahead;
+  readonly ahead: Ahead;
   #retired = false;
   #closed = false;
   #pumping = false;
@@ -53,13 +57,12 @@ export class Pool implements PoolView {
   readonly tally = new Tally();
 
   constructor(deployment: Deployment, host: Host) {
-    const { clock, limits } = host;
     this.deployment = deployment;
     this.host = host;
     this.maxInstances = Math.min(deployment.maxInstances ?? Infinity, deployment.scaling?.maxInstances ?? Infinity);
     this.#line = new Line(this);
     this.waiting = this.#line.waiting;
-    this.#deadlines = new ExpiringFifo({ clock, ttlMs: deployment.timeoutMs, expire: (run) => run.timeOut() });
+    this.running = new Running(this, host);
     this.outsideLog = new OutsideLog(deployment, host);
     this.template = new TemplateSlot({
       host,
@@ -73,7 +76,7 @@ export class Pool implements PoolView {
       begun: () => (this.outsideLog.initTail = undefined),
       settled: (outcome) => this.#booted(outcome),
       lost: () => {
-        this.pump(Infinity);
+        this.pump();
         this.#kept.soon();
       },
     });
@@ -87,18 +90,18 @@ export class Pool implements PoolView {
     });
     this.standby = new Standby(this, this.#fleet, () => this.#pace.startMs);
     this.#kept = this.standby.kept;
-    this.#pace = new Pace(this.#fleet, deployment.spec.concurrency, limits.processors);
+    this.#pace = new Pace(this.#fleet, deployment.spec.concurrency, host.limits.processors);
     this.claim = new Claim(this, { fleet: this.#fleet, pace: this.#pace, kept: this.#kept, refusals: this.#line.refusals });
-    this.#ahead = new Ahead(this.waiting, this.#pace, host);
+    this.ahead = new Ahead(this, this.#pace);
     this.#thoughts = new SecondThoughts({
       pool: this,
       host,
       waiting: this.waiting,
-      ahead: this.#ahead,
+      ahead: this.ahead,
       pace: this.#pace,
       fleet: this.#fleet,
       place: (run, placement, nowMs, cause) => this.#place(run, placement, nowMs, cause),
-      done: () => this.pump(Infinity),
+      done: () => this.pump(),
     });
     this.#patience = this.#thoughts.patience;
   }
@@ -115,6 +118,10 @@ export class Pool implements PoolView {
 
   get stage(): TemplateStage {
     return this.template.stage;
+  }
+
+  get share(): Share {
+    return this.running.share;
   }
 
   mayRetryBoot(): boolean {
@@ -137,7 +144,7 @@ export class Pool implements PoolView {
       return;
     }
     this.#fleet.dropDead();
-    const placement = schedule(this, this.host, this.host.room);
+    const placement = schedule(this, this.share, this.host.room);
     switch (placement) {
       case 'warm':
       case 'fork':
@@ -160,8 +167,8 @@ export class Pool implements PoolView {
     }
   }
 
-  /** Places up to `most` of the waiting. Those who may do better to wait are left to second thoughts. */
-  pump(most: number): void {
+  /** Places up to `most` of the waiting. Those who may do better to wait are left to second thoughts. `turns`: the line that it comes from. */
+  pump(most = Infinity, turns: Turns = this.host.forRoom): void {
     if (this.#pumping) {
       this.#pumpAgain = true;
       return;
@@ -175,14 +182,14 @@ export class Pool implements PoolView {
       }
     } while (this.#pumpAgain && most > 0);
     this.#pumping = false;
-    // A limited turn may leave some waiting who could go on: they keep their place in the line for room.
-    if (this.waiting.size > 0 && most <= 0) this.host.block(this);
+    // A limited turn may leave some waiting who could go on: they have another one.
+    if (this.waiting.size > 0 && most <= 0) this.turn.join(isUsedUp(this.share) ? this.share.turns : turns);
   }
 
   /** False: the first in line, and with it all others, must wait. */
   #placeFirst(run: Run): boolean {
     this.#fleet.dropDead();
-    const placement = schedule(this, this.host, this.host.room);
+    const placement = schedule(this, this.share, this.host.room);
     switch (placement) {
       case 'warm':
       case 'fork':
@@ -197,8 +204,12 @@ export class Pool implements PoolView {
         this.waiting.remove(run);
         this.#line.fail(run);
         return true;
+      case 'refuse':
+        this.waiting.remove(run);
+        this.#line.refusals.throttle(run);
+        return true;
       default:
-        if (placement !== 'refuse') run.waitedFor = WAITS[placement];
+        run.waitedFor = WAITS[placement];
         this.#await(placement);
         return false;
     }
@@ -206,8 +217,7 @@ export class Pool implements PoolView {
 
   /** An invocation has ended on `member`. */
   ended(run: Run, member: Member, health: Health, nowMs: number): void {
-    this.#deadlines.remove(run);
-    this.host.running--;
+    this.running.left(run);
     this.#fleet.left(member, run);
     this.#pace.ended(run, member, nowMs, health !== 'poisoned');
     this.standby.ended(this.load, nowMs, health === 'sound');
@@ -223,7 +233,7 @@ export class Pool implements PoolView {
     if (health === 'poisoned' || !member.instance.alive) this.#fleet.spoiled(member);
     else if (member.alive && !goesOn) this.#release(member, nowMs);
     this.host.freed(this);
-    if (!this.#retired && this.#ahead.give(member, nowMs)) this.#patience.again(this.#pace.startMs);
+    if (!this.#retired && this.ahead.give(member, nowMs)) this.#patience.again(this.#pace.startMs);
   }
 
   /** Serves what it has taken, then goes. Resolves when each sandbox is gone. */
@@ -236,7 +246,7 @@ export class Pool implements PoolView {
 
   /** Closes a retired pool that has nothing left to do. */
   settle(): void {
-    if (this.#retired && this.#deadlines.size === 0 && this.waiting.size === 0) void this.close();
+    if (this.#retired && this.running.size === 0 && this.waiting.size === 0) void this.close();
   }
 
   /** Ends everything at once: what waits is refused, what runs is cut off. Returns when each sandbox is gone. */
@@ -245,20 +255,18 @@ export class Pool implements PoolView {
     this.#closed = true;
     this.#retired = true;
     this.standby.stop();
-    this.#ahead.recallAll();
+    this.ahead.recallAll();
     if (this.host.pools.get(this.deployment.id) === this) this.host.pools.delete(this.deployment.id);
-    this.host.unblock(this);
+    this.turn.leave();
     this.refuseWaiting();
-    for (let run = this.#deadlines.first; run; run = this.#deadlines.first) run.cutOff();
+    this.running.cutOff();
     const templateClosed = this.template.template?.closed;
     const fleetClosed = this.#fleet.close();
     this.template.close();
-    for (const waits of [this.waiting, this.#deadlines, this.#patience]) waits.stop();
+    for (const waits of [this.waiting, this.running, this.#patience]) waits.stop();
     this.#gone.resolve(Promise.all([templateClosed, fleetClosed]));
     return this.#gone.promise;
   }
-
-  readonly #elsewhere = (): number => this.#ahead.size;
 
   refuseWaiting(): void {
     this.#line.refusals.shuttingDown(this.waiting);
@@ -269,17 +277,17 @@ export class Pool implements PoolView {
     if (this.#retired) return;
     this.maxInstances = this.#kept.rescale(deployment, this.#line);
     this.standby.warmer?.expect(deployment.calls);
-    this.pump(Infinity);
+    this.pump();
   }
 
   /** Invocations that run or wait. */
   get load(): number {
-    return this.#deadlines.size + this.waiting.size + this.#ahead.size;
+    return this.running.size + this.waiting.size + this.ahead.size;
   }
 
   stats(): DeploymentStats {
     const { idle, size } = this.#fleet;
-    const counts = { idle, busy: size - idle, queued: this.waiting.size + this.#ahead.size };
+    const counts = { idle, busy: size - idle, queued: this.waiting.size + this.ahead.size };
     return { ...this.tally.stats(this.deployment, counts), ...this.#kept.stats };
   }
 
@@ -311,7 +319,7 @@ export class Pool implements PoolView {
 
   #start(run: Run, member: Member, nowMs: number, start: Start): void {
     this.#took(run, member, nowMs);
-    this.standby.began(start, run.arrivedMs, this.#deadlines.size, run.invocation.trigger);
+    this.standby.began(start, run.arrivedMs, this.running.size, run.invocation.trigger);
     this.tally.started(start);
     run.start(member, nowMs, this.outsideLog.takeInitMs(), start);
     this.outsideLog.initTail = undefined;
@@ -320,26 +328,24 @@ export class Pool implements PoolView {
   #took(run: Run, member: Member, nowMs: number): void {
     this.#fleet.took(member, run);
     this.#pace.began(run, member, nowMs);
-    this.host.began();
+    this.running.began(run, nowMs);
     this.claim.activity.seen(nowMs, this.host.room.evictionClock);
     this.tally.invocations++;
-    this.#deadlines.add(run, nowMs);
   }
 
   /** The turn of the first of those that `member` was handed ahead has come. */
   beginAhead(member: Member, nowMs: number = this.host.clock.monotonicMs()): void {
-    const run = this.#ahead.next(member);
+    const run = this.ahead.next(member);
     this.#took(run, member, nowMs);
-    this.standby.began(WARM.handedAhead, run.arrivedMs, this.#deadlines.size);
+    this.standby.began(WARM.handedAhead, run.arrivedMs, this.running.size);
     this.tally.started(WARM.handedAhead);
     run.begin(member, nowMs, undefined, WARM.handedAhead);
   }
 
   /** `member` has not begun `run`, whatever it looked like, and does not have it any more. It goes back to the head of the line. */
   returned(run: Run, member: Member): void {
-    if (!this.#ahead.remove(run, member)) {
-      this.#deadlines.remove(run);
-      this.host.running--;
+    if (!this.ahead.remove(run, member)) {
+      this.running.left(run);
       this.tally.invocations--;
       this.#fleet.left(member, run);
       this.#pace.returned(run);
@@ -348,6 +354,8 @@ export class Pool implements PoolView {
     this.waiting.unshift(run);
     if (this.#closed) this.refuseWaiting();
     else this.#patience.soon();
+    // What it would have taken may be another's.
+    if (this.share.turns.size > 0) this.host.letGo(this.share);
   }
 
   #release(member: Member, nowMs: number): void {
@@ -357,12 +365,7 @@ export class Pool implements PoolView {
   }
 
   #lost(member: Member, exit: Exit): void {
-    // The driver has ended its invocations; if it hasn't, they must not hang.
-    for (let run = this.#deadlines.first; run;) {
-      const { next } = run;
-      if (run.member === member) run.end({ kind: 'died', exit });
-      run = next;
-    }
+    this.running.lost(member, exit);
     if (!member.alive) return;
     this.#kept.lost(member);
     this.#fleet.dismiss(member);
@@ -377,22 +380,20 @@ export class Pool implements PoolView {
   }
 
   #enqueue(run: Run, waitsFor: Wait): void {
-    this.#line.add(run, waitsFor, this.#elsewhere, this.#relieve);
+    this.#line.add(run, waitsFor, this.#relieve);
   }
 
   /** Nobody is refused for the sake of patience: a fork makes room in a full line. */
   readonly #relieve = (): void => {
     const { first } = this.waiting;
-    if (!first || schedule(this, this.host, this.host.room) !== 'fork') return;
+    if (!first || schedule(this, this.share, this.host.room) !== 'fork') return;
     this.waiting.remove(first);
     this.#place(first, 'fork', this.host.clock.monotonicMs(), 'the line was full');
   };
 
   #await(placement: Placement): void {
     if (placement === 'boot') this.template.boot();
-    else if (placement === 'waitForAccount' || placement === 'waitForHost') this.host.block(this);
+    else if (placement === 'waitForHost') this.turn.join(this.host.forRoom);
+    else if (placement === 'waitForAccount' || placement === 'waitForReservation') this.turn.join(this.share.turns);
   }
 }
-
-/** How an invocation leaves its instance: fit for the next, to be looked at, or not to be used again. */
-export type Health = 'sound' | 'doubtful' | 'poisoned';

@@ -16,9 +16,9 @@ const MESSAGES: Partial<Record<ThrottleReason, string>> = {
 
 /** How the invocations of a pool end that do not run. */
 export class Refusals {
-  readonly #pool: Limited & Pick<Pool, 'deployment' | 'tally' | 'host'>;
+  readonly #pool: Limited & Pick<Pool, 'deployment' | 'tally' | 'host' | 'share'>;
 
-  constructor(pool: Limited & Pick<Pool, 'deployment' | 'tally' | 'host'>) {
+  constructor(pool: Limited & Pick<Pool, 'deployment' | 'tally' | 'host' | 'share'>) {
     this.#pool = pool;
   }
 
@@ -30,7 +30,7 @@ export class Refusals {
   /** It may not wait, or has waited for too long. `shed`: it could have waited on, and others are better off without it. */
   throttle(run: Run, shed = false): void {
     const { host, tally } = this.#pool;
-    const nearest = throttleReason(this.#pool, host, host.room);
+    const nearest = throttleReason(this.#pool, this.#pool.share, host, host.room);
     const reason = shed && nearest === 'FunctionInvocationRateLimitExceeded' ? 'MachineOverloaded' : nearest;
     tally.throttles++;
     run.refuse('TooManyRequestsException', MESSAGES[reason] ?? 'Rate Exceeded.', reason);

@@ -17,9 +17,9 @@ import type { EngineListener, EngineLog, Invocation, InvocationHandle, Outcome, 
 import { exitError, initError, RESPONSE_BYTES, responseTooLarge, seconds, timeoutError } from './errors.ts';
 import { withinLineLimit } from './lines.ts';
 import { LogTail } from './log-tail.ts';
-import type { Member } from './member.ts';
+import type { Health, Member } from './member.ts';
 import { answered, broken, lost, withTail } from './outcomes.ts';
-import type { Health, Pool } from './pool.ts';
+import type { Pool } from './pool.ts';
 import { ended } from './starts.ts';
 import type { Wait } from './starts.ts';
 

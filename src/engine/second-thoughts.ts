@@ -1,6 +1,6 @@
 import type { ExpiringFifo } from '../kernel/mod.ts';
 import { crowded, schedule, worthWaiting } from '../policy/mod.ts';
-import type { Line, PoolView } from '../policy/mod.ts';
+import type { Line, PoolView, ShareView } from '../policy/mod.ts';
 import type { Ahead } from './ahead.ts';
 import type { Fleet } from './fleet.ts';
 import type { Host } from './host.ts';
@@ -10,7 +10,7 @@ import type { Run } from './run.ts';
 import type { ForkCause } from './starts.ts';
 
 export type SecondThoughtsOptions = {
-  readonly pool: PoolView;
+  readonly pool: PoolView & { readonly share: ShareView };
   readonly host: Host;
   readonly waiting: ExpiringFifo<Run>;
   readonly ahead: Ahead;
@@ -47,7 +47,7 @@ export class SecondThoughts {
     pace.step(nowMs);
     for (let run = waiting.first; run; run = waiting.first) {
       fleet.dropDead();
-      const placement = schedule(pool, host, host.room);
+      const placement = schedule(pool, pool.share, host.room);
       if (placement !== 'warm' && placement !== 'fork') break;
       const leftMs = startMs - (nowMs - run.arrivedMs);
       const overdue = leftMs <= TIMER_TOLERANCE_MS;

@@ -15,6 +15,7 @@ export type Wait = 'a busy one' | 'a boot' | 'the function limit' | 'the account
 export const WAITS = {
   boot: 'a boot',
   waitForBoot: 'a boot',
+  waitForReservation: 'the function limit',
   waitForFunction: 'the function limit',
   waitForAccount: 'the account limit',
   waitForHost: 'the host limit',

@@ -60,7 +60,7 @@ export class Watch {
     const { room } = this.#host;
     this.#measure();
     room.relieve();
-    this.#host.letGo();
+    this.#host.letGoAll();
     this.#shed();
     if (this.#host.waiting > 0 || this.shedding) this.#lookAfter(WAITING_EVERY_MS);
     else if (this.#host.running > 0) this.#lookAfter(RUNNING_EVERY_MS);

@@ -5,6 +5,7 @@ import type { Deployment } from '../engine/mod.ts';
 import { manualClock, silentLog } from '../kernel/mod.ts';
 import { toDeployment } from './deployments.ts';
 import { followScaling } from './follow-scaling.ts';
+import type { FollowScalingOptions } from './follow-scaling.ts';
 
 const CONTEXT = {
   realm: { region: 'eu-west-1', accountId: '000000000000' },
@@ -49,6 +50,7 @@ function entryOf({ aliases = [], failed = false, ...given }: Given = {}): Functi
 function follow(first?: FunctionEntry, startMs = Date.parse('2026-11-20T12:00:00Z')) {
   const clock = manualClock(startMs);
   const told: Deployment[] = [];
+  const reserved = new Map<string, number | undefined>();
   const byName = new Map(first ? [['hello', first]] : []);
   let listener: ((change: FunctionChange) => void) | undefined;
   const functions = {
@@ -56,11 +58,16 @@ function follow(first?: FunctionEntry, startMs = Date.parse('2026-11-20T12:00:00
     onChange: (each: (change: FunctionChange) => void) => ((listener = each), () => (listener = undefined)),
   };
   const deploymentOf = (entry: FunctionEntry, version: FunctionVersion) => toDeployment(entry, version, CONTEXT);
-  const stop = followScaling({ functions, engine: { rescale: (each) => told.push(each) }, deploymentOf, clock, log: silentLog });
+  const engine: FollowScalingOptions['engine'] = {
+    rescale: (each) => told.push(each),
+    reserve: (name, executions) => reserved.set(name, executions),
+  };
+  const stop = followScaling({ functions, engine, deploymentOf, clock, log: silentLog });
   return {
     clock,
     stop,
     deployments: told,
+    reserved: () => reserved.get('hello'),
     change(entry: FunctionEntry | undefined) {
       if (entry) byName.set('hello', entry);
       else byName.delete('hello');
@@ -118,13 +125,25 @@ test('what was published last has what was set for that, unless it has its own',
   assert.deepEqual(follow(entryOf({ instances: [newest, { qualifier: '2', min: 1 }] })).told(), ['2 1/0']);
 });
 
-test('instances that share are fewer, and never run more than is reserved', () => {
+test('what is reserved is the function’s, whatever is the matter with its versions and its tags, and goes with it', () => {
+  const following = follow(entryOf({ reservedConcurrency: 4, failed: true }));
+  assert.equal(following.reserved(), 4);
+  following.change(entryOf({ reservedConcurrency: 0, tags: { 'hearth:warm:x': 'whenever' } }));
+  assert.equal(following.reserved(), 0);
+  following.change(entryOf());
+  assert.equal(following.reserved(), undefined);
+  following.change(entryOf({ reservedConcurrency: 3 }));
+  following.change(undefined);
+  assert.equal(following.reserved(), undefined);
+});
+
+test('instances that share are fewer, and no more than what is reserved needs', () => {
   const tags = { 'hearth:scaling': 'concurrency=10' };
   const { deployments } = follow(
     entryOf({ tags, reservedConcurrency: 15, provisioned: [{ qualifier: '1', executions: 15, modifiedMs: 0 }] }),
   );
   const one = deployments.find(({ version }) => version === '1')!;
-  assert.deepEqual([one.spec.concurrency, one.maxInstances, one.scaling?.provisioned], [7, 3, 3]);
+  assert.deepEqual([one.spec.concurrency, one.maxInstances, one.scaling?.provisioned], [10, 2, 2]);
 });
 
 test('a schedule has its instances from its time on until its end, and the minimum holds beside it', () => {

@@ -1,4 +1,7 @@
-/** The engine is told how functions scale: at start-up, after each change, and whenever a schedule of theirs wants more instances, or fewer. */
+/**
+ * The engine is told how functions scale and what is reserved for them: at start-up, after each change, and whenever a schedule of theirs
+ * wants more instances, or fewer.
+ */
 import type { FunctionEntry, Functions, FunctionVersion } from '../control/mod.ts';
 import type { Deployment, Engine } from '../engine/mod.ts';
 import type { Clock, Log, Timer } from '../kernel/mod.ts';
@@ -9,7 +12,7 @@ import type { WarmPlan } from './scaling.ts';
 
 export type FollowScalingOptions = {
   readonly functions: Pick<Functions, 'table' | 'onChange'>;
-  readonly engine: Pick<Engine, 'rescale'>;
+  readonly engine: Pick<Engine, 'rescale' | 'reserve'>;
   readonly deploymentOf: (entry: FunctionEntry, version: FunctionVersion) => Deployment;
   readonly clock: Clock;
   readonly log: Log;
@@ -75,14 +78,22 @@ export function followScaling({ functions, engine, deploymentOf, clock, log }: F
     }
   };
 
-  const changed = (entry: FunctionEntry) => guarded(entry, () => look(entry, warmPlans(entry)));
+  const changed = (entry: FunctionEntry) => {
+    guarded(entry, () => look(entry, warmPlans(entry)));
+    // After its versions know how many instances each may have: then those who wait can be let go in turn.
+    engine.reserve(entry.name, entry.record.reservedConcurrency);
+  };
 
   for (const entry of functions.table.byName.values()) changed(entry);
   wait();
   const stop = functions.onChange(({ name, entry }) => {
     const planned = (followed.get(name)?.plans.length ?? 0) > 0;
-    if (entry) changed(entry);
-    else followed.delete(name);
+    if (entry) {
+      changed(entry);
+    } else {
+      followed.delete(name);
+      engine.reserve(name, undefined);
+    }
     if (planned || (followed.get(name)?.plans.length ?? 0) > 0) wait();
   });
   return () => {

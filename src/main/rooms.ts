@@ -98,6 +98,7 @@ export async function joinRooms(options: RoomsOptions, opened: AsyncDisposableSt
     limits: {
       processors: availableParallelism(),
       concurrentInvocations: concurrency,
+      unreservedInvocations: LIMITS.unreservedConcurrency,
       maxInstancesTotal: instances,
       keepAliveMs: keepAliveMs / warming.speed,
       memoryMiB,

@@ -21,6 +21,7 @@ export function scalingOf(entry: FunctionEntry, { record }: FunctionVersion): Pi
     ...(provisioned > 0 && { provisioned }),
   };
   return {
+    // More would be of no use to a single version, if all that is reserved ran there.
     ...(reservedConcurrency !== undefined && { maxInstances: Math.ceil(reservedConcurrency / each) }),
     ...(Object.keys(scaling).length > 0 && { scaling }),
     ...(tags[CAPACITY_TAG] !== undefined && { capacity: parseCapacity(tags[CAPACITY_TAG]) }),

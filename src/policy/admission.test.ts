@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { bootsAtOnce, mayQueue, missingMiB, shortageOf, throttleReason } from './mod.ts';
 
-const account = { running: 0, maxRunning: 10, waiting: 0, maxWaiting: 100 };
+const account = { waiting: 0, maxWaiting: 100 };
+const share = { reserved: false, running: 0, maxRunning: 10 };
 const machine = {
   instances: 5,
   maxInstances: 10,
@@ -28,14 +29,14 @@ test('each shortage has a name, and a reason that a caller is told', () => {
   ] as const;
   for (const [state, shortage, reason] of cases) {
     assert.equal(shortageOf(need, { ...machine, ...state }), shortage);
-    assert.equal(throttleReason(pool, account, { ...machine, ...state }), reason);
+    assert.equal(throttleReason(pool, share, account, { ...machine, ...state }), reason);
   }
 });
 
 test('where others can go, the machine is not the reason', () => {
   const full = { ...machine, committedMiB: 100, canMakeRoom: () => true };
-  assert.equal(throttleReason(pool, account, full), 'FunctionInvocationRateLimitExceeded');
-  assert.equal(throttleReason(pool, { ...account, waiting: 100 }, full), 'CallerRateLimitExceeded');
+  assert.equal(throttleReason(pool, share, account, full), 'FunctionInvocationRateLimitExceeded');
+  assert.equal(throttleReason(pool, share, { ...account, waiting: 100 }, full), 'CallerRateLimitExceeded');
 });
 
 test('what is missing is what has to be given back, and not more', () => {

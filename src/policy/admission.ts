@@ -1,14 +1,14 @@
 /**
  * Whether there is room for one more, what is short where there is none, and by which of Lambda's reasons a caller is refused. Pure
- * questions over views of the three who set limits: a function (`PoolView`), an account, and the machine.
+ * questions over views of those who set limits: a version (`PoolView`), the share that it runs under, an account, and the machine.
  */
 import type { CapacityClass } from './capacity.ts';
+import { isUsedUp } from './shares.ts';
+import type { ShareView } from './shares.ts';
 
-/** All functions of one owner together. A host has one account today; who asks says which. */
+/** All functions of one owner together. A host has one account today; who asks says which. What runs is divided into shares (`ShareView`). */
 export interface AccountView {
-  /** Invocations that run now, and those that wait for an instance. */
-  readonly running: number;
-  readonly maxRunning: number;
+  /** Invocations that wait for an instance. */
   readonly waiting: number;
   readonly maxWaiting: number;
 }
@@ -69,7 +69,7 @@ const OF_MACHINE: Readonly<Record<Shortage, ThrottleReason>> = {
   processes: 'MachineProcessLimitExceeded',
 };
 
-/** How a function's limit looks to who waits for it. */
+/** How a version's own limit looks to who waits for it. */
 export interface Limited {
   /** What one more instance takes. */
   readonly claim: Need;
@@ -78,9 +78,10 @@ export interface Limited {
 }
 
 /** Why one that would have to wait, or has waited too long, is refused: the limit nearest to the function that is reached. */
-export function throttleReason(pool: Limited, account: AccountView, machine: MachineView): ThrottleReason {
-  if (pool.instances >= pool.maxInstances) return 'ReservedFunctionConcurrentInvocationLimitExceeded';
-  if (account.running >= account.maxRunning) return 'ConcurrentInvocationLimitExceeded';
+export function throttleReason(pool: Limited, share: ShareView, account: AccountView, machine: MachineView): ThrottleReason {
+  const shareIsUsedUp = isUsedUp(share);
+  if (pool.instances >= pool.maxInstances || (share.reserved && shareIsUsedUp)) return 'ReservedFunctionConcurrentInvocationLimitExceeded';
+  if (shareIsUsedUp) return 'ConcurrentInvocationLimitExceeded';
   const shortage = shortageOf(pool.claim, machine);
   if (shortage !== undefined && !mayStart(pool.claim, machine)) return OF_MACHINE[shortage];
   if (account.waiting >= account.maxWaiting) return 'CallerRateLimitExceeded';

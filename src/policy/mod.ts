@@ -7,6 +7,7 @@ export * from './evict.ts';
 export * from './patience.ts';
 export * from './retry-boot.ts';
 export * from './schedule.ts';
+export * from './shares.ts';
 export * from './address.ts';
 export * from './egress.ts';
 export * from './windows.ts';

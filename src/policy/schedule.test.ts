@@ -5,8 +5,9 @@ import { mayStart, schedule, throttleReason } from './mod.ts';
 
 const views = fc
   .record({
+    reserved: fc.boolean(),
     running: fc.nat(4),
-    maxRunning: fc.integer({ min: 1, max: 4 }),
+    maxRunning: fc.nat(4),
     waiting: fc.nat(2),
     maxWaiting: fc.nat(2),
     hostInstances: fc.nat(4),
@@ -28,6 +29,7 @@ const views = fc
   })
   .map((v) => ({
     pool: { ...v, claim: { needMiB: v.needMiB, capacityClass: v.capacityClass }, mayRetryBoot: () => v.mayRetry } as const,
+    share: v,
     account: v,
     machine: { ...v, instances: v.hostInstances, maxInstances: v.hostMaxInstances, canMakeRoom: () => v.canMakeRoom },
   }));
@@ -37,14 +39,15 @@ type Views = typeof views extends fc.Arbitrary<infer T> ? T : never;
 function holds(name: string, check: (v: Views & { readonly placement: string }) => void): void {
   test(name, () =>
     fc.assert(
-      fc.property(views, (v) => check({ ...v, placement: schedule(v.pool, v.account, v.machine) })),
+      fc.property(views, (v) => check({ ...v, placement: schedule(v.pool, v.share, v.machine) })),
       { numRuns: 2_000 },
     ),
   );
 }
 
-holds('nothing runs over the limit of the account', ({ placement, account }) => {
-  if (account.running >= account.maxRunning) assert.ok(placement === 'waitForAccount' || placement === 'refuse');
+holds('nothing runs over the limit of its share', ({ placement, share }) => {
+  const waits = share.reserved ? 'waitForReservation' : 'waitForAccount';
+  if (share.running >= share.maxRunning) assert.ok(placement === waits || placement === 'refuse');
 });
 
 holds('no instance is made over the limit of the function, nor where the machine has no room and nobody can make it', (v) => {
@@ -58,8 +61,8 @@ holds('no instance is made over the limit of the function, nor where the machine
   assert.ok(machine.processes < machine.maxProcesses);
 });
 
-holds('an instance that is there is used before any other is made', ({ placement, pool, account }) => {
-  if (pool.available > 0 && pool.maxInstances > 0 && account.running < account.maxRunning) assert.equal(placement, 'warm');
+holds('an instance that is there is used before any other is made', ({ placement, pool, share }) => {
+  if (pool.available > 0 && pool.maxInstances > 0 && share.running < share.maxRunning) assert.equal(placement, 'warm');
   if (placement === 'warm') assert.ok(pool.available > 0);
 });
 
@@ -70,17 +73,20 @@ holds('only a template that is ready forks, and only one that is neither ready n
   if (placement === 'waitForBoot') assert.equal(pool.stage, 'booting');
 });
 
-holds('a wait names what it is for, and so does a refusal after it', ({ placement, pool, account, machine }) => {
-  const reason = throttleReason(pool, account, machine);
-  if (placement === 'waitForAccount') assert.ok(account.running >= account.maxRunning);
+holds('a wait names what it is for, and so does a refusal after it', ({ placement, pool, share, account, machine }) => {
+  const reason = throttleReason(pool, share, account, machine);
+  if (placement === 'waitForAccount') assert.ok(!share.reserved && share.running >= share.maxRunning);
+  if (placement === 'waitForReservation') assert.ok(share.reserved && share.running >= share.maxRunning);
   if (placement === 'waitForFunction') assert.ok(pool.instances >= pool.maxInstances);
   if (placement === 'waitForHost') {
     assert.ok(!mayStart(pool.claim, machine));
     assert.match(reason, /^Machine(Instance|Memory|Process)LimitExceeded$/);
   }
-  assert.equal(placement === 'refuse', pool.maxInstances === 0);
-  if (pool.instances >= pool.maxInstances) assert.equal(reason, 'ReservedFunctionConcurrentInvocationLimitExceeded');
-  else if (account.running >= account.maxRunning) assert.equal(reason, 'ConcurrentInvocationLimitExceeded');
+  assert.equal(placement === 'refuse', pool.maxInstances === 0 || (share.reserved && share.maxRunning === 0));
+  const usedUp = share.running >= share.maxRunning;
+  const ofFunction = pool.instances >= pool.maxInstances || (share.reserved && usedUp);
+  if (ofFunction) assert.equal(reason, 'ReservedFunctionConcurrentInvocationLimitExceeded');
+  else if (usedUp) assert.equal(reason, 'ConcurrentInvocationLimitExceeded');
   else if (mayStart(pool.claim, machine)) assert.match(reason, /^(Caller|FunctionInvocation)RateLimitExceeded$/);
 });
 

@@ -1,17 +1,19 @@
 import { mayStart } from './admission.ts';
-import type { AccountView, MachineView, Need } from './admission.ts';
+import type { MachineView, Need } from './admission.ts';
+import { isClosed, isUsedUp } from './shares.ts';
+import type { ShareView } from './shares.ts';
 
 /**
  * Where an invocation goes that has just arrived, or waits first in line. A total function of three views, which are read, never
  * changed; the engine's own objects serve as the views, so that a warm invocation allocates nothing here.
  *
- * The order of the questions is the policy: an account at its limit runs nothing more, not even on an idle instance; an idle
+ * The order of the questions is the policy: a share that is used up runs nothing more, not even on an idle instance; an idle
  * instance is better than any start; a start is worth thinking of only where there is room for one more instance; and only then
  * does it matter whether there is a template.
  */
-export function schedule(pool: PoolView, account: AccountView, machine: MachineView): Placement {
-  if (pool.maxInstances === 0) return 'refuse';
-  if (account.running >= account.maxRunning) return 'waitForAccount';
+export function schedule(pool: PoolView, share: ShareView, machine: MachineView): Placement {
+  if (pool.maxInstances === 0 || isClosed(share)) return 'refuse';
+  if (isUsedUp(share)) return share.reserved ? 'waitForReservation' : 'waitForAccount';
   if (pool.available > 0) return 'warm';
   if (pool.instances >= pool.maxInstances) return 'waitForFunction';
   if (!mayStart(pool.claim, machine)) return 'waitForHost';
@@ -35,6 +37,9 @@ export type Placement =
   /** In the queue, and the template must be booted. */
   | 'boot'
   | 'waitForBoot'
+  /** For an invocation of the function, of any version, to end. */
+  | 'waitForReservation'
+  /** For an instance of this version to be free. */
   | 'waitForFunction'
   | 'waitForAccount'
   | 'waitForHost'
@@ -52,7 +57,7 @@ export interface PoolView {
   /** Instances that can take an invocation now. */
   readonly available: number;
   readonly instances: number;
-  /** Infinity: only the account's limit. */
+  /** Infinity: only what the share allows. */
   readonly maxInstances: number;
   readonly stage: TemplateStage;
   /** Asked only when the stage is `failed`. */

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { SimSandboxes } from '../../src/adapters/simulated/mod.ts';
 import type { SimFaults, SimFunction } from '../../src/adapters/simulated/mod.ts';
 import { createEngine } from '../../src/engine/mod.ts';
-import type { Deployment, Engine, EngineLimits, EngineLog, Outcome } from '../../src/engine/mod.ts';
+import type { Deployment, Engine, EngineLimits, EngineLog, Outcome, ShareLoad } from '../../src/engine/mod.ts';
 import { manualClock, seededRandom, silentLog } from '../../src/kernel/mod.ts';
 import type { ManualClock } from '../../src/kernel/mod.ts';
 
@@ -91,6 +91,10 @@ class World {
   #revision = 0;
   readonly #failed: unknown[] = [];
   #running = 0;
+  readonly #runningOf = new Map<string, number>();
+  readonly #reserved = new Map<string, number>();
+  /** What may run, by function name, and of the others; as much more as ran when it was made less, until that has ended. */
+  readonly #mayRun = new Map<string | undefined, number>();
   mostQueued = 0;
   readonly #short: boolean;
 
@@ -123,6 +127,7 @@ class World {
       const burst = this.#below(20) === 0 ? this.#below(30) : this.#below(3);
       for (let n = 0; n < burst; n++, made++) this.#invoke();
       if (this.#below(60) === 0) this.#rescale();
+      if (this.#below(80) === 0) this.#reserve();
       if (this.#below(100) === 0) this.#deploy(this.#below(this.#deployments.length));
       await this.#step(this.#below(300) === 0 ? this.#below(5_000) : this.#below(20));
     }
@@ -202,10 +207,12 @@ class World {
       assert.equal(call.startedMs, undefined, `${line.requestId} has started twice`);
       call.startedMs = this.clock.monotonicMs();
       this.#running++;
+      this.#count(call, 1);
     } else if (line.text.startsWith('REPORT ')) {
       assert.ok(call.startedMs !== undefined && !call.reported && (call.outcome === undefined || call.goesOn));
       call.reported = true;
       this.#running--;
+      this.#count(call, -1);
     } else {
       assert.ok(call.startedMs !== undefined, 'a line before START');
     }
@@ -225,7 +232,7 @@ class World {
   #check(): void {
     if (this.#failed.length > 0) throw this.#failed[0];
     const { instances, booting } = this.sandboxes.counts;
-    assert.ok(this.#running <= LIMITS.concurrentInvocations, `${this.#running} invocations run`);
+    this.#checkShares();
     assert.ok(instances <= LIMITS.maxInstancesTotal, `${instances} instances live`);
     const stats = this.engine.stats();
     assert.equal(new Set(stats.map((each) => each.deploymentId)).size, stats.length);
@@ -236,6 +243,55 @@ class World {
       assert.ok(idle + busy <= maxInstances, `${idle + busy} instances of ${maxInstances}`);
     }
     assert.ok(booting <= this.#known.size);
+  }
+
+  /** None begins beyond what is reserved for its function, or is left of the account to those without a reservation. */
+  #checkShares(): void {
+    const { shares } = this.engine.load();
+    const reserved = [...this.#reserved.values()].reduce((sum, each) => sum + each, 0);
+    const limits = [...this.#reserved, [undefined, LIMITS.concurrentInvocations - reserved]] as const;
+    for (const [name, limit] of limits) {
+      const { running, ...told } = this.#shareLoad(name, shares);
+      assert.deepEqual(told, { limit });
+      // Some have begun whose START is still to come.
+      assert.ok(this.#runningUnder(name) <= running, `${this.#runningUnder(name)} of ${running} run`);
+      const most = Math.max(limit, this.#mayRun.get(name) ?? 0);
+      assert.ok(running <= most, `${running} invocations of ${name} run, and ${most} may`);
+      this.#mayRun.set(name, Math.max(limit, running));
+    }
+    assert.equal(Object.keys(shares.reserved).length, this.#reserved.size);
+  }
+
+  #shareLoad(name: string | undefined, { unreserved, reserved } = this.engine.load().shares): ShareLoad {
+    return name === undefined ? unreserved : reserved[name]!;
+  }
+
+  #runningUnder(name: string | undefined): number {
+    if (name !== undefined) return this.#runningOf.get(name) ?? 0;
+    return [...this.#runningOf].reduce((sum, [each, running]) => sum + (this.#reserved.has(each) ? 0 : running), 0);
+  }
+
+  #count({ deployment: { functionName } }: Call, more: number): void {
+    this.#runningOf.set(functionName, (this.#runningOf.get(functionName) ?? 0) + more);
+  }
+
+  /** Made, changed, closed or taken back, while invocations run and wait. Those who wait of a function that is closed are refused. */
+  #reserve(): void {
+    const { functionName } = this.#deployments[this.#below(this.#deployments.length)]!;
+    this.#reserved.delete(functionName);
+    const left = [...this.#reserved.values()].reduce((rest, each) => rest - each, LIMITS.concurrentInvocations);
+    const executions = this.#below(4);
+    if (executions < 3 && executions + 1 < left) this.#reserved.set(functionName, executions);
+    const before = this.engine.load().running;
+    this.engine.reserve(functionName, this.#reserved.get(functionName));
+    // What runs stays, under whatever it counts now, and others begin only where there is room.
+    const { limit, running } = this.#shareLoad(this.#reserved.has(functionName) ? functionName : undefined);
+    if (running > limit) assert.ok(running <= before);
+    for (const name of [...this.#reserved.keys(), undefined]) this.#mayRun.set(name, this.#shareLoad(name).running);
+    this.#check();
+    if (this.#reserved.get(functionName) !== 0 || this.#short) return;
+    const waiting = this.engine.stats().filter((each) => each.functionName === functionName && each.queued > 0);
+    assert.deepEqual(waiting, []);
   }
 
   readonly #known = new Map<string, Deployment>();

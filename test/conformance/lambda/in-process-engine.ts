@@ -21,6 +21,7 @@ export function createInProcessEngine(): Engine {
     prepare: async () => ({ ok: true, initMs: 0, blockers: [] }),
     async drain() {},
     rescale() {},
+    reserve() {},
     resume() {},
     snapshot: () => undefined,
     stats: () => [],
