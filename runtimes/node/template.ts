@@ -138,9 +138,9 @@ export async function runTemplate(options: TemplateOptions): Promise<void> {
     const birth = becomeInstance(options.keeper, instance, shared);
     libc.close(boot);
     channel.swap(instance.channel, instance.events);
-    if (hasAfterRestore()) await restore(channel, exit);
-    // Where an invocation is there already it waits for this instance.
+    // Where an invocation is there already it waits for this instance. Hooks wait for one.
     if (instance.forked && !hasInput(instance.events)) rehearse?.();
+    if (hasAfterRestore()) await restore(channel, exit);
     begin(birth, instance.evented);
   }
 }
