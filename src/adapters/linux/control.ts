@@ -60,7 +60,8 @@ export class Control {
   }
 
   #trySend(message: unknown, fds: readonly number[]): boolean {
-    if (!this.#closed) {
+    // Once it is destroyed its descriptor may be somebody else's, and 'close' comes a moment later.
+    if (!this.#closed && !this.#socket.destroyed) {
       try {
         if (!sendMessage(this.#fd, message, fds)) return false;
       } catch {
