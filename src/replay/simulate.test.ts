@@ -103,6 +103,13 @@ test('arrivals depend on the seed alone', () => {
   assert.notEqual(run(1).memoryMiBSeconds, run(2).memoryMiBSeconds);
 });
 
+/** A plan of one ends, and is asked for again, long after the last call of the others. */
+const LONG_SILENCE = [[0, 1, 4, 82], [0], [0, 1, 7], [0]].map((minutes, index) => ({
+  ...{ id: `f${index}`, app: index === 2 ? 'a1' : 'a0', trigger: 'http' as const, durationMs: { average: 100 } },
+  memoryMiB: 10 * (index + 1),
+  counts: minutes.map((minute) => [minute, 1] as [number, number]),
+}));
+
 test('no decision knows what comes: a trace that is cut goes as it did up to there', () => {
   fc.assert(
     fc.property(functions, fc.integer({ min: 1, max: 119 }), (functions, toMinute) => {
@@ -115,7 +122,7 @@ test('no decision knows what comes: a trace that is cut goes as it did up to the
       assert.equal(before.coldStarts + after.coldStarts, all.coldStarts);
       assert.ok(Math.abs(before.memoryMiBSeconds + after.memoryMiBSeconds - all.memoryMiBSeconds) < 1);
     }),
-    { numRuns: 40 },
+    { numRuns: 40, examples: [[LONG_SILENCE, 83]] },
   );
 });
 

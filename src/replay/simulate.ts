@@ -45,7 +45,11 @@ function inMinutes({ held, room, fromMs, expect }: Run, activity: Activity, minu
       if (counted) one.count(calls[i]!, true);
       one.busyUntilMs = nowMs + MINUTE_MS / 2;
     }
-    if (counted) for (const one of held) one.memoryMiBSeconds += one.memoryAt(nowMs - 1) * (MINUTE_MS / 1_000);
+    // Also where it is not counted: a plan that has ended is asked for again now, and not when others have been called since.
+    for (const one of held) {
+      const memoryMiB = one.memoryAt(nowMs - 1);
+      if (counted) one.memoryMiBSeconds += memoryMiB * (MINUTE_MS / 1_000);
+    }
     for (const index of active) {
       const one = held[index]!;
       const expected = one.called(nowMs, cold[index] === 1, room.inflation);
