@@ -3,8 +3,9 @@
  * that name this machine. A few directories and files of the sandbox's own cover it (overlayfs, of two layers that are both only read).
  */
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { MS_NODEV, MS_NOSUID, MS_RDONLY, leaveRoot, mountTmp, moveMount } from './isolate.ts';
+import { MS_NODEV, MS_NOSUID, leaveRoot, mountTmp, moveMount } from './isolate.ts';
 import { check, libc } from './libc.ts';
+import { MS_RDONLY } from './read-only.ts';
 
 const COVER = '/.cover';
 const NEW_ROOT = '/.image';

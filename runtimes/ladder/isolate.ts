@@ -1,7 +1,7 @@
 /** The walls of a sandbox: namespaces, its own root, no capabilities. namespaces(7), user_namespaces(7), mount_namespaces(7), capabilities(7). */
 import { constants, existsSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { check, libc, pinned, pinnedText } from './libc.ts';
-import { makeReadOnly } from './read-only.ts';
+import { makeReadOnly, MS_BIND, MS_RDONLY } from './read-only.ts';
 import { architecture, SYSCALLS } from './syscalls.ts';
 
 /** Whom a sandbox's processes run as. `privileged`: they begin as root and have yet to become that user. */
@@ -14,11 +14,9 @@ const CLONE_NEWUSER = 0x10000000;
 const CLONE_NEWPID = 0x20000000;
 const CLONE_NEWNET = 0x40000000;
 
-export const MS_RDONLY = 1n;
 export const MS_NOSUID = 2n;
 export const MS_NODEV = 4n;
 const MS_NOEXEC = 8n;
-const MS_BIND = 4096n;
 const MS_REC = 16384n;
 const MS_PRIVATE = 262144n;
 const MNT_DETACH = 2;

@@ -1,9 +1,9 @@
 import { check, libc, SystemCallError } from './libc.ts';
 import { nap } from './nap.ts';
 
-const MS_RDONLY = 1n;
+export const MS_RDONLY = 1n;
 const MS_REMOUNT = 32n;
-const MS_BIND = 4096n;
+export const MS_BIND = 4096n;
 const EBUSY = 16;
 const MOST_TRIES = 1_000;
 

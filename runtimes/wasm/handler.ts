@@ -97,13 +97,6 @@ class ModuleFunction {
 
   raw(): RawHandler {
     const call = this.#call();
-    const reset = (): void => {
-      this.#end();
-      if (this.#options.grants.keep && !this.#failed) return;
-      this.#failed = false;
-      this.#initialised(() => this.#instance.reset());
-      if (this.#compiled.obstacle !== undefined) this.#end();
-    };
     return {
       invoke: (event) => {
         this.#begin(event, true);
@@ -116,18 +109,27 @@ class ModuleFunction {
           throw failure;
         }
       },
-      reset,
+      reset: () => this.#reset(),
       // With an obstacle there is nothing to go back to but the module's own init.
-      ...(this.#compiled.obstacle === undefined && { rehearse: (event: Uint8Array) => this.#rehearse(event, reset) }),
+      ...(this.#compiled.obstacle === undefined && { rehearse: (event: Uint8Array) => this.#rehearse(event) }),
     };
   }
 
-  #rehearse(event: Uint8Array, reset: () => void): Uint8Array {
+  /** After an invocation. */
+  #reset(): void {
+    this.#end();
+    if (this.#options.grants.keep && !this.#failed) return;
+    this.#failed = false;
+    this.#initialised(() => this.#instance.reset());
+    if (this.#compiled.obstacle !== undefined) this.#end();
+  }
+
+  #rehearse(event: Uint8Array): Uint8Array {
     this.#begin(event, true);
     this.#input.read(new Uint8Array(event.length));
     this.#output.write(NULL);
     const answer = checked(this.#output.take());
-    reset();
+    this.#reset();
     return answer;
   }
 

@@ -66,15 +66,17 @@ async function wait(b: Bench, ms: number): Promise<void> {
 const held = (b: Bench, d: Deployment): Rung | undefined => b.engine.warming(d.id)?.held;
 const causes = (b: Bench): string[] => b.starts.map(({ kind, cause }) => `${kind}: ${cause}`);
 
+/** Rung by rung down, and loaded again. */
+const DOWN_AND_UP = [
+  [0, 'instance'],
+  [MINUTE_MS, 'template'],
+  [5 * MINUTE_MS, 'nothing'],
+  [10 * MINUTE_MS, 'instance'],
+  [11 * MINUTE_MS, 'nothing'],
+] as const;
+
 test('a plan is carried out: a function goes down rung by rung, and is loaded again ahead of its call', async () => {
-  const plan = [
-    [0, 'instance'],
-    [MINUTE_MS, 'template'],
-    [5 * MINUTE_MS, 'nothing'],
-    [10 * MINUTE_MS, 'instance'],
-    [11 * MINUTE_MS, 'nothing'],
-  ] as const;
-  const policy = new Scripted({ 'echo:$LATEST': plan });
+  const policy = new Scripted({ 'echo:$LATEST': DOWN_AND_UP });
   const b = bench({ functions: { echo }, warming: { policy } });
   const d = deployment('echo');
   b.call(d);
@@ -330,14 +332,7 @@ test('nothing is loaded while the node leaves', async () => {
 
 test('at a speed all that a policy is told, asks and plans is in its time: pauses, moments of calls, steps, and what starts take', async () => {
   const SPEED = 60;
-  const plan = [
-    [0, 'instance'],
-    [MINUTE_MS, 'template'],
-    [5 * MINUTE_MS, 'nothing'],
-    [10 * MINUTE_MS, 'instance'],
-    [11 * MINUTE_MS, 'nothing'],
-  ] as const;
-  const policy = new Scripted({ 'echo:$LATEST': plan });
+  const policy = new Scripted({ 'echo:$LATEST': DOWN_AND_UP });
   const b = bench({ functions: { echo }, warming: { policy, speed: SPEED } });
   const d = deployment('echo');
   const began = b.clock.now();

@@ -26,4 +26,5 @@ export function replayTagText({ instance, template }: ReplayTag): string {
   return `instance=${cost(instance)}${template ? ` template=${cost(template)}` : ''}`;
 }
 
-const thousandths = (value: number): number => Math.round(value * 1_000) / 1_000;
+/** As numbers are written there. */
+export const thousandths = (value: number): number => Math.round(value * 1_000) / 1_000;

@@ -1,18 +1,16 @@
 /** Programs as functions by each driver, for tests. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { closeAfter } from '../closing.ts';
-import { temporaryDirectory } from '../temporary.ts';
 import type { BootResult, Instance, InvocationEnd, SandboxSpec } from '../../src/ports/mod.ts';
-import { silentLog, systemClock } from '../../src/kernel/mod.ts';
-import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
-import { LinuxSandboxes } from '../../src/adapters/linux/mod.ts';
 import type { LinuxOptions } from '../../src/adapters/linux/mod.ts';
+import { DRIVERS, openDriver } from './drivers.testing.ts';
+import type { Driver } from './drivers.testing.ts';
 
-export const DRIVERS = ['linux', 'spawn'] as const;
+export { DRIVERS };
+
 export const skips = {
   linux: process.platform === 'linux' ? missing('curl') : 'the fork ladder needs Linux',
   spawn: missing('curl'),
@@ -41,20 +39,10 @@ export type Program = { make(files: Files): Promise<string>; boot(files: Files, 
 export type Files = Readonly<Record<string, string | Buffer | { readonly content: string; readonly mode: number }>>;
 export type Booted = BootResult & { readonly log: string[] };
 
-export async function open(t: TestContext, driver: (typeof DRIVERS)[number], hierarchies?: LinuxOptions['hierarchies']): Promise<Program> {
-  const directory = temporaryDirectory(t);
-  const packages = join(directory, 'packages');
-  await mkdir(packages);
-  const run = join(directory, 'run');
-  const sandboxes =
-    driver === 'linux'
-      ? await LinuxSandboxes.open({ directory: run, packages, hierarchies })
-      : await SpawnSandboxes.open({ directory: run, log: silentLog, clock: systemClock });
-  closeAfter(t, () => sandboxes.close());
-  let count = 0;
+export async function open(t: TestContext, driver: Driver, hierarchies?: LinuxOptions['hierarchies']): Promise<Program> {
+  const { sandboxes, newPackage } = await openDriver(t, driver, { hierarchies });
   const make = async (files: Files): Promise<string> => {
-    const made = join(packages, `code-${count++}`);
-    await mkdir(made, { mode: 0o755 });
+    const made = await newPackage();
     for (const [name, file] of Object.entries(files)) {
       const { content, mode } = typeof file === 'object' && 'mode' in file ? file : { content: file, mode: 0o755 };
       await writeFile(join(made, name), content);

@@ -4,13 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { closeAfter } from '../closing.ts';
-import { temporaryDirectory } from '../temporary.ts';
-import { silentLog, systemClock } from '../../src/kernel/mod.ts';
 import type { BootResult, Instance, InvocationEnd, SandboxSpec, Template } from '../../src/ports/mod.ts';
-import { LinuxSandboxes } from '../../src/adapters/linux/mod.ts';
 import type { LinuxOptions } from '../../src/adapters/linux/mod.ts';
-import { SpawnSandboxes } from '../../src/adapters/spawn/mod.ts';
+import { openDriver } from './drivers.testing.ts';
+import type { Driver } from './drivers.testing.ts';
 
 export const missing = (...commands: readonly string[]): string | false => {
   const absent = commands.find((command) => spawnSync('sh', ['-c', `PATH=/usr/bin:/bin command -v ${command}`]).status !== 0);
@@ -38,21 +35,11 @@ export const UNHURRIED = { external: 60_000, internal: 60_000, runtime: 60_000 }
 
 export async function openEnvironments(
   t: TestContext,
-  { driver = 'linux', windDown }: Pick<LinuxOptions, 'windDown'> & { readonly driver?: 'linux' | 'spawn' } = {},
+  { driver = 'linux', windDown }: Pick<LinuxOptions, 'windDown'> & { readonly driver?: Driver } = {},
 ): Promise<Environments> {
-  const directory = temporaryDirectory(t);
-  const packages = join(directory, 'packages');
-  await mkdir(packages);
-  const run = join(directory, 'run');
-  const sandboxes =
-    driver === 'linux'
-      ? await LinuxSandboxes.open({ directory: run, packages, windDown })
-      : await SpawnSandboxes.open({ directory: run, log: silentLog, clock: systemClock, windDown });
-  closeAfter(t, () => sandboxes.close());
-  let count = 0;
+  const { sandboxes, newPackage } = await openDriver(t, driver, { windDown });
   const make = async (files: Files): Promise<string> => {
-    const made = join(packages, `package-${count++}`);
-    await mkdir(made, { mode: 0o755 });
+    const made = await newPackage();
     for (const [name, content] of Object.entries(files)) {
       await mkdir(dirname(join(made, name)), { recursive: true, mode: 0o755 });
       await writeFile(join(made, name), content);

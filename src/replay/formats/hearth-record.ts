@@ -3,9 +3,9 @@ import { shown } from './columns.ts';
 import { triggerOf } from './defaults.ts';
 import { TRACE_LIMITS } from './source.ts';
 import type { Trigger } from '../../policy/mod.ts';
+import { countsOf } from '../counts.ts';
 import type { TraceFunction } from '../trace.ts';
 
-const MINUTE_MS = 60_000;
 /** The year 2200. */
 const LATEST_MS = 7_258_118_400_000;
 
@@ -92,17 +92,6 @@ export class FunctionRecord {
       arrivalsMs,
     };
   }
-}
-
-function countsOf(arrivalsMs: Float64Array): [number, number][] {
-  const counts: [number, number][] = [];
-  for (const atMs of arrivalsMs) {
-    const minute = Math.floor(atMs / MINUTE_MS);
-    const last = counts.at(-1);
-    if (last?.[0] === minute) last[1]++;
-    else counts.push([minute, 1]);
-  }
-  return counts;
 }
 
 /** The smallest value that `part` of the values do not exceed. */

@@ -3,6 +3,7 @@
  * nor the connections decide anything, and of these the ones that show most about keeping. Calls that would run beside each other in one function
  * are left out, as whether they wait or start another instance is a matter of milliseconds, and not one of how long instances are kept.
  */
+import { countsOf } from '../counts.ts';
 import type { Trace, TraceFunction } from '../trace.ts';
 import { arrivalsOf } from './arrivals.ts';
 import { predictStarts } from './predict.ts';
@@ -137,29 +138,16 @@ function liveFunction(
   { speed, fromMinute, toMinute }: LiveOptions,
 ): TraceFunction {
   const durationMs = { average: runMs * speed, max: runMs * speed };
+  const inTraceMs = calls.map((atMs) => atMs * speed);
   // The calls come by the platform's API, which says nothing of what is behind them.
-  const alone = { id, app, trigger: 'others', durationMs, memoryMiB } as const;
-  return {
-    ...alone,
-    ...called(
-      calls.map((atMs) => atMs * speed),
-      toMinute - fromMinute,
-    ),
-  };
+  return { id, app, trigger: 'others', durationMs, memoryMiB, ...called(inTraceMs, toMinute - fromMinute) };
 }
 
 /** `atMs`: in trace time, in order. There and back some may have been rounded up to the end; and those that were late may lie after it. */
 function called(atMs: readonly number[], minutes: number): Pick<TraceFunction, 'counts' | 'arrivalsMs'> {
   const lastMs = minutes * MINUTE_MS - 1;
   const arrivalsMs = Float64Array.from(atMs, (each) => Math.min(lastMs, each));
-  const counts: [number, number][] = [];
-  for (const each of arrivalsMs) {
-    const minute = Math.floor(each / MINUTE_MS);
-    const last = counts.at(-1);
-    if (last?.[0] === minute) last[1]++;
-    else counts.push([minute, 1]);
-  }
-  return { counts, arrivalsMs };
+  return { counts: countsOf(arrivalsMs), arrivalsMs };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { createPolicy, memoryOf } from '../../policy/mod.ts';
 import type { PolicyName, PolicyOptions, WarmedFunction } from '../../policy/mod.ts';
+import { thousandths } from '../../protocol/mod.ts';
 import { simulate } from '../simulate.ts';
 import type { Trace, TraceFunction } from '../trace.ts';
 
@@ -38,9 +39,6 @@ export function costsFor({ memoryMiB }: TraceFunction, { instance, template }: L
     template: { memoryMiB: thousandths(memoryMiB * part), savedMs: template.savedMs },
   };
 }
-
-/** As numbers can be written down. */
-const thousandths = (value: number): number => Math.round(value * 1_000) / 1_000;
 
 /** What the simulator says of the trace's functions, by their ids, if these calls drive a platform at that speed. */
 export function predictStarts(trace: Trace, { policy, measured, speed }: PredictOptions): ReadonlyMap<string, LiveStarts> {
