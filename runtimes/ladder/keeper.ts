@@ -29,7 +29,7 @@ export type KeeperOptions = {
   templatePid: number | undefined;
   /** Those of this process, for who comes from elsewhere (`namespacesOf`). */
   readonly namespaces: number;
-  /** A descriptor of the process that forked this one, and ends at once: the zygote is the parent then. */
+  /** A descriptor of the process that forked this one, tells the host so, and ends: the zygote is the parent then. */
   readonly parent: number;
   /** A descriptor of a /proc in which all processes of the sandbox are. */
   readonly everybody: number;
@@ -67,6 +67,9 @@ export function keep(options: KeeperOptions): never {
 }
 
 function loop(options: KeeperOptions): never {
+  // That process tells the host of the birth, which is to be the first that the host hears from here.
+  wait([options.parent]);
+  libc.close(options.parent);
   receiveCredentials(options.template);
   if (options.templatePid === undefined) admit(options);
   const children = blockChildSignals();
@@ -163,7 +166,7 @@ function obey(options: KeeperOptions, state: State, message: KeeperMessage, fds:
       undumpable();
       // Not before: until then the function, which is the same user, could look into this process.
       tell(options, { do: 'shown' }, []);
-      endWithZygote(options);
+      endWithZygote();
       state.initTmp = ownTmpDevice();
       state.spares = spareMaker(message, options.user);
       break;
@@ -326,10 +329,8 @@ function collectOrphans(options: KeeperOptions, state: State): boolean {
 }
 
 /** Whatever the function has brought this process to wait for: when the zygote goes, and it goes with the host, so does the sandbox. */
-function endWithZygote({ parent }: KeeperOptions): void {
+function endWithZygote(): void {
   const PR_SET_PDEATHSIG = 1;
-  wait([parent]);
-  libc.close(parent);
   check(libc.prctl(PR_SET_PDEATHSIG, BigInt(SIGKILL), 0n, 0n, 0n), 'prctl PR_SET_PDEATHSIG');
 }
 
