@@ -6,7 +6,8 @@ User code shares this process, so what is used here is taken before user code ca
 compares.
 """
 import os
-from os import read, readv, write
+from _signal import set_wakeup_fd
+from os import pipe, read, readv, set_blocking, write
 from select import POLLIN, POLLOUT, poll
 from struct import Struct
 from _thread import RLock
@@ -43,9 +44,10 @@ leave = os._exit
 class Channel:
     """`fd`: written to, and read from unless `events` says otherwise."""
 
-    __slots__ = ('fd', 'events', '_rest', '_lock', '_writing', '_waiting')
+    __slots__ = ('fd', 'events', '_rest', '_lock', '_writing', '_waiting', '_woken')
 
     def __init__(self, fd):
+        self._woken = None
         self.swap(fd)
 
     def swap(self, fd, events=None):
@@ -87,6 +89,29 @@ class Channel:
         self._rest = b''
         whole = self._complete(data, end)
         return None if whole is None else (kind, stream, whole)
+
+    def wait_for_signals(self):
+        """
+        Until there is something to be read; handlers of signals run meanwhile. They run on the main thread, and the kernel interrupts only the
+        thread that it gives a signal to, which may be another one: this thread would stand still in its read
+        (docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
+        """
+        if self._rest:
+            return
+        # Of this process alone, and so not before it is forked.
+        if self._woken is None:
+            self._woken = pipe()
+            set_blocking(self._woken[1], False)
+        woken, wake = self._woken
+        theirs = set_wakeup_fd(wake, warn_on_full_buffer=False)
+        try:
+            poller = poll()
+            poller.register(self.events, POLLIN)
+            poller.register(woken, POLLIN)
+            while all(fd == woken for fd, _ in poller.poll()):
+                read(woken, PACKET_BYTES)
+        finally:
+            set_wakeup_fd(theirs)
 
     def _receive(self):
         while True:

@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import signal
+from _signal import SIGTERM, getsignal
 from json import JSONDecoder, JSONEncoder
 from resource import RUSAGE_SELF, getrusage
 from struct import Struct
@@ -30,8 +31,6 @@ unpack_length = Struct('<I').unpack_from
 pack_memory = Struct('<I').pack
 parse = JSONDecoder().decode
 leave = os._exit
-get_signal = signal.getsignal
-SIGTERM = signal.SIGTERM
 run_exit_functions = atexit._run_exitfuncs
 collect = gc.collect
 
@@ -66,7 +65,7 @@ class Server:
         """Until the host closes the channel, and then the process ends."""
         try:
             self.run(birth, prepare)
-            if callable(get_signal(SIGTERM)):
+            if callable(getsignal(SIGTERM)):
                 # A function with extensions is sent it, and has time for what it does then. The host ends who is still there sooner.
                 sleep(LEFT_AFTER_S)
         except BaseException as error:
@@ -78,8 +77,7 @@ class Server:
     def run(self, birth, prepare=None):
         """Until the host closes the channel. `prepare` is called when the first invocation is there, before it begins."""
         channel = self._channel
-        read = channel.read
-        frame = read()
+        frame = self._next()
         birth.event_ms = machine_ms()
         rest = None
         if frame is not None and prepare is not None:
@@ -130,7 +128,12 @@ class Server:
             logs.scope.stream = 0
             birth = None
             frame = None
-            frame = read()
+            frame = self._next()
+
+    def _next(self):
+        if callable(getsignal(SIGTERM)):
+            self._channel.wait_for_signals()
+        return self._channel.read()
 
     def _answer(self, code, stream, answer, birth):
         for_flush()

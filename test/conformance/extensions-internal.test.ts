@@ -85,6 +85,30 @@ async function hearsInside(boot: Environments['boot'], runtime: 'node' | 'python
   );
 }
 
+test('a handler of SIGTERM in Python is called too where the kernel gives the signal to another thread', { skip }, async (t) => {
+  const { boot } = await openEnvironments(t, { windDown: UNHURRIED });
+  const code = `
+import os, signal, sys, threading, urllib.request
+register = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2020-01-01/extension/register'
+urllib.request.urlopen(urllib.request.Request(register, data=b'{"events":[]}', headers={'Lambda-Extension-Name': 'inner'}))
+def end(number, frame):
+    print('told to end')
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+def handler(event, context):
+    return event
+`;
+  const template = templateOf(await boot('python', code, { 'lib/nothing': '' }));
+  const log: string[] = [];
+  const instance = template.fork();
+  for (const number of [1, 2]) assert.deepEqual((await invoke(instance, { number }, log)).value, { number });
+  instance.kill();
+  await instance.closed;
+  assert.deepEqual(log, ['told to end']);
+});
+
 test('a layer without extensions leaves a function what it is, and gives it the address', { skip }, async (t) => {
   const { boot } = await openEnvironments(t);
   const template = templateOf(await boot('node', NODE_FUNCTION, { 'lib/nothing': '' }));
