@@ -8,11 +8,16 @@ import { invoke as invokeOn, run } from './node-function.ts';
  * `later`: called by `ctx.waitUntil` with the path of the request. It has `turns(n)`, which lets the event loop go round n times, so
  * that what comes before what doesn't hang on how fast the machine is.
  */
-const edge = (t: TestContext, later: string, more: { readonly answer?: string; readonly concurrency?: number } = {}) =>
+const edge = (
+  t: TestContext,
+  later: string,
+  more: { readonly before?: string; readonly answer?: string; readonly concurrency?: number } = {},
+) =>
   run(t, {
     files: {
       'index.mjs': `const turns = async (count) => { while (count-- > 0) await new Promise(setImmediate); };
       let done = 0;
+      ${more.before ?? ''}
       const later = async (path, ctx) => { ${later} };
       export default { async fetch(request, env, { waitUntil, ...ctx }) {
         waitUntil(later(new URL(request.url).pathname, { waitUntil }));
@@ -105,13 +110,19 @@ test('waitUntil after the end says that nobody waits, and a rejection there ends
 });
 
 test('several at a time: each is over when its own promises have settled', async (t) => {
-  const { instance } = await edge(t, `await turns(path === '/slow' ? 5_000 : 50); console.log('after ' + path);`, { concurrency: 4 });
+  const later = `if (path === '/release') release(); await (path === '/slow' ? released : turns(50)); console.log('after ' + path);`;
+  const before = 'const { promise: released, resolve: release } = Promise.withResolvers();';
+  const { instance } = await edge(t, later, { before, concurrency: 4 });
   const [slow, quick] = [invokeOn(instance, to('/slow')), invokeOn(instance, to('/quick'))];
   const order: string[] = [];
-  await Promise.all([slow.answer.then(() => order.push('slow')), quick.answer.then(() => order.push('quick'))]);
+  const slowOver = slow.answer.then(() => order.push('slow'));
+  const two = await quick.answer;
+  order.push('quick');
+  const release = await invokeOn(instance, to('/release')).answer;
+  const one = await slow.answer;
+  await slowOver;
   assert.deepEqual(order, ['quick', 'slow']);
-  const [one, two] = await Promise.all([slow.answer, quick.answer]);
-  assert.deepEqual([one.early, two.early], ['answered', 'answered']);
+  assert.deepEqual([one.early, two.early, release.early], ['answered', 'answered', 'answered']);
   assert.match(one.logs.join('\n'), /after \/slow$/);
   assert.match(two.logs.join('\n'), /after \/quick$/);
   assert.equal(one.logs.length + two.logs.length, 2);
