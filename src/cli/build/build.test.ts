@@ -135,7 +135,16 @@ test('what is wrong in a project is named', async (t) => {
     code: 'BuildFailed',
     message: /no file matches/,
   });
-  await assert.rejects(wrong({ ...index, 'hearth.json': '{"name":"a","include":["../*"]}' }), { code: 'BuildFailed' });
+  for (const outside of ['../*/hearth.json', '/etc/passwd', 'a/../../*/hearth.json']) {
+    const message = /reaches outside of the project/;
+    await assert.rejects(wrong({ ...index, 'a/b': '', 'hearth.json': `{"name":"a","include":["${outside}"]}` }), {
+      code: 'BuildFailed',
+      message,
+    });
+  }
+  const lost = await projectWith(t, { ...index, 'hearth.json': '{"name":"a","include":["data/*"]}', 'data/a': '' });
+  await symlink('nowhere', join(lost, 'data/link'));
+  await assert.rejects(readProject(lost).then(buildProject), { code: 'BuildFailed', message: /data\/link, which .* leads nowhere/ });
   await assert.rejects(wrong({ 'hearth.json': '{"name":"a","runtime":"provided","entry":"a.c"}' }), {
     code: 'BadUsage',
     message: /"entry" is for Node/,

@@ -1,5 +1,5 @@
 import { glob, readFile, stat } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { isAbsolute, join, sep } from 'node:path';
 import { HearthError, LIMITS } from '../../kernel/mod.ts';
 import { bundleProject } from './bundle.ts';
 import { runBuildCommand } from './command.ts';
@@ -39,11 +39,16 @@ async function includedFiles(project: Project): Promise<readonly PackageFile[]> 
   for (const pattern of project.include) {
     let found = 0;
     for await (const path of glob(pattern, { cwd: project.directory })) {
+      const name = path.split(sep).join('/');
+      if (isAbsolute(path) || name.split('/').includes('..')) {
+        throw new HearthError('BuildFailed', `"include" reaches outside of the project: ${path}`);
+      }
       const full = join(project.directory, path);
-      const info = await stat(full);
+      const info = await stat(full).catch(() => undefined);
+      if (!info) throw new HearthError('BuildFailed', `"include" names ${path}, which can't be read, or is a link that leads nowhere`);
       if (!info.isFile()) continue;
       found++;
-      files.set(full, { path: path.split(sep).join('/'), content: await readFile(full), mode: info.mode });
+      files.set(full, { path: name, content: await readFile(full), mode: info.mode });
     }
     if (found === 0) throw new HearthError('BuildFailed', `"include" names ${JSON.stringify(pattern)}, but no file matches it`);
   }
@@ -53,7 +58,6 @@ async function includedFiles(project: Project): Promise<readonly PackageFile[]> 
 function refuseDoubles(files: readonly PackageFile[]): readonly PackageFile[] {
   const paths = new Set<string>();
   for (const { path } of files) {
-    if (path.split('/').includes('..')) throw new HearthError('BuildFailed', `"include" reaches outside of the project: ${path}`);
     if (paths.has(path)) throw new HearthError('BuildFailed', `two files would be shipped as ${path}; see "include" in hearth.json`);
     paths.add(path);
   }
