@@ -79,7 +79,8 @@ function loop(options: KeeperOptions): never {
     ending: [],
     orders: 0,
     collections: 0,
-    orphans: false,
+    // Who ended before this process blocked that signal has sent it to nobody.
+    orphans: true,
     initialised: false,
     templateEnded: false,
     forked: false,
@@ -98,8 +99,10 @@ function loop(options: KeeperOptions): never {
     }
     const ready = wait([options.control, options.template, children], state.orphans ? 0 : -1);
     if (ready[2]) readSync(children, signalled, 0, signalled.length, null);
-    if (ready[2] || state.orphans) state.orphans = collectOrphans(options, state);
-    if (ready[1]) hear(options, state);
+    const collecting = ready[2] || state.orphans;
+    if (collecting) state.orphans = collectOrphans(options, state);
+    // Meanwhile it may have been heard already, to the end.
+    if (ready[1] && (!collecting || hasInput(options.template))) hear(options, state);
     if (ready[0]) {
       const received = receiveMessage(options.control);
       if (!received) libc._exit(0);
@@ -318,7 +321,8 @@ function collectOrphans(options: KeeperOptions, state: State): boolean {
       sendRecord(options.control, RECORD.templateEnded, status.buffer.readInt32LE(0));
     }
     const ended = status.buffer.readInt32LE(0);
-    while (state.extensions.early && hasInput(options.template)) hear(options, state);
+    // It may have said who it was, and nobody has heard that yet.
+    while ((state.extensions.early || state.templateEnded) && hasInput(options.template)) hear(options, state);
     state.extensions.collected(pid, ended);
     const [id, living] = instanceOf(state, pid) ?? [];
     if (!living) continue;

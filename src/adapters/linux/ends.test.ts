@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { systemClock } from '../../kernel/mod.ts';
 import type { Clock } from '../../kernel/mod.ts';
 import type { Instance } from '../../ports/mod.ts';
+import { childrenOf } from './peak-memory.ts';
 import { END_LIMIT_MS } from './sandbox.ts';
 import { invoke, openTemplates, parentsOf, processesBeside, skip, templatePidOf, valueOf } from './templates.testing.ts';
 
@@ -82,6 +84,30 @@ test('instances go on without their template, and end like others', { skip }, as
   assert.equal(typeof (await valueOf(three, {})), 'number');
 });
 
+test('how an instance has ended is told also where its template and it are gone before its keeper has heard of it', { skip }, async (t) => {
+  const template = await (await openTemplates(t)).boot(`export const handler = async () => process.pid;`);
+  const first = template.fork();
+  const pids = parentsOf((await valueOf(first)) as number);
+  const mounts = (pid: number) => readlinkSync(`/proc/${pid}/ns/mnt`);
+  const others = () => childrenOf(pids.template).filter((pid) => pid !== pids.instance);
+  // The keeper has made what the next instance gets, and passes on the order for that before it makes that of the one after it.
+  await until(() => mounts(pids.keeper) !== mounts(pids.instance));
+  const before = mounts(pids.keeper);
+  process.kill(pids.template, 'SIGSTOP');
+  const late = template.fork();
+  await until(() => mounts(pids.keeper) !== before);
+  process.kill(pids.keeper, 'SIGSTOP');
+  process.kill(pids.template, 'SIGCONT');
+  // It has said hello when it is in its place.
+  await until(() => others().some((pid) => mounts(pid) === before));
+  const ending = [...others(), pids.template];
+  for (const pid of ending) process.kill(pid, 'SIGKILL');
+  await until(() => ending.every(isZombie));
+  process.kill(pids.keeper, 'SIGCONT');
+  assert.deepEqual(await late.closed, { kind: 'signalled', signal: 'SIGKILL' });
+  assert.equal(await valueOf(first), await valueOf(first));
+});
+
 test('how a template that serves by itself has ended is heard before its sandbox goes', { skip }, async (t) => {
   const template = await (
     await openTemplates(t)
@@ -130,3 +156,9 @@ test('when the kernel has no room for another process the instance ends, and the
   }
   assert.notEqual(await valueOf(template.fork()), await valueOf(instances[0]!));
 });
+
+const isZombie = (pid: number): boolean => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+}

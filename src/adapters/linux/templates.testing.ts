@@ -57,10 +57,10 @@ export async function openTemplates(
  */
 export const templatePidOf = (pid: number): number => parentsOf(pid).template;
 
-/** The same, and its parent, by the pid that a child of the template gives itself. */
-export function parentsOf(pid: number): { readonly template: number; readonly keeper: number } {
+/** The same, its parent, and the instance, by the pid that a child of the template gives itself. */
+export function parentsOf(pid: number): { readonly instance: number; readonly template: number; readonly keeper: number } {
   const { instance, keeper } = find(pid);
-  return { template: instance.parent, keeper };
+  return { instance: instance.pid, template: instance.parent, keeper };
 }
 
 /** The pids that all processes of an instance's sandbox but its keeper give themselves: template, instances, what they have started. */
