@@ -104,6 +104,27 @@ test('while the environment stands still nothing is sent, and all that is due wh
   subscriber.close();
 });
 
+test('what was on its way when the environment came to stand still is sent once more, when it goes on', async () => {
+  const { clock, batches, push, subscriber } = open();
+  push('a');
+  clock.advance(100);
+  subscriber.stand(true);
+  await batches[0]!.fail();
+  clock.advance(60_000);
+  assert.equal(batches.length, 1);
+  subscriber.stand(false);
+  assert.deepEqual(
+    batches.map(({ records }) => records),
+    [['a'], ['a']],
+  );
+  await batches[1]!.done();
+  subscriber.stand(true);
+  subscriber.stand(false);
+  clock.advance(60_000);
+  assert.equal(batches.length, 2);
+  subscriber.close();
+});
+
 test('a flush waits for what is there, and for nobody who is not', async () => {
   const { batches, push, subscriber } = open();
   await subscriber.flush();

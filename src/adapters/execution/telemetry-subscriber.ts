@@ -33,6 +33,8 @@ export class Subscriber {
   /** Should be delivered as soon as that can be. */
   #due = false;
   #still = false;
+  /** The batch is to be tried again as soon as the environment goes on. */
+  #held = false;
   #closed = false;
   #dropped = { records: 0, bytes: 0 };
   #idle: (() => void)[] = [];
@@ -70,7 +72,9 @@ export class Subscriber {
   /** The environment stands still (true), and nobody there takes anything, or goes on. */
   stand(still: boolean): void {
     this.#still = still;
-    if (!still && this.#due) this.#deliver();
+    if (still) return;
+    if (this.#held) this.#send();
+    else if (this.#due) this.#deliver();
   }
 
   close(): void {
@@ -79,6 +83,7 @@ export class Subscriber {
     heldBytes -= this.#bytes + (this.#batch?.bytes ?? 0);
     this.#buffer = [];
     this.#batch = undefined;
+    this.#held = false;
     this.#bytes = 0;
     this.#options.delivery.close();
     this.#settle();
@@ -110,6 +115,7 @@ export class Subscriber {
 
   #send(): void {
     const batch = this.#batch!;
+    this.#held = false;
     this.#options.delivery.send(batch.events).then(
       () => this.#delivered(batch),
       () => this.#failed(batch),
@@ -133,7 +139,13 @@ export class Subscriber {
     // Who waits for the end waits for nobody who is not there.
     this.#settle();
     const delayMs = Math.min(RETRY_MS * 2 ** (this.#failures - 1), RETRY_MAX_MS);
-    this.#options.clock.after(delayMs, () => this.#batch === batch && this.#send());
+    this.#options.clock.after(delayMs, () => this.#batch === batch && this.#sendAgain());
+  }
+
+  /** Each try would wait in the listener's queue while that stands still, and be read when it goes on: it would have all of them. */
+  #sendAgain(): void {
+    if (this.#still) this.#held = true;
+    else this.#send();
   }
 
   #tellDropped(): void {

@@ -107,7 +107,8 @@ type ExtensionProcessOptions = {
 class ExtensionProcess {
   /** Undefined: it could not begin. */
   readonly ended: Promise<Exit | undefined>;
-  readonly #pid: number | undefined;
+  /** Undefined: there is none, or it has ended. */
+  #pid: number | undefined;
 
   constructor({ name, spec, temporary, watchdog, line }: ExtensionProcessOptions) {
     // That of the last layer is the one that would be seen in /opt.
@@ -132,12 +133,13 @@ class ExtensionProcess {
     watchdog.add(child.pid);
     child.on('exit', (code, signal) => {
       this.kill();
+      this.#pid = undefined;
       watchdog.remove(child.pid!);
       resolve(signal === null ? { kind: 'exited', code: code ?? 0 } : { kind: 'signalled', signal });
     });
   }
 
-  /** Ends the whole process group. */
+  /** Ends the whole process group. Its number may be that of others once it has ended. */
   kill(): void {
     if (this.#pid === undefined) return;
     try {

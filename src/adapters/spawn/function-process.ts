@@ -36,6 +36,7 @@ export class FunctionProcess {
   readonly #child: ChildProcess;
   readonly #options: FunctionProcessOptions;
   #outOfMemory = false;
+  #ended = false;
 
   constructor(options: FunctionProcessOptions) {
     this.#options = options;
@@ -60,8 +61,9 @@ export class FunctionProcess {
     return this.#child.pid!;
   }
 
-  /** Ends the whole process group. */
+  /** Ends the whole process group. Its number may be that of others once it has ended. */
   kill(): void {
+    if (this.#ended) return;
     try {
       process.kill(-this.#child.pid!, 'SIGKILL');
     } catch {
@@ -79,7 +81,7 @@ export class FunctionProcess {
     const status = await readFile(`/proc/${this.#child.pid}/status`, 'latin1').catch(() => '');
     const residentKiB = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
     const { spec, runtime } = this.#options;
-    if (residentKiB <= (spec.memoryMiB + runtime.ownMemoryMiB) * 1024) return;
+    if (this.#ended || residentKiB <= (spec.memoryMiB + runtime.ownMemoryMiB) * 1024) return;
     this.#outOfMemory = true;
     this.kill();
   }
@@ -103,6 +105,7 @@ export class FunctionProcess {
     return new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         this.kill();
+        this.#ended = true;
         this.#options.watchdog.remove(child.pid!);
         const settle = () => resolve(this.#describe(code, signal));
         const patience = this.#options.clock.after(LAST_OUTPUT_MS, settle);
