@@ -126,7 +126,7 @@ export const RECORD = {
   born: 1,
   /** Instance -> keeper: a = its id. The kernel adds its pid. */
   hello: 2,
-  /** Template -> keeper: a = pid, b = status. */
+  /** Template -> keeper: a = pid, b = status, or NEVER_BEGAN. */
   reaped: 3,
   /** Keeper -> host: a = instance id, b = status, or NEVER_BEGAN. */
   instanceEnded: 4,
@@ -157,5 +157,5 @@ export const RECORD = {
 /** The id of a template that serves. */
 export const SERVES = 0;
 
-/** In place of a status: the template could not fork that instance, or was gone before it had. */
+/** In place of a status: the template could not fork that instance, or was gone before it had; or nobody knows how it has ended. */
 export const NEVER_BEGAN = 0xffff_ffff;

@@ -1,6 +1,6 @@
 /** The template: runs the function's init once, then only forks. And what becomes of its children: instances. */
 import { readFileSync } from 'node:fs';
-import { RECORD } from '../ladder/orders.ts';
+import { NEVER_BEGAN, RECORD } from '../ladder/orders.ts';
 import type { FunctionMessage, TemplateMessage } from '../ladder/orders.ts';
 import { enterGroups } from '../ladder/groups.ts';
 import { check, libc, pinned, pinnedText } from '../ladder/libc.ts';
@@ -238,8 +238,10 @@ function forkOnCommand(keeper: number): InstanceOrder {
       // Later it is what forking leaves, which V8 by itself would let grow.
       if (forks % COLLECTED_AFTER === 0) collectGarbage('minor');
       if (forks++ === 0) fillGaps();
-    } else if (order.do === 'reap' && libc.waitpid(order.pid, status.address, 0) === order.pid) {
-      sendRecord(keeper, RECORD.reaped, order.pid, statusWord[0]);
+    } else if (order.do === 'reap') {
+      // Where something that init has loaded collects children, it is gone all the same.
+      const known = libc.waitpid(order.pid, status.address, 0) === order.pid;
+      sendRecord(keeper, RECORD.reaped, order.pid, known ? statusWord[0] : NEVER_BEGAN);
     }
   }
 }

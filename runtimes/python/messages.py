@@ -31,6 +31,8 @@ NOT_FORKED = 9
 JOINED = 10
 EXTENSION = 11
 EXTENSION_NOT_BEGUN = 12
+# In place of a status.
+NEVER_BEGAN = 4294967295
 
 
 class Connection:

@@ -32,7 +32,9 @@ check = libc.check
 enable_gc = gc.enable
 getsignal = signal.getsignal
 set_signal = signal.signal
+SIGCHLD = signal.SIGCHLD
 SIGINT = signal.SIGINT
+SIG_DFL = signal.SIG_DFL
 SIG_IGN = signal.SIG_IGN
 default_int_handler = signal.default_int_handler
 
@@ -110,6 +112,8 @@ def run(options):
     collects = init.settle()
     instance = fork_on_command(keeper)
     become_instance(options, instance, loaded.shared)
+    if instance.on_child is not None:
+        set_signal(SIGCHLD, instance.on_child)
     if instance.forked:
         channel.swap(instance.channel, instance.events)
     else:
@@ -143,11 +147,13 @@ def enter_groups(doors):
 
 
 class Order:
-    __slots__ = ('id', 'channel', 'events', 'doors', 'user_namespace', 'mounts', 'forked', 'read_ms', 'forked_ms')
+    __slots__ = ('id', 'channel', 'events', 'doors', 'user_namespace', 'mounts', 'forked', 'on_child', 'read_ms', 'forked_ms')
 
 
 def fork_on_command(keeper):
     """Waits for commands, blocking, so that nothing of the function runs between two forks; returns in each instance."""
+    on_child = None
+    forks = False
     while True:
         received = keeper.receive()
         if received is None:
@@ -166,6 +172,10 @@ def fork_on_command(keeper):
             order.user_namespace, order.mounts = fds[-2:]
             order.forked = what == 'fork'
             order.forked_ms = 0
+            if order.forked and not forks:
+                forks = True
+                on_child = keep_children()
+            order.on_child = on_child
             if not order.forked:
                 return order
             try:
@@ -181,8 +191,21 @@ def fork_on_command(keeper):
             try:
                 pid, status = waitpid(message['pid'], 0)
             except ChildProcessError:
-                continue
+                # It is gone all the same.
+                pid, status = message['pid'], messages.NEVER_BEGAN
             keeper.record(messages.REAPED, pid, status)
+
+
+def keep_children():
+    """
+    Instances that end are collected when the keeper says so: where the function ignores SIGCHLD the kernel would do that, and a handler of its own may.
+    Returns what it had set, for its instances; None: nothing.
+    """
+    on_child = getsignal(SIGCHLD)
+    if on_child is None or on_child == SIG_DFL:
+        return None
+    set_signal(SIGCHLD, SIG_DFL)
+    return on_child
 
 
 def become_instance(options, order, shared):

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { RECORD } from '../../runtimes/ladder/orders.ts';
+import { NEVER_BEGAN, RECORD } from '../../runtimes/ladder/orders.ts';
 import { FRAME } from '../../src/protocol/frames.ts';
 import { RUNTIME, pythonFailure, runPython, skip } from './python.testing.ts';
 
@@ -155,4 +155,5 @@ test("the runtime's numbers of frames and records are the host's", () => {
   const records = numbersIn('messages.py');
   for (const name of ['hello', 'reaped', 'ready', 'initialised', 'notForked', 'joined'] as const)
     assert.equal(records.get(upper(name)), RECORD[name], name);
+  assert.equal(records.get('NEVER_BEGAN'), NEVER_BEGAN);
 });
