@@ -10,6 +10,7 @@ from _signal import set_wakeup_fd
 from os import pipe, read, readv, set_blocking, write
 from select import POLLIN, POLLOUT, poll
 from struct import Struct
+from time import monotonic
 from _thread import RLock
 
 INVOKE = 0x01
@@ -90,13 +91,13 @@ class Channel:
         whole = self._complete(data, end)
         return None if whole is None else (kind, stream, whole)
 
-    def wait_for_signals(self):
+    def wait_for_signals(self, limit_s=None):
         """
-        Until there is something to be read; handlers of signals run meanwhile. They run on the main thread, and the kernel interrupts only the
-        thread that it gives a signal to, which may be another one: this thread would stand still in its read
+        Until there is something to be read, or for so long whatever there is; handlers of signals run meanwhile. They run on the main thread, and
+        the kernel interrupts only the thread that it gives a signal to, which may be another one: this thread would stand still in its read
         (docs.python.org/3/library/signal.html#signal.set_wakeup_fd).
         """
-        if self._rest:
+        if limit_s is None and self._rest:
             return
         # Of this process alone, and so not before it is forked.
         if self._woken is None:
@@ -106,10 +107,15 @@ class Channel:
         theirs = set_wakeup_fd(wake, warn_on_full_buffer=False)
         try:
             poller = poll()
-            poller.register(self.events, POLLIN)
             poller.register(woken, POLLIN)
-            while all(fd == woken for fd, _ in poller.poll()):
-                read(woken, PACKET_BYTES)
+            if limit_s is None:
+                poller.register(self.events, POLLIN)
+                while all(fd == woken for fd, _ in poller.poll()):
+                    read(woken, PACKET_BYTES)
+            else:
+                until = monotonic() + limit_s
+                while poller.poll(max(0, until - monotonic()) * 1000):
+                    read(woken, PACKET_BYTES)
         finally:
             set_wakeup_fd(theirs)
 

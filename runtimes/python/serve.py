@@ -10,7 +10,7 @@ from _signal import SIGTERM, getsignal
 from json import JSONDecoder, JSONEncoder
 from resource import RUSAGE_SELF, getrusage
 from struct import Struct
-from time import monotonic_ns, sleep
+from time import monotonic_ns
 
 from . import errors, logs
 from .channel import ERROR, EXIT, GOES_ON, HEAD_BYTES, INVOKE, INVOKE_FORM, MAX_PAYLOAD_BYTES, OVER, RESPONSE, STEPS, STREAM_END, pack_answer, pack_head
@@ -67,7 +67,7 @@ class Server:
             self.run(birth, prepare)
             if callable(getsignal(SIGTERM)):
                 # A function with extensions is sent it, and has time for what it does then. The host ends who is still there sooner.
-                sleep(LEFT_AFTER_S)
+                self._channel.wait_for_signals(LEFT_AFTER_S)
         except BaseException as error:
             # Of a signal's handler, while no invocation ran.
             end_with(self._channel, error)
