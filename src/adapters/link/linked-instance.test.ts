@@ -188,13 +188,29 @@ test("the driver's report is awaited, and what the process sent at last is heard
   assert.deepEqual(await instance.closed, { kind: 'signalled', signal: 'SIGSEGV' });
 });
 
+test('a report that comes long after the link has closed is the one that counts, and who kills it waits for none', async (t) => {
+  const { instance, far, clock } = await connected(t, { reportsExit: true });
+  const { end } = invoke(instance);
+  far.destroy();
+  while (instance.alive) await new Promise(setImmediate);
+  clock.advance(10_000);
+  instance.reportExit({ kind: 'outOfMemory' });
+  assert.deepEqual(await end, { kind: 'died', exit: { kind: 'outOfMemory' } });
+  const another = await connected(t, { reportsExit: true });
+  const killed = invoke(another.instance);
+  another.far.destroy();
+  while (another.instance.alive) await new Promise(setImmediate);
+  another.instance.kill();
+  assert.deepEqual(await killed.end, { kind: 'died', exit: { kind: 'ended' } });
+});
+
 test('without a report the end is not awaited for ever', async (t) => {
   const { instance, far, clock } = await connected(t, { reportsExit: true });
   const { end } = invoke(instance);
   far.destroy();
   while (instance.alive) await new Promise(setImmediate);
-  clock.advance(1_000);
-  clock.advance(1_000);
+  clock.advance(20_000);
+  clock.advance(20_000);
   assert.deepEqual(await end, { kind: 'died', exit: { kind: 'ended' } });
   assert.deepEqual(await instance.closed, { kind: 'ended' });
 });

@@ -26,8 +26,10 @@ export type LinkedInstanceOptions = {
   readonly ready?: Promise<void>;
 };
 
-/** How long the driver's report is awaited after the link has closed, and the link's last bytes after the report. */
+/** How long the link's last bytes are awaited after the driver's report. */
 const LAST_WORD_MS = 1_000;
+/** And the driver's report after the link has closed. It comes: this is for what can't be killed. On a busy machine the news of an end take seconds. */
+const REPORT_MS = 20_000;
 const MAX_STREAM_ID = 0xffff_ffff;
 const MEMORY_BYTES = 4;
 
@@ -166,8 +168,8 @@ export class LinkedInstance implements Instance, LinkListener {
     this.#endOnce(true);
     // Later, so that nobody hears of an end from within their own call.
     queueMicrotask(() => {
-      if (!this.#options.linger) return this.#link.destroy();
-      this.#options.linger(this.#link);
+      if (this.#options.linger) this.#options.linger(this.#link);
+      else this.#link.destroy();
       this.#conclude({ kind: 'ended' });
     });
   }
@@ -270,7 +272,7 @@ export class LinkedInstance implements Instance, LinkListener {
     else if (this.#options.reportsExit) {
       // Ending what may have ended already makes the driver look, and report.
       this.#endOnce(false);
-      this.#options.clock.after(LAST_WORD_MS, () => this.#conclude({ kind: 'ended' }));
+      this.#options.clock.after(REPORT_MS, () => this.#conclude({ kind: 'ended' }));
     } else this.#conclude({ kind: 'ended' });
   }
 
@@ -291,7 +293,7 @@ export class LinkedInstance implements Instance, LinkListener {
     for (const running of this.#running.values()) running.finish({ kind: 'died', exit });
     this.#running.clear();
     if (this.#reported || !this.#options.reportsExit) this.#settleClosed(exit);
-    else this.#options.clock.after(LAST_WORD_MS, () => this.#settleClosed(exit));
+    else this.#options.clock.after(REPORT_MS, () => this.#settleClosed(exit));
   }
 
   #endOnce(wanted: boolean): void {

@@ -43,6 +43,7 @@ export function bootAlone({ clock, opened, booted, take, init, failed }: AloneOp
   const boot = async (): Promise<void> => {
     sandbox ??= await take(inner.steps);
     sandbox.onOutput = log;
+    void sandbox.ended.then(() => inner.reportExit({ kind: 'ended' }));
     const heard = booted ? undefined : await init(sandbox, inner.steps, log);
     if (inner.alive && (heard === undefined || heard.kind === 'ready')) return sandbox.serve(inner, far, isEvented());
     libc.close(far);
@@ -56,6 +57,7 @@ export function bootAlone({ clock, opened, booted, take, init, failed }: AloneOp
       failed(error);
       libc.close(far);
       inner.kill();
+      inner.reportExit({ kind: 'ended' });
     })
     .finally(settleReady);
   return extended ?? inner;

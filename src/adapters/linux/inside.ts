@@ -93,7 +93,6 @@ export class Inside {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#output?.flush();
     this.#output?.close();
     for (const { reject } of this.#connecting.values()) reject(new Error('the sandbox is gone'));
     this.#connecting.clear();

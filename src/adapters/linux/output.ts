@@ -32,6 +32,8 @@ export class Output {
   /** Takes what has been written until now, as far as that is little. */
   flush(): void {
     if (this.#socket.destroyed) return;
+    // While its reader rests some has been read already.
+    while (this.#socket.read() !== null);
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     for (let bytes = 0; bytes < BURST_BYTES;) {
       const count = this.#read(chunk);
@@ -41,7 +43,9 @@ export class Output {
     }
   }
 
+  /** What was written last is heard before. */
   close(): void {
+    this.flush();
     this.#socket.destroy();
   }
 

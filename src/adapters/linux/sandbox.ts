@@ -303,10 +303,7 @@ export class Sandbox {
   killTemplate(): void {
     if (this.#control.closed) return;
     this.#send({ do: 'end', id: SERVES });
-    this.#limits.set(
-      SERVES,
-      this.#clock.after(END_LIMIT_MS, () => this.end()),
-    );
+    this.#endWithin(END_LIMIT_MS, SERVES);
   }
 
   /** No further instance will be asked for. */
@@ -322,8 +319,9 @@ export class Sandbox {
   }
 
   #endInstance(id: number): void {
-    // One that has ended with its sandbox.
-    if (!this.#instances.has(id) || this.#control.closed) return;
+    const instance = this.#instances.get(id);
+    // It has ended with its sandbox, or was made too late.
+    if (!instance || this.#control.closed) return queueMicrotask(() => instance?.reportExit({ kind: 'ended' }));
     const fds = this.#forks.get(id);
     if (fds) {
       this.#forks.delete(id);
@@ -333,10 +331,12 @@ export class Sandbox {
     }
     this.#groups.ending(id);
     this.#send({ do: 'end', id });
-    this.#limits.set(
-      id,
-      this.#clock.after(END_LIMIT_MS + (this.#instances.size - 1) * END_EACH_MS, () => this.end()),
-    );
+    this.#endWithin(END_LIMIT_MS + (this.#instances.size - 1) * END_EACH_MS, id);
+  }
+
+  #endWithin(limitMs: number, id: number): void {
+    const limit = this.#clock.after(limitMs, () => this.end());
+    this.#limits.set(id, limit);
   }
 
   #send(message: KeeperMessage, ...fds: readonly number[]): void {
@@ -357,14 +357,13 @@ export class Sandbox {
       case RECORD.instanceEnded:
         this.#instanceEnded(record.a, this.#exit(record.b, record.a));
         return;
-      case RECORD.templateEnded: {
+      case RECORD.templateEnded:
         this.#spare.stop();
         this.#explain(this.#exit(record.a, 'template'), (exit) => {
           this.#served?.reportExit(exit);
           this.#settleTemplate(exit);
         });
         return;
-      }
     }
   }
 
@@ -392,9 +391,10 @@ export class Sandbox {
     return this.#served ? this.#served.oldest : this.#nextId === 1 ? INIT : undefined;
   }
 
-  /** A runtime writes why it aborts before it does: that may have arrived with the news of the end, and be read right after it. */
+  /** A runtime writes why it aborts before it does: that has arrived by now, and may not have been read. */
   #explain(exit: Exit, tell: (exit: Exit) => void): void {
     if (exit.kind !== 'signalled' || exit.signal === 'SIGKILL') return tell(exit);
-    setImmediate(() => tell(this.#runtime.saysOutOfMemory(this.#output.lastWords) ? { kind: 'outOfMemory' } : exit));
+    this.#output.flush();
+    tell(this.#runtime.saysOutOfMemory(this.#output.lastWords) ? { kind: 'outOfMemory' } : exit);
   }
 }

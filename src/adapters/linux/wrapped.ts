@@ -27,8 +27,8 @@ export type WrappedOptions = {
   readonly init: (sandbox: Sandbox, spec: SandboxSpec, more: Pick<InitOptions, 'api' | 'serves' | 'beside' | 'command'>) => Link;
 };
 
-/** How long a wrapper's end is awaited after that of its runtime: within the time in which that is reported. */
-const LAST_WORD_MS = 500;
+/** How long a wrapper's end is awaited after that of its runtime. On a busy machine it may not have had its turn before. */
+const LAST_WORD_MS = 3_000;
 
 /** `command`: starts it inside. */
 type Outfit = { readonly furniture: Furniture; readonly command: (spec: SandboxSpec) => readonly string[] };
