@@ -14,8 +14,8 @@ const TASKS_AT = 2n * CONDITION_BYTES;
 /** Where Node counts the tasks of those threads. */
 let tasks: bigint | undefined;
 
-/** So long they may still be at work. */
-const ASLEEP_WITHIN_MS = 100;
+/** So long they may still be at work, or wait for a processor on a busy machine: a child that does not forget them may wait for them for ever. */
+const ASLEEP_WITHIN_MS = 10_000;
 
 /** What a child must forget of V8's worker threads: call once, before the first fork. */
 export function rememberWorkers(): void {

@@ -30,6 +30,8 @@ const LOOK_EVERY_MS = 10;
 const ASYNC_INIT_MS = 9_800;
 /** A server that has ended closes its connections a moment before that is known: then that is what has happened. */
 const END_AWAITED_MS = 50;
+/** Where nobody listens any more it has ended, and on a busy machine it may take so long until that is known. */
+const GONE_AWAITED_MS = 5_000;
 const HEADER_BYTES = 64 * 1024;
 
 /** For who waits for it in vain. */
@@ -109,12 +111,21 @@ export class WebServer implements EventTaker {
     try {
       await this.#exchange(invocation);
     } catch (error) {
-      if (!(error instanceof WebEventError)) await this.#pause(END_AWAITED_MS);
+      if (!(error instanceof WebEventError)) await this.#pause((await this.#listens()) ? END_AWAITED_MS : GONE_AWAITED_MS);
       this.#over();
       listener.failed(this.#errorOf(error));
     }
     // Who was answered may have come with the next one by now.
     if (this.#invocation === undefined) this.#options.listener.waits(true);
+  }
+
+  async #listens(): Promise<boolean> {
+    try {
+      (await this.#connect(this.#web.port)).destroy();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #over(): void {
