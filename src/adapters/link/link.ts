@@ -111,9 +111,9 @@ class SocketLink implements Link {
     if (this.#fd === undefined || this.#socket.writableLength > 0) return 0;
     try {
       return writeSync(this.#fd, bytes, 0, length);
-    } catch {
-      // Full, or the peer is gone: the socket waits, or finds out.
-      return 0;
+    } catch (error) {
+      // Full: the socket waits. Else the peer is gone, and what it has sent before is read to its end.
+      return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : length;
     }
   }
 

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import { libc } from '../../../runtimes/ladder/libc.ts';
+import { SystemCallError, libc } from '../../../runtimes/ladder/libc.ts';
 import { RECORD_BYTES, decodeRecord, sendMessage, socketPair } from '../../../runtimes/ladder/messages.ts';
 import type { Record } from '../../../runtimes/ladder/messages.ts';
 
@@ -64,9 +64,9 @@ export class Control {
     if (!this.#closed && !this.#socket.destroyed) {
       try {
         if (!sendMessage(this.#fd, message, fds)) return false;
-      } catch {
-        // The peer is gone (EPIPE): the socket's own 'close' is the one place that reports it.
-        this.#socket.destroy();
+      } catch (error) {
+        // One that is gone may have sent something before: the socket reads that, and its own 'close' is the one place that reports the end.
+        if (!isGone(error)) this.#socket.destroy();
       }
     }
     for (const fd of fds) libc.close(fd);
@@ -92,3 +92,7 @@ export class Control {
     this.#rest = Buffer.from(all.subarray(at));
   }
 }
+
+const EPIPE = 32;
+const ECONNRESET = 104;
+const isGone = (error: unknown): boolean => error instanceof SystemCallError && (error.errno === EPIPE || error.errno === ECONNRESET);
