@@ -34,10 +34,9 @@ export async function awaitReady(options: AwaitReadyOptions): Promise<Ready | In
       return { kind: 'failed', error: heard.error, initMs };
     case 'timedOut':
       return { kind: 'timedOut', initMs };
-    case 'closed': {
+    case 'closed':
       link.destroy();
-      return { kind: 'exited', exit: heard.exit ?? (await options.exited?.()) ?? { kind: 'ended' }, initMs };
-    }
+      return { kind: 'exited', exit: heard.exit, initMs };
   }
 }
 
@@ -55,16 +54,21 @@ type Heard =
   | Ready
   | { readonly kind: 'failed'; readonly error: FunctionError }
   | { readonly kind: 'timedOut' }
-  | { readonly kind: 'closed'; readonly exit: Exit | undefined };
+  | { readonly kind: 'closed'; readonly exit: Exit };
 
-function listen({ link, initTimeoutMs, clock, listener, onCompileCache }: AwaitReadyOptions): Promise<Heard> {
-  if (!link.open) return Promise.resolve({ kind: 'closed', exit: undefined });
+/** Of a process that does not say how it ends. */
+const ENDED = async (): Promise<Exit> => ({ kind: 'ended' });
+
+function listen({ link, initTimeoutMs, clock, listener, onCompileCache, exited = ENDED }: AwaitReadyOptions): Promise<Heard> {
   return new Promise((resolve) => {
     const timer = clock.after(initTimeoutMs, () => resolve({ kind: 'timedOut' }));
     const settle = (heard: Heard) => {
       timer.cancel();
       resolve(heard);
     };
+    // One that has closed its link may go on all the same: its time is limited still.
+    const hearEnd = () => void exited().then((exit) => settle({ kind: 'closed', exit }));
+    if (!link.open) return hearEnd();
     let announced: Exit | undefined;
     link.listener = {
       onFrame(kind: FrameKind, stream: number, payload: Buffer) {
@@ -79,7 +83,9 @@ function listen({ link, initTimeoutMs, clock, listener, onCompileCache }: AwaitR
         else throw new FrameError(`a frame of kind ${kind} came during init`);
       },
       onClosed(violation) {
-        settle({ kind: 'closed', exit: violation === undefined ? announced : { kind: 'violated', message: violation } });
+        const exit: Exit | undefined = violation === undefined ? announced : { kind: 'violated', message: violation };
+        if (exit) settle({ kind: 'closed', exit });
+        else hearEnd();
       },
     };
   });

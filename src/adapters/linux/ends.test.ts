@@ -128,6 +128,15 @@ test('how a template that serves by itself has ended is heard before its sandbox
   assert.deepEqual(await instance.closed, { kind: 'signalled', signal: 'SIGSEGV' });
 });
 
+test('an init that has closed what it did not open has its time all the same, and no more', { skip }, async (t) => {
+  const { boot } = await openTemplates(t);
+  const code = `
+    import { closeSync } from 'node:fs';
+    for (let fd = 3; fd < 64; fd++) try { closeSync(fd); } catch {}
+    for (;;);`;
+  await assert.rejects(boot(code, { initTimeoutMs: 1_000 }), /"kind":"timedOut"/);
+});
+
 test('when the kernel has no room for another process the instance ends, and the template forks the next one', { skip }, async (t) => {
   // Of its user: the keeper, the template, and so many instances.
   const most = 4;
