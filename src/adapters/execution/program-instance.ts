@@ -28,6 +28,8 @@ export interface EventTaker {
   invoke(invocation: ApiInvocation): void;
   /** Serves a request of one of the program's processes; absent: there is nothing to ask for. */
   handle?(request: IncomingMessage, response: ServerResponse): void;
+  /** The program is gone. Settles when what it had sent before has been heard; absent: it has. */
+  heard?(): Promise<void>;
 }
 
 export type Initialised = { readonly kind: 'ready' };
@@ -35,7 +37,7 @@ export type Initialised = { readonly kind: 'ready' };
 /** What init came to. */
 export type ProgramInit = Initialised | { readonly kind: 'failed'; readonly error: FunctionError };
 
-/** How long the driver's report is awaited after the processes were to end. */
+/** How long the driver's report is awaited after the processes were to end, and the program's answer after that. */
 const LAST_WORD_MS = 1_000;
 /** In place of the number of an invocation. */
 const INIT = 0;
@@ -57,6 +59,7 @@ export class ProgramInstance implements Instance {
   #invocations = 0;
   #killed = false;
   #endCalled = false;
+  #reported: Exit | undefined;
   #exit: Exit | undefined;
 
   constructor(options: ProgramInstanceOptions) {
@@ -87,7 +90,7 @@ export class ProgramInstance implements Instance {
   }
 
   get alive(): boolean {
-    return !this.#killed && this.#exit === undefined;
+    return !this.#killed && this.#reported === undefined && this.#exit === undefined;
   }
 
   /** The number of what it is at work on; undefined: it waits. */
@@ -108,7 +111,7 @@ export class ProgramInstance implements Instance {
 
   invoke(head: InvokeHead, event: EncodableEvent, listener: InvocationListener): Flow {
     const running = new Running(this.#options, listener, () => (this.#current = undefined));
-    const exit = this.#exit;
+    const exit = this.#exit ?? this.#reported;
     if (exit) {
       queueMicrotask(() => listener.end({ kind: 'died', exit }));
       return running;
@@ -129,9 +132,22 @@ export class ProgramInstance implements Instance {
 
   /** The driver has seen the program end. */
   reportExit(exit: Exit): void {
-    this.#options.flush();
-    this.#conclude(exit);
-    this.#settleClosed(this.#exit!);
+    this.#reported = exit;
+    const end = () => {
+      this.#options.flush();
+      this.#conclude(exit);
+      this.#settleClosed(this.#exit!);
+    };
+    // Its answer came by another way than the news of its end, and may not have been read.
+    if (this.#current && this.#runtime.heard) void this.#within(this.#runtime.heard()).then(end);
+    else end();
+  }
+
+  async #within(awaited: Promise<void>): Promise<void> {
+    const limit = Promise.withResolvers<void>();
+    const timer = this.#options.clock.after(LAST_WORD_MS, limit.resolve);
+    await Promise.race([awaited, limit.promise]);
+    timer.cancel();
   }
 
   /** One that has been given an invocation ends with it; a template is not made of it. */

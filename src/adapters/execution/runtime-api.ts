@@ -41,6 +41,8 @@ export const RESPONSE_BYTES = LIMITS.payloadBytes + 100;
 /** Of requests for an event that wait at a time; there is one event at a time, so more than one is a mistake or many threads. */
 const WAITING = 64;
 const PREFIX = '/2018-06-01/runtime/';
+/** Of the event loop: a connection is taken in one, a request read in the next. */
+const TURNS = 4;
 const INVOCATION = /^invocation\/([^/]+)\/(response|error)$/;
 
 export class RuntimeApi {
@@ -49,9 +51,16 @@ export class RuntimeApi {
   readonly #waiting: ServerResponse[] = [];
   /** Given, or to be given. */
   #invocation: ApiInvocation | undefined;
+  #whenAnswered: (() => void) | undefined;
 
   constructor(listener: RuntimeListener) {
     this.#listener = listener;
+  }
+
+  /** The runtime is gone. Settles when it has been heard whether it had answered before. */
+  async heard(): Promise<void> {
+    for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+    if (this.#state === 'Responding') await new Promise<void>((resolve) => (this.#whenAnswered = resolve));
   }
 
   /** Whether a request is one to this API. */
@@ -138,6 +147,8 @@ export class RuntimeApi {
   #answered(): void {
     this.#state = 'ResponseSent';
     this.#invocation = undefined;
+    // When that has been told.
+    if (this.#whenAnswered) setImmediate(this.#whenAnswered);
   }
 
   #respond(id: string, request: IncomingMessage, response: ServerResponse): void {

@@ -25,6 +25,29 @@ test('an answer of an instance that has ended since is heard although it is sent
   assert.deepEqual([await first, await second], ['answered', 'died']);
 });
 
+test('an answer of a program that has ended since is heard although its end is known already', { skip }, async () => {
+  const { Socket } = await import('node:net');
+  const { ProgramInstance, serveConnection } = await import('../execution/mod.ts');
+  const { socketPair } = await import('../../../runtimes/ladder/messages.ts');
+  const [near, far] = socketPair();
+  const program = new ProgramInstance({ start: 'boot', clock: systemClock, end() {}, memoryKiB: () => 0, flush() {} });
+  serveConnection(new Socket({ fd: near, readable: true, writable: true }), (request, response) => program.handle(request, response));
+  const say = (call: string, body = '') =>
+    writeSync(far, `${call} HTTP/1.1\r\nhost: inside\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  say('GET /2018-06-01/runtime/invocation/next');
+  await program.ready;
+  const end = new Promise<InvocationEnd>((resolve) => {
+    const listener = { log() {}, streamHead() {}, streamChunk() {}, end: resolve };
+    program.invoke({ id: 'id', deadlineMs: 1, arn: 'arn' }, Buffer.from('{}'), listener);
+  });
+  say('POST /2018-06-01/runtime/invocation/id/response', '42');
+  closeSync(far);
+  program.reportExit({ kind: 'exited', code: 0 });
+  assert.equal(program.alive, false);
+  assert.deepEqual(await end, { kind: 'answered', payload: Buffer.from('42'), memoryKiB: 0 });
+  assert.deepEqual(await program.closed, { kind: 'exited', code: 0 });
+});
+
 test('records of a keeper that has ended since are heard although it is sent an order', { skip }, async () => {
   const { Control } = await import('./control.ts');
   const { sendRecord } = await import('../../../runtimes/ladder/messages.ts');
