@@ -1,4 +1,4 @@
-import type { Clock } from '../../kernel/mod.ts';
+import type { Clock, Timer } from '../../kernel/mod.ts';
 import type { Exit, Flow, Instance, InvocationAnswer, InvocationListener, Step } from '../../ports/mod.ts';
 import { FRAME, FrameError, InvokeEncoder, streamOf } from '../../protocol/mod.ts';
 import type { EncodableEvent, FrameKind, InvokeHead, LogLevel } from '../../protocol/mod.ts';
@@ -62,6 +62,8 @@ export class LinkedInstance implements Instance, LinkListener {
   /** What the process said it would do, and what became of it as the driver saw it. */
   #announced: Exit | undefined;
   #reported: Exit | undefined;
+  /** Until the report. */
+  #patience: Timer | undefined;
   /** The end of everything: set once. */
   #exit: Exit | undefined;
 
@@ -178,6 +180,7 @@ export class LinkedInstance implements Instance, LinkListener {
   reportExit(exit: Exit): void {
     if (this.#reported) return;
     this.#reported = exit;
+    this.#patience?.cancel();
     if (this.#exit) this.#settleClosed(this.#exit);
     // What it sent at last may still be on its way.
     else if (this.#link.open) this.#options.clock.after(LAST_WORD_MS, () => this.#link.destroy());
@@ -272,7 +275,7 @@ export class LinkedInstance implements Instance, LinkListener {
     else if (this.#options.reportsExit) {
       // Ending what may have ended already makes the driver look, and report.
       this.#endOnce(false);
-      this.#options.clock.after(REPORT_MS, () => this.#conclude({ kind: 'ended' }));
+      this.#patience = this.#options.clock.after(REPORT_MS, () => this.#conclude({ kind: 'ended' }));
     } else this.#conclude({ kind: 'ended' });
   }
 
@@ -287,13 +290,14 @@ export class LinkedInstance implements Instance, LinkListener {
   #conclude(exit: Exit): void {
     if (this.#exit) return;
     this.#exit = exit;
+    this.#patience?.cancel();
     this.#settleReady();
     this.#endOnce(true);
     this.#killed = true;
     for (const running of this.#running.values()) running.finish({ kind: 'died', exit });
     this.#running.clear();
     if (this.#reported || !this.#options.reportsExit) this.#settleClosed(exit);
-    else this.#options.clock.after(REPORT_MS, () => this.#settleClosed(exit));
+    else this.#patience = this.#options.clock.after(REPORT_MS, () => this.#settleClosed(exit));
   }
 
   #endOnce(wanted: boolean): void {
