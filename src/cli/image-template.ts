@@ -24,8 +24,9 @@ static void answer(int connection) {
   sscanf(request, "%*s /%63[A-Za-z0-9_-]", name);
   char body[128];
   int bytes = snprintf(body, sizeof body, "Hello, %s!\\n", name);
-  dprintf(connection, "HTTP/1.1 200 OK\\r\\ncontent-type: text/plain\\r\\ncontent-length: %d\\r\\nconnection: close\\r\\n\\r\\n%s", bytes, body);
+  // Before the answer: a server that waits for its next request stands still.
   printf("greeted %s\\n", name);
+  dprintf(connection, "HTTP/1.1 200 OK\\r\\ncontent-type: text/plain\\r\\ncontent-length: %d\\r\\nconnection: close\\r\\n\\r\\n%s", bytes, body);
 }
 
 int main(void) {
