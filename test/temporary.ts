@@ -8,7 +8,7 @@ import { closeAfter } from './closing.ts';
 /** An empty directory, removed after the test. */
 export function temporaryDirectory(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'hearth-test-'));
-  // Who was killed a moment ago may still be writing.
-  closeAfter(t, () => rm(path, { recursive: true, force: true, maxRetries: 5 }));
+  // Who was killed a moment ago may still be writing, on a busy machine for some seconds: each try waits longer than the one before.
+  closeAfter(t, () => rm(path, { recursive: true, force: true, maxRetries: 30 }));
   return path;
 }

@@ -57,7 +57,7 @@ export async function open(t: TestContext, driver: Driver, hierarchies?: LinuxOp
       const log: string[] = [];
       const environment = { PATH: '/usr/local/bin:/usr/bin:/bin' };
       const fixed = { label: 'test', runtime: 'provided.al2023', handler: 'x', layerDirectories: [], environment, tmpMiB: 512 };
-      const spec = { ...fixed, codeDirectory, memoryMiB: 128, initTimeoutMs: 20_000, concurrency: 1, ...more };
+      const spec = { ...fixed, codeDirectory, memoryMiB: 128, initTimeoutMs: 60_000, concurrency: 1, ...more };
       return { ...(await sandboxes.boot(spec, { log: (text) => void log.push(text) })), log };
     },
   };

@@ -45,7 +45,7 @@ async function open(t: TestContext): Promise<Machine> {
       const image = { command, workingDirectory: '/' };
       const web = parseWeb(environment)!;
       const log: string[] = [];
-      const spec = { ...fixed, environment, web, initTimeoutMs: 10_000, codeDirectory: root, image, ...more };
+      const spec = { ...fixed, environment, web, initTimeoutMs: 60_000, codeDirectory: root, image, ...more };
       const booted = await sandboxes.boot(spec, { log: (text) => void log.push(text) });
       return { ...booted, log: log.join('\n') };
     },

@@ -75,7 +75,7 @@ export async function specOf(directory: string, given: FunctionUnderTest): Promi
     environment: { AWS_LAMBDA_FUNCTION_NAME: 'test', AWS_LAMBDA_FUNCTION_VERSION: '$LATEST', ...given.environment },
     memoryMiB: given.memoryMiB ?? 128,
     tmpMiB: 512,
-    initTimeoutMs: given.initTimeoutMs ?? 10_000,
+    initTimeoutMs: given.initTimeoutMs ?? 60_000,
     concurrency: given.concurrency ?? 1,
   };
 }
@@ -151,7 +151,7 @@ export function invoke(instance: Instance, event: unknown = {}, head: Partial<In
   const arn = 'arn:aws:lambda:us-east-1:000000000000:function:test';
   const encoded = event instanceof FormEvent ? event : Buffer.from(JSON.stringify(event));
   let early: InvocationAnswer | undefined;
-  const flow = instance.invoke({ id, arn, deadlineMs: systemClock.now() + 3_000, ...head }, encoded, {
+  const flow = instance.invoke({ id, arn, deadlineMs: systemClock.now() + 60_000, ...head }, encoded, {
     log(text) {
       logs.push(text);
       invoked.onLog();

@@ -270,7 +270,7 @@ test('ASGI: what goes on after the answer is part of the invocation, and no part
   for (const query of ['', 'fail']) {
     const { promise: over, resolve } = Promise.withResolvers<InvocationEnd['kind']>();
     const heard: string[] = [];
-    booted.instance.invoke({ id: query, arn: 'arn', deadlineMs: Date.now() + 3_000 }, JSON.stringify(later(query)), {
+    booted.instance.invoke({ id: query, arn: 'arn', deadlineMs: Date.now() + 60_000 }, JSON.stringify(later(query)), {
       log: (text) => void heard.push(text),
       streamHead() {},
       streamChunk() {},

@@ -55,7 +55,7 @@ async function open(t: TestContext, driver: Driver): Promise<Boot> {
     const log: string[] = [];
     const fixed = { label: 'test', runtime: 'provided', handler: '', layerDirectories: [], memoryMiB: 128, tmpMiB: 512 };
     const web = parseWeb(environment)!;
-    const spec = { ...fixed, ...code, environment, web, initTimeoutMs: 20_000, concurrency: 1, ...more };
+    const spec = { ...fixed, ...code, environment, web, initTimeoutMs: 60_000, concurrency: 1, ...more };
     return { ...(await sandboxes.boot(spec, { log: (text) => void log.push(text) })), log };
   };
 }

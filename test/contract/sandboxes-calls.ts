@@ -67,7 +67,7 @@ export function specOf(place: Place, name: string, more: Partial<SandboxSpec> = 
     environment: { AWS_LAMBDA_FUNCTION_NAME: name },
     memoryMiB: 128,
     tmpMiB: 16,
-    initTimeoutMs: 20_000,
+    initTimeoutMs: 60_000,
     concurrency: 1,
     ...more,
   };

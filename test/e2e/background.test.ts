@@ -54,7 +54,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 for (const [kind, work] of Object.entries(KINDS)) {
-  test(`${kind}: nothing piles up in an instance`, { skip, timeout: 120_000 }, async (t) => {
+  test(`${kind}: nothing piles up in an instance`, { skip, timeout: 300_000 }, async (t) => {
     const template = await (
       await openTemplates(t)
     ).boot(`

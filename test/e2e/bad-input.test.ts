@@ -13,7 +13,7 @@ import type { Isolated } from './platform.ts';
 
 const ECHO = `export const handler = async (event) => event;`;
 
-test('bad packages, settings and names', { timeout: 120_000 }, async (t) => {
+test('bad packages, settings and names', { timeout: 300_000 }, async (t) => {
   const isolated = await startIsolated(t);
   if (!isolated) return;
   const { client } = isolated;
@@ -140,7 +140,7 @@ const BROKEN: readonly Broken[] = [
   },
 ];
 
-test('functions that cannot be started', { timeout: 120_000 }, async (t) => {
+test('functions that cannot be started', { timeout: 300_000 }, async (t) => {
   const isolated = await startIsolated(t);
   if (!isolated) return;
   const check = async ({ what, source, settings, error }: Broken, index: number) => {
@@ -162,7 +162,7 @@ test('functions that cannot be started', { timeout: 120_000 }, async (t) => {
   await eventually(() => assert.deepEqual(footprint(isolated.platform).blobs, []));
 });
 
-test('bad requests', { timeout: 120_000 }, async (t) => {
+test('bad requests', { timeout: 300_000 }, async (t) => {
   const isolated = await startIsolated(t);
   if (!isolated) return;
   const { client, platform } = isolated;

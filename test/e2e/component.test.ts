@@ -15,7 +15,7 @@ async function deploy(t: TestContext, platform: Platform, name: string, componen
   writeFileSync(join(directory, 'main.wasm'), component);
   writeFileSync(
     join(directory, 'hearth.json'),
-    JSON.stringify({ name, runtime: 'wasm', include: ['main.wasm'], memory: 128, timeout: 2, url: true }),
+    JSON.stringify({ name, runtime: 'wasm', include: ['main.wasm'], memory: 128, timeout: 5, url: true }),
   );
   return pathForm(platform, (await platform.json<{ url: string }>(['deploy', directory])).url);
 }

@@ -1,7 +1,6 @@
 /** More than a machine can do, or has memory for, in real sandboxes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Deployment } from '../../src/engine/mod.ts';
 import { eventually } from './platform.ts';
 import { openEngine } from './real-engine.ts';
 import type { Answer } from './real-engine.ts';
@@ -11,9 +10,6 @@ const BUSY = `export const handler = async ({ ms = 100 }) => {
   return process.pid;
 };`;
 
-/** On a machine at work a call may take its time. */
-const patient = (deployment: Deployment): Deployment => ({ ...deployment, timeoutMs: 60_000 });
-
 const reasonOf = (answer: Answer) => ('reason' in answer ? answer.reason : answer.kind);
 
 test('under an overload spot is refused, reserved is served, and when it is over spot is served again', async (t) => {
@@ -21,8 +17,8 @@ test('under an overload spot is refused, reserved is served, and when it is over
   const place = await openEngine(t, { concurrentInvocations: 2, shedding });
   if (!place) return;
   const { engine, call } = place;
-  const spot = patient(place.deployment(BUSY, {}, {}, 'spot'));
-  const reserved = patient(place.deployment(BUSY, {}, {}, 'reserved'));
+  const spot = place.deployment(BUSY, {}, {}, 'spot');
+  const reserved = place.deployment(BUSY, {}, {}, 'reserved');
   for (const d of [spot, reserved]) assert.equal((await call(d)).kind, 'answered');
   const flood = Array.from({ length: 150 }, () => call(spot));
   // No more of them than run at a time: there is always room for these.
@@ -48,7 +44,7 @@ test('with memory for a few, twelve functions called in turn are all answered, a
   const place = await openEngine(t, { memoryMiB: 40 });
   if (!place) return;
   const { engine, call } = place;
-  const all = Array.from({ length: 12 }, () => patient(place.deployment(BUSY)));
+  const all = Array.from({ length: 12 }, () => place.deployment(BUSY));
   for (let round = 0; round < 3; round++) for (const d of all) assert.equal((await call(d, { ms: 1 })).kind, 'answered');
   const { evicted, committedMiB, instances } = engine.load();
   assert.ok(evicted.templates >= 12, JSON.stringify(evicted));
@@ -60,7 +56,7 @@ test('functions that are called all at once boot a few at a time, each once, and
   const place = await openEngine(t, { processors: 2 });
   if (!place) return;
   const { engine, call } = place;
-  const all = Array.from({ length: 10 }, () => patient(place.deployment(BUSY)));
+  const all = Array.from({ length: 10 }, () => place.deployment(BUSY));
   let most = 0;
   const calls = all.flatMap((d) =>
     Array.from({ length: 4 }, () => call(d).finally(() => (most = Math.max(most, engine.load().boots.going)))),
@@ -76,16 +72,14 @@ test('what instances are found to take of memory is what is counted', async (t) 
   const place = await openEngine(t);
   if (!place) return;
   const { engine, call } = place;
-  const large = patient(
-    place.deployment(
-      `let held; export const handler = async ({ mib, ms }) => {
+  const large = place.deployment(
+    `let held; export const handler = async ({ mib, ms }) => {
       held = Buffer.alloc(mib * 1024 * 1024, 1);
       await new Promise((resolve) => setTimeout(resolve, ms));
       return held.length;
     };`,
-      {},
-      { memoryMiB: 512 },
-    ),
+    {},
+    { memoryMiB: 512 },
   );
   assert.equal((await call(large, { mib: 1, ms: 1 })).kind, 'answered');
   const before = engine.load().committedMiB;

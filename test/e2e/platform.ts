@@ -1,5 +1,7 @@
 /** A real platform for tests of containment, leaks and walls: functions made and called through the SDK, its processes looked at from outside. */
 import assert from 'node:assert/strict';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
 import {
@@ -101,8 +103,9 @@ export function connect(t: TestContext, platform: Platform): Isolated {
   };
 }
 
+/** With more time than a call takes on any machine: who tests a timeout says so. */
 export function functionOf(name: string, zip: Uint8Array): CreateFunctionCommandInput {
-  return { FunctionName: name, Runtime: 'nodejs24.x', Handler: 'index.handler', Role: ROLE, Code: { ZipFile: zip } };
+  return { FunctionName: name, Runtime: 'nodejs24.x', Handler: 'index.handler', Role: ROLE, Code: { ZipFile: zip }, Timeout: 60 };
 }
 
 export const zipOf = (source: Source): Buffer =>
@@ -124,7 +127,7 @@ export type Neighbour = {
 /** A function beside the one under test that is called all the while, one call after the other. */
 export async function startNeighbour(isolated: Isolated, name = 'neighbour'): Promise<Neighbour> {
   const source = `export const handler = async ({ n }) => ({ twice: n * 2, pid: process.pid > 0, name: process.env.AWS_LAMBDA_FUNCTION_NAME });`;
-  await isolated.create(name, source, { Timeout: 30 });
+  await isolated.create(name, source);
   await isolated.invoke(name, { n: 0 });
   const stopping = new AbortController();
   let answers = 0;
@@ -151,7 +154,7 @@ export async function startNeighbour(isolated: Isolated, name = 'neighbour'): Pr
 }
 
 /** Asks again until it holds, at most for so long; then says what was seen last. */
-export async function eventually(check: () => void | Promise<void>, limitMs = 20_000): Promise<void> {
+export async function eventually(check: () => void | Promise<void>, limitMs = 60_000): Promise<void> {
   for (const endMs = performance.now() + limitMs; ;) {
     try {
       return await check();
@@ -160,6 +163,12 @@ export async function eventually(check: () => void | Promise<void>, limitMs = 20
     }
     await wait(50);
   }
+}
+
+/** Lays an empty file beside the code of each of its functions: what a function in a sandbox waits for. */
+export function layBesideCode({ data }: Platform, file: string): void {
+  const code = join(data, 'code');
+  for (const name of readdirSync(code)) if (/^[0-9a-f]{64}$/.test(name)) writeFileSync(join(code, name, file), '');
 }
 
 export async function configurationOf({ client }: Isolated, name: string): Promise<object> {

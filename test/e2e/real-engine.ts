@@ -13,6 +13,7 @@ import { temporaryDirectory } from '../temporary.ts';
 export type Place = {
   readonly engine: Engine;
   readonly lines: EngineLog[];
+  /** With a minute for each call. */
   deployment(source: string, scaling?: Partial<Scaling>, more?: Partial<Deployment['spec']>, capacityClass?: CapacityClass): Deployment;
   call(deployment: Deployment, event?: unknown, id?: string): Promise<Answer>;
 };
@@ -48,8 +49,8 @@ export async function openEngine(t: TestContext, limits: Partial<EngineLimits> =
       writeFileSync(join(codeDirectory, 'index.mjs'), source);
       const named = { functionName: `f${made}`, version: '$LATEST', arn: `arn:aws:lambda:us-east-1:000000000000:function:f${made}` };
       const fixed = { label: `f${made}`, runtime: 'nodejs26.x', handler: 'index.handler', layerDirectories: [], environment: {} };
-      const spec = { ...fixed, codeDirectory, memoryMiB: 128, tmpMiB: 512, initTimeoutMs: 20_000, concurrency: 1, ...more };
-      return { id: `d${made}`, ...named, timeoutMs: 3_000, scaling, capacity: { class: capacityClass, labels: [] }, spec };
+      const spec = { ...fixed, codeDirectory, memoryMiB: 128, tmpMiB: 512, initTimeoutMs: 60_000, concurrency: 1, ...more };
+      return { id: `d${made}`, ...named, timeoutMs: 60_000, scaling, capacity: { class: capacityClass, labels: [] }, spec };
     },
     call: (deployment, event = {}, requestId = systemRandom.uuid()) =>
       new Promise((resolve) => {

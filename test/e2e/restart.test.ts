@@ -11,7 +11,7 @@ const ROUNDS = 6;
 const CLIENTS = 4;
 const NAMES_PER_CLIENT = 3;
 
-test(`nothing acknowledged is lost over ${ROUNDS} times of kill -9 while clients deploy`, { timeout: 180_000 }, async (t) => {
+test(`nothing acknowledged is lost over ${ROUNDS} times of kill -9 while clients deploy`, { timeout: 300_000 }, async (t) => {
   const data = temporaryDirectory(t);
   const clients = Array.from({ length: CLIENTS }, (_, index) => new Client(index));
   for (let round = 0; round < ROUNDS; round++) {

@@ -63,6 +63,7 @@ async function deploy(client: LambdaClient, source: string, authType: 'NONE' | '
       Handler: 'index.handler',
       Role: 'arn:aws:iam::000000000000:role/r',
       Code: code,
+      Timeout: 60,
     }),
   );
   const { FunctionUrl } = await client.send(new CreateFunctionUrlConfigCommand({ FunctionName: name, AuthType: authType, InvokeMode }));

@@ -19,7 +19,7 @@ type Project = { readonly wat: string; readonly handler?: string; readonly timeo
 async function deploy(t: TestContext, platform: Platform, name: string, { wat, ...settings }: Project): Promise<void> {
   const directory = temporaryDirectory(t);
   writeFileSync(join(directory, 'main.wat'), wat);
-  const project = { name, runtime: 'wasm', include: ['main.wat'], memory: 128, timeout: 3, ...settings };
+  const project = { name, runtime: 'wasm', include: ['main.wat'], memory: 128, timeout: 60, ...settings };
   writeFileSync(join(directory, 'hearth.json'), JSON.stringify(project));
   await platform.json(['deploy', directory]);
 }

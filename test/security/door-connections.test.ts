@@ -49,7 +49,7 @@ const SPLITTING: readonly (readonly [string, object])[] = [
   ['names of prototypes', { headers: { constructor: 'x', toString: 'y', hasOwnProperty: 'z' } }],
 ];
 
-test('connections, answers and what is shared', { timeout: 240_000 }, async (t) => {
+test('connections, answers and what is shared', { timeout: 300_000 }, async (t) => {
   const isolated = await startIsolated(t);
   if (!isolated) return;
   const { platform } = isolated;

@@ -8,7 +8,7 @@ import { wire } from './wire.ts';
 const FUNCTIONS = '/2015-03-31/functions';
 const ROLE = 'arn:aws:iam::000000000000:role/any';
 
-test('the control APIs', { timeout: 120_000 }, async (t) => {
+test('the control APIs', { timeout: 300_000 }, async (t) => {
   const isolated = await startIsolated(t);
   if (!isolated) return;
   const { platform } = isolated;

@@ -76,7 +76,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ['a tunnel', 'CONNECT 127.0.0.1:22 HTTP/1.1\r\n{host}\r\n{smuggled}'],
 ];
 
-test('HTTP that is not as it should be', { timeout: 240_000 }, async (t) => {
+test('HTTP that is not as it should be', { timeout: 300_000 }, async (t) => {
   const isolated = await startIsolated(t);
   if (!isolated) return;
   const { platform } = isolated;

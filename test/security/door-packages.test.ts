@@ -114,7 +114,7 @@ const REFUSED: readonly (readonly [string, () => readonly Buffer[]])[] = [
   ],
 ];
 
-test('packages that lie', { timeout: 180_000 }, async (t) => {
+test('packages that lie', { timeout: 300_000 }, async (t) => {
   const isolated = await startIsolated(t);
   if (!isolated) return;
   const { client, platform } = isolated;

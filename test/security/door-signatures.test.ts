@@ -16,7 +16,7 @@ const FUNCTIONS = '/2015-03-31/functions';
 const KEYS = '/_hearth/keys';
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-test('signatures that are none', { timeout: 120_000 }, async (t) => {
+test('signatures that are none', { timeout: 300_000 }, async (t) => {
   const data = temporaryDirectory(t);
   const made = await runHearth(['keys', 'create', '--data', data, '--json']);
   assert.equal(made.code, 0, made.stderr);

@@ -68,7 +68,7 @@ const forgedInits = async (t: TestContext, user: User): Promise<void> => {
 };
 
 for (const user of USERS) {
-  test(`forged frames and records during init, the platform being run by ${user}`, { timeout: 120_000 }, (t) => forgedInits(t, user));
+  test(`forged frames and records during init, the platform being run by ${user}`, { timeout: 300_000 }, (t) => forgedInits(t, user));
 }
 
 /** Answered by the handler, or failed in a way that callers know. */

@@ -47,7 +47,7 @@ export function besiege(
   runtimes: readonly AttackedRuntime[] = ['nodejs24.x'],
 ): void {
   for (const [user, runtime] of USERS.flatMap((each) => runtimes.map((one) => [each, one] as const))) {
-    test(`${what}, ${runtime}, the platform being run by ${user}`, { timeout: 180_000 }, async (t) => {
+    test(`${what}, ${runtime}, the platform being run by ${user}`, { timeout: 300_000 }, async (t) => {
       const isolated = await startIsolated(t, undefined, user);
       if (!isolated) return;
       const name = attacker.replace(/\..*/, '');

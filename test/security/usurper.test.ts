@@ -21,7 +21,7 @@ const NUMBERS = {
 for (const user of USERS) {
   test(
     `capabilities taken in the namespace of an instance reach nothing, the platform being run by ${user}`,
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async (t) => {
       const isolated = await startIsolated(t, undefined, user);
       if (!isolated) return;

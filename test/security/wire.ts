@@ -2,8 +2,8 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
-/** Longer than the platform waits for the rest of a head. */
-const PATIENCE_MS = 15_000;
+/** Much longer than the platform waits for the rest of a head. */
+const PATIENCE_MS = 60_000;
 
 export type WireAnswer = { readonly status: number; readonly head: string; readonly body: string };
 

@@ -80,8 +80,11 @@ export const handler = () => new Promise((resolve) => connect(4566, '127.0.0.1')
   for (let n = 0; n < 8; n++) await turn(n);
   const before = openSockets();
   for (let n = 0; n < 40; n++) await turn(n);
-  // A blank one or two are made ahead at any time.
-  assert.ok(openSockets() <= before + 8, `${openSockets()} sockets, and ${before} before`);
+  // A blank one or two are made ahead at any time, and what was closed by the other side may not have been heard of.
+  for (let rounds = 0; openSockets() > before + 8; rounds++) {
+    assert.ok(rounds < 6_000, `${openSockets()} sockets, and ${before} before`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 });
 
 function openSockets(): number {

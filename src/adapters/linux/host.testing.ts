@@ -12,7 +12,7 @@ writeFileSync(join(codeDirectory, 'index.mjs'), 'export const handler = async ({
 const sandboxes = await LinuxSandboxes.open({ directory: join(directory, 'orphans'), packages });
 const fixed = { label: 'orphan', runtime: 'nodejs26.x', handler: 'index.handler', layerDirectories: [], environment: {} };
 const booted = await sandboxes.boot(
-  { ...fixed, codeDirectory, memoryMiB: 128, tmpMiB: 16, initTimeoutMs: 20_000, concurrency: 1 },
+  { ...fixed, codeDirectory, memoryMiB: 128, tmpMiB: 16, initTimeoutMs: 60_000, concurrency: 1 },
   { log() {} },
 );
 if (!booted.ok) throw new Error(JSON.stringify(booted.failure));

@@ -42,7 +42,7 @@ export async function openTemplates(
       const fixed = { label: 'test', runtime: 'nodejs26.x', handler: 'index.handler', layerDirectories: [], environment: {} };
       const output: string[] = [];
       const booted = await sandboxes.boot(
-        { ...fixed, codeDirectory, memoryMiB: 128, tmpMiB: 16, initTimeoutMs: 20_000, concurrency: 1, ...more },
+        { ...fixed, codeDirectory, memoryMiB: 128, tmpMiB: 16, initTimeoutMs: 60_000, concurrency: 1, ...more },
         { log: (text) => void output.push(text) },
       );
       assert.ok(booted.ok, `${JSON.stringify(booted)} ${output.join('\n')}`);

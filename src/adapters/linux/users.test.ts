@@ -20,7 +20,7 @@ test('two hosts of one machine have different users', { skip }, async (t) => {
   assert.equal(two.first, one.first + RANGE_USERS);
 });
 
-test('the range of a host that was killed is free again', { skip, timeout: 30_000 }, async (t) => {
+test('the range of a host that was killed is free again', { skip, timeout: 300_000 }, async (t) => {
   const code = `const { Users } = await import(${JSON.stringify(join(import.meta.dirname, 'users.ts'))});
     console.log((await Users.claim({ draw: () => 9 })).first); setInterval(() => {}, 1_000);`;
   const host = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
