@@ -15,14 +15,14 @@ const CALLERS = 100;
 const ROUNDS = 2;
 
 const SOURCE = `export const handler = async ({ rawPath }) => {
-  if (rawPath === '/hold') await new Promise((resolve) => setTimeout(resolve, 20_000));
+  if (rawPath === '/hold') await new Promise((resolve) => setTimeout(resolve, 300_000));
   else await new Promise((resolve) => setTimeout(resolve, 200));
   return 'served';
 };`;
 
 test(
   `kill -9 while ${CALLERS} invocations run leaves nothing behind, and the next start serves as many`,
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async (t) => {
     const data = temporaryDirectory(t);
     const agent = new Agent({ keepAlive: false, maxSockets: CALLERS });
@@ -39,7 +39,7 @@ test(
       const isolated = await startIsolated(t, data);
       if (!isolated) return;
       if (round === 0) {
-        await isolated.create('burst', SOURCE, { Timeout: 60 });
+        await isolated.create('burst', SOURCE, { Timeout: 300 });
         url = new URL(await isolated.url('burst')).pathname;
       }
       const here = `${isolated.platform.url}${url}`;

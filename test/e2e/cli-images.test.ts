@@ -8,6 +8,7 @@ import { LIMITS } from '../../src/kernel/mod.ts';
 import { temporaryDirectory } from '../temporary.ts';
 import { noCompiler } from '../container-images.testing.ts';
 import { pathForm, runHearth, startPlatform } from './cli-platform.ts';
+import { eventually } from './platform.ts';
 
 type ImageView = { readonly digest: string; readonly layers: readonly string[] };
 type Key = { readonly accessKeyId: string; readonly secretAccessKey: string };
@@ -72,7 +73,7 @@ test('the image template makes an image without container tools, and its server 
     const answer = await fetch(`${url}${path}`);
     assert.deepEqual([answer.headers.get('content-type'), await answer.text()], ['text/plain', `Hello, ${greeted}!\n`]);
   }
-  assert.match((await platform.hearth(['logs', 'Greeter_1', '--since', '10m'])).stdout, /greeted Ada/);
+  await eventually(async () => assert.match((await platform.hearth(['logs', 'Greeter_1', '--since', '10m'])).stdout, /greeted Ada/));
   // The same sources make the same archive, which the platform knows.
   assert.match((await platform.hearth(['images', 'push', 'Greeter_1/image.tar'], { cwd })).stdout, /greeter-1:latest.*there already/);
   assert.deepEqual((await platform.json<Deployed>(['deploy', 'Greeter_1'], { cwd })).changed, []);

@@ -239,7 +239,11 @@ test('a platform that drains is ended at once by a second signal', async (t) => 
   const log = await fetch(`${platform.url}/_hearth/functions/slow/logs?follow=1`);
   await until(createInterface({ input: Readable.fromWeb(log.body!) })[Symbol.asyncIterator](), 'begun');
   platform.process.kill('SIGTERM');
-  // The first signal and its echoes are one; this one comes later.
+  // It has heard the first when it is ready no more. That and its echoes are one; the second comes later.
+  await eventually(async () => {
+    const answer = await fetch(`${platform.url}/_hearth/ready`).catch(() => undefined);
+    assert.notEqual(answer?.status, 200);
+  });
   await sleep(500);
   assert.equal(platform.process.exitCode, null, 'it waits for what runs');
   assert.equal(await platform.stop('SIGTERM'), 143);

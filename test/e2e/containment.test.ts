@@ -55,7 +55,7 @@ const FAILURES: readonly (readonly [Deed, readonly [type: RegExp, message: RegEx
   [{ deed: 'throwLater' }, [/^TypeError$/, /^late$/]],
 ];
 
-test('functions that misbehave are contained', { timeout: 180_000 }, async (t) => {
+test('functions that misbehave are contained', { timeout: 300_000 }, async (t) => {
   const isolated = await startIsolated(t);
   if (!isolated) return;
   const { platform } = isolated;
@@ -92,7 +92,7 @@ test('functions that misbehave are contained', { timeout: 180_000 }, async (t) =
     const { value, error } = await isolated.invoke('patient-misfit', { deed: 'hoardInChild' });
     // Control groups of version 2 end all of an instance together.
     assert.ok(value === true || error?.errorType === 'Runtime.OutOfMemory', JSON.stringify(value));
-    await afterwards();
+    await afterwards('patient-misfit');
   });
 
   await t.test('an answer that nests too deep is none', async () => {
@@ -100,7 +100,7 @@ test('functions that misbehave are contained', { timeout: 180_000 }, async (t) =
     const nested = async (depth: number) => fetch(url, { method: 'POST', body: JSON.stringify({ deed: 'answerDeeply', depth }) });
     assert.equal((await nested(500)).status, 200);
     assert.equal((await nested(5_000)).status, 502);
-    await afterwards();
+    await afterwards('patient-misfit');
   });
 
   await t.test('output that goes on after the answer keeps nobody waiting, and ends with the instance', async () => {

@@ -118,10 +118,11 @@ test(
     const changed = { method: 'PUT', body: JSON.stringify({ MemorySize: 257 }), headers: { 'content-type': 'application/json' } };
     assert.equal((await fetch(`${platform.url}/2015-03-31/functions/extension/configuration`, changed)).status, 200);
     const said = 'summary: 3 invocations, 1 errors';
-    let log = '';
-    for (let looks = 0; looks < 30 && !log.includes(said); looks++) log = (await platform.hearth(['logs', 'extension'])).stdout;
-    assert.ok(log.includes(said) && log.includes('ended by spindown'), log);
-    assert.ok(log.includes('EXTENSION Name: invocation-summary State: Ready Events: [SHUTDOWN]'), log);
+    await eventually(async () => {
+      const log = (await platform.hearth(['logs', 'extension'])).stdout;
+      assert.ok(log.includes(said) && log.includes('ended by spindown'), log);
+      assert.ok(log.includes('EXTENSION Name: invocation-summary State: Ready Events: [SHUTDOWN]'), log);
+    });
   },
 );
 

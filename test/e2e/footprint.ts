@@ -1,5 +1,6 @@
 /** What a running platform holds of its machine, as seen from outside. */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { below as processesBelow, readProcesses } from '../../tools/processes.ts';
 import type { Platform } from './cli-platform.ts';
@@ -9,6 +10,7 @@ export type Footprint = {
   readonly processes: readonly string[];
   /** Kind of descriptor -> how many, without connections, which are their clients' to close. */
   readonly descriptors: Readonly<Record<string, number>>;
+  /** Without those that other tests make in their directories at the same time. */
   readonly mounts: { readonly own: number; readonly host: number };
   /** Directories and files below the data directory, by the part they belong to. */
   readonly run: readonly string[];
@@ -21,7 +23,7 @@ export function footprint({ process: { pid }, data }: Platform): Footprint {
   return {
     processes: descendants(pid!).map(titleOf).toSorted(),
     descriptors: descriptorsOf(pid!),
-    mounts: { own: mountsOf(pid!), host: mountsOf('self') },
+    mounts: { own: mountsOf(pid!, data), host: mountsOf('self', data) },
     run: below(join(data, 'run')),
     packages: readdirSync(join(data, 'code')).toSorted(),
     blobs: below(join(data, 'blobs')).filter((path) => /[0-9a-f]{64}$/.test(path)),
@@ -80,6 +82,11 @@ function targetOf(path: string): string | undefined {
   }
 }
 
-const mountsOf = (pid: number | 'self'): number => readFileSync(`/proc/${pid}/mountinfo`, 'latin1').split('\n').length;
+function mountsOf(pid: number | 'self', data: string): number {
+  const points = readFileSync(`/proc/${pid}/mountinfo`, 'latin1')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '');
+  return points.filter((point) => point.startsWith(data) || !point.startsWith(join(tmpdir(), 'hearth-'))).length;
+}
 
 const below = (directory: string): string[] => readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted();

@@ -269,18 +269,17 @@ test('what a function listens on is reached by nobody outside, and what it flood
   const source = `
 import net from 'node:net';
 const held = [];
-export const handler = async ({ flood }) => {
-  if (!flood) return await new Promise((resolve) => {
-    const server = net.createServer().listen(0, '0.0.0.0', () => resolve(server.address().port));
-    held.push(server);
-  });
+export const handler = async ({ flood, port }) => {
+  if (!flood) return await new Promise((resolve) => held.push(net.createServer().listen(port, '0.0.0.0', () => resolve('listens'))));
   for (let i = 0; i < flood; i++) held.push(net.connect(4566, '127.0.0.1').on('error', () => {}));
   await new Promise((resolve) => setTimeout(resolve, 500));
   return held.length;
 };`;
   await isolated.create('server', source, { Timeout: 30 });
-  const { value: port } = await isolated.invoke('server');
-  await assert.rejects(fetch(`http://127.0.0.1:${String(port)}/`));
+  // At a port that is taken outside: there nobody else answers.
+  const port = await webServer(t);
+  assert.equal((await isolated.invoke('server', { port })).value, 'listens');
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/x`)).text(), `web /x 127.0.0.1:${port}`);
   const { value } = await isolated.invoke('server', { flood: 900 });
   assert.equal(value, 901);
   const ask = await makeClient(isolated, 'neighbour');

@@ -8,7 +8,7 @@ import { PublishLayerVersionCommand, UpdateFunctionUrlConfigCommand } from '@aws
 import { findInterpreter } from '../../runtimes/python/interpreter.ts';
 import { temporaryDirectory } from '../temporary.ts';
 import { pathForm, startPlatform } from './cli-platform.ts';
-import { configurationOf, startIsolated, zipOf } from './platform.ts';
+import { configurationOf, layBesideCode, startIsolated, zipOf } from './platform.ts';
 
 process.env['PATH'] = `/usr/bin:${process.env['PATH']}`;
 const found = await findInterpreter('python3.11');
@@ -123,11 +123,13 @@ test('what an application makes bit by bit arrives bit by bit, where the URL str
   const isolated = await startIsolated(t);
   if (!isolated) return;
   const code = `
-import time
+import os, time
 def app(environ, start_response):
     start_response('200 OK', [('Content-Type', 'text/plain'), ('Set-Cookie', 'a=1')])
     yield b'first'
-    time.sleep(0.5)
+    # Somebody says that it has come, where the URL streams.
+    while environ['QUERY_STRING'] and not os.path.exists('/var/task/heard'):
+        time.sleep(0.005)
     yield b'last'
 `;
   await isolated.create('streams', { 'index.py': code }, { Runtime: 'python3.11', Handler: 'index.app' });
@@ -135,11 +137,12 @@ def app(environ, start_response):
   assert.equal(await (await fetch(url)).text(), 'firstlast');
   const change = { FunctionName: 'streams', InvokeMode: 'RESPONSE_STREAM' } as const;
   await isolated.client.send(new UpdateFunctionUrlConfigCommand(change));
-  const answer = await fetch(url);
+  const answer = await fetch(`${url}?waits`);
   assert.deepEqual([answer.headers.get('content-type'), answer.headers.getSetCookie()], ['text/plain', ['a=1']]);
-  const chunks: string[] = [];
-  for await (const chunk of answer.body!) chunks.push(Buffer.from(chunk).toString());
-  assert.deepEqual(chunks, ['first', 'last']);
+  let came = '';
+  for await (const chunk of answer.body!)
+    if ((came += Buffer.from(chunk).toString()) === 'first') layBesideCode(isolated.platform, 'heard');
+  assert.equal(came, 'firstlast');
 });
 
 function withoutFlask(): string | false {

@@ -141,18 +141,21 @@ function exportOf(seconds: readonly number[], apartMs = 500): string {
 
 test('a platform that is driven with a trace starts as often as predicted, and is left as it was', async (t) => {
   const cwd = temporaryDirectory(t);
-  const platform = await startPlatform(t, ['--warming', 'fixed', '--keep-alive', '3s']);
-  // At speed 60 idle instances are kept for 180 s of the trace.
+  const platform = await startPlatform(t, ['--warming', 'fixed', '--keep-alive', '6s']);
+  // At speed 30 idle instances are kept for 180 s of the trace: calls and timers may be late by seconds.
   await writeFile(join(cwd, 't.jsonl'), exportOf([0, 30, 390, 420, 780]));
-  const ran = await platform.hearth(['replay', 't.jsonl', '--live', '--speed', '60', '--json'], { cwd });
+  const ran = await platform.hearth(['replay', 't.jsonl', '--live', '--speed', '30', '--json'], { cwd });
   assert.equal(ran.code, 0, ran.stdout + ran.stderr);
   const { agrees, predicted, calls, failed, keepAliveMs } = JSON.parse(ran.stdout) as Record<string, unknown>;
-  assert.deepEqual([agrees, predicted, calls, failed, keepAliveMs], [true, 2 * FUNCTIONS, 5 * FUNCTIONS, 0, 3_000]);
+  assert.deepEqual([agrees, predicted, calls, failed, keepAliveMs], [true, 2 * FUNCTIONS, 5 * FUNCTIONS, 0, 6_000]);
   assert.deepEqual(await platform.json(['list']), []);
   const slow = await platform.hearth(['replay', 't.jsonl', '--live', '--speed', '2'], { cwd });
   assert.equal(slow.code, 2);
-  assert.match(slow.stderr, /--speed 2: give a number from 20/);
+  assert.match(slow.stderr, /--speed 2: give a number from 10/);
 });
+
+/** Of whoever told nothing this is not known, and it is not repeated. */
+const lateMsOf = (json: string): number => (json === '' ? 0 : (JSON.parse(json) as { late: { maxMs: number } }).late.maxMs);
 
 const RUNS_HERE = /hearth-replay-/;
 /** What live replays have left where they make directories. */
@@ -162,12 +165,14 @@ test('without a platform one is started for a live replay, with the policy and t
   const cwd = temporaryDirectory(t);
   const env = { TMPDIR: cwd };
   // Given up after half an hour where nothing else is known, held where the last gaps say so. Apart, so that no boot has to wait for another one.
-  await writeFile(join(cwd, 't.jsonl'), exportOf([0, 1_800, 3_600, 3_900, 5_700], 20_000));
-  const args = ['replay', 't.jsonl', '--live', '--policy', 'hazard:60000', '--speed', '240', '--json'];
-  const ran = await runHearth(args, { cwd, env });
+  await writeFile(join(cwd, 't.jsonl'), exportOf([0, 1_815, 3_630, 3_945, 5_760], 20_000));
+  const args = ['replay', 't.jsonl', '--live', '--policy', 'hazard:60000', '--speed', '120', '--json'];
+  // A drive that was late is no proof: its gaps were others, and the platform was as late with what it does between them.
+  let ran = await runHearth(args, { cwd, env });
+  while (lateMsOf(ran.stdout) > 100) ran = await runHearth(args, { cwd, env });
   assert.equal(ran.code, 0, ran.stdout + ran.stderr);
   const { agrees, predicted, calls, failed, policy, options, speed, few } = JSON.parse(ran.stdout) as Record<string, unknown>;
-  assert.deepEqual([agrees, calls, failed, policy, speed, few], [true, 5 * FUNCTIONS, 0, 'hazard', 240, false]);
+  assert.deepEqual([agrees, calls, failed, policy, speed, few], [true, 5 * FUNCTIONS, 0, 'hazard', 120, false]);
   assert.deepEqual(options, { keepMs: 600_000, priceMiBSeconds: 60_000 });
   assert.equal(predicted, 2 * FUNCTIONS);
   assert.deepEqual(await directories(cwd), []);
@@ -187,7 +192,7 @@ test('without a platform one is started for a live replay, with the policy and t
 test('a platform at an endpoint is driven as it decides, and left alone where it decides otherwise than asked', async (t) => {
   const cwd = temporaryDirectory(t);
   const plain = await startPlatform(t);
-  await writeFile(join(cwd, 't.jsonl'), exportOf([0, 120, 1_320, 2_520]));
+  await writeFile(join(cwd, 't.jsonl'), exportOf([0, 240, 1_500, 2_760]));
   const refused = async (platform: Platform, args: readonly string[], message: RegExp) => {
     const ran = await platform.hearth(['replay', 't.jsonl', '--live', ...args], { cwd });
     assert.deepEqual([ran.code, ran.stdout], [2, ''], ran.stderr);

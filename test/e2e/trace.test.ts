@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { temporaryDirectory } from '../temporary.ts';
 import { runHearth, startPlatform } from './cli-platform.ts';
 import type { Platform } from './cli-platform.ts';
+import { eventually, layBesideCode } from './platform.ts';
 
 type Start = {
   readonly id: string;
@@ -15,8 +16,9 @@ type Start = {
   readonly steps: readonly { readonly name: string; readonly atMs: number }[];
 };
 
-const SLOW = `export const handler = async ({ ms = 0 }) => {
-  await new Promise((done) => setTimeout(done, ms));
+const SLOW = `import { existsSync } from 'node:fs';
+export const handler = async ({ waits = false }) => {
+  while (waits && !existsSync(process.env.LAMBDA_TASK_ROOT + '/go')) await new Promise((done) => setTimeout(done, 5));
   return 'done';
 };
 `;
@@ -26,6 +28,7 @@ test('each start is recorded with its reason and its steps: boot, warm, fork, an
   const cwd = temporaryDirectory(t);
   await runHearth(['init', 'slow'], { cwd });
   await writeFile(join(cwd, 'slow/index.ts'), SLOW);
+  await writeFile(join(cwd, 'slow/hearth.json'), JSON.stringify({ name: 'slow', timeout: 60 }));
   const first = await startPlatform(t, [], data);
   await first.json(['deploy', 'slow'], { cwd });
   const { isolated } = await info(first);
@@ -33,7 +36,10 @@ test('each start is recorded with its reason and its steps: boot, warm, fork, an
   while (!(await list(first)).some(({ cause }) => cause === 'deployed')) await new Promise((resolve) => setTimeout(resolve, 20));
   const forked = await invoke(first);
   const warm = await invoke(first);
-  const [one, other] = await Promise.all([invoke(first, 1_000), invoke(first, 1_000)]);
+  const both = Promise.all([invoke(first, true), invoke(first, true)]);
+  await eventually(async () => assert.equal(await busy(first), 2));
+  layBesideCode(first, 'go');
+  const [one, other] = await both;
   const starts = await list(first);
   const reason = (id: string, among = starts) => {
     const { kind, cause } = among.find((start) => start.id === id)!;
@@ -74,13 +80,18 @@ test('each start is recorded with its reason and its steps: boot, warm, fork, an
 const list = (platform: Platform) => platform.json<Start[]>(['trace', 'slow']);
 
 /** Without a process of its own: two at a time are to meet. */
-async function invoke(platform: Platform, ms = 0): Promise<string> {
+async function invoke(platform: Platform, waits = false): Promise<string> {
   const response = await fetch(`${platform.url}/2015-03-31/functions/slow/invocations`, {
     method: 'POST',
-    body: JSON.stringify({ ms }),
+    body: JSON.stringify({ waits }),
   });
   assert.equal(await response.text(), '"done"');
   return response.headers.get('x-amzn-requestid')!;
+}
+
+async function busy({ url }: Platform): Promise<number> {
+  const { deployments } = (await (await fetch(`${url}/_hearth/stats`)).json()) as { deployments: { busy: number }[] };
+  return deployments.reduce((sum, deployment) => sum + deployment.busy, 0);
 }
 
 async function info(platform: Platform): Promise<{ readonly isolated: boolean }> {
