@@ -17,6 +17,7 @@ const { libc } = await import(${JSON.stringify(new URL('libc.ts', import.meta.ur
 const { architecture, SYSCALLS } = await import(${JSON.stringify(new URL('syscalls.ts', import.meta.url).href)});
 const templatePid = ${template};
 const parent = libc.syscall(BigInt(SYSCALLS.pidfd_open[architecture()]), BigInt(${parent}), 0n, 0n);
+console.log('begins');
 keep({ control: 3, template: 4, templatePid, parent: Number(parent), doorway: -1, namespaces: 0, everybody: -1, user: { privileged: false, uid: 0, gid: 0 } });
 `;
 
@@ -43,7 +44,7 @@ async function startKeeper(t: TestContext, program: string) {
   });
   const [template, templateFar] = socketPair();
   const keeper = spawn(process.execPath, ['--no-warnings', '--input-type=module', '--eval', program], {
-    stdio: ['ignore', 'ignore', 'inherit', control.far, templateFar],
+    stdio: ['ignore', 'pipe', 'inherit', control.far, templateFar],
   });
   closeAfter(t, async () => {
     control.close();
@@ -62,6 +63,7 @@ test('the host hears nothing from a keeper before who forked it has told of its 
   const { control, keeper, heard, answered } = await startKeeper(t, keeperProgram('1', String(parent.pid)));
   const PORT_OF_NOBODY = 1;
   control.send({ do: 'connect', id: 1, port: PORT_OF_NOBODY });
+  await once(keeper.stdout!, 'data');
   // Long enough for a keeper that does not wait.
   await Promise.race([answered, new Promise((after) => setTimeout(after, 1_000))]);
   assert.deepEqual(heard, []);

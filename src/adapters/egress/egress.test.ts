@@ -23,13 +23,13 @@ type Setup = {
   readonly names?: Readonly<Record<string, readonly (readonly string[])[]>>;
   readonly network?: Egress;
   readonly own?: readonly string[];
-  readonly connectTimeoutMs?: number;
+  readonly headersTimeoutMs?: number;
   readonly idleTimeoutMs?: number;
 };
 
 async function setUp(
   t: TestContext,
-  { names = {}, network = DEFAULT_NETWORK, own = [], connectTimeoutMs = 5_000, idleTimeoutMs = 5_000 }: Setup = {},
+  { names = {}, network = DEFAULT_NETWORK, own = [], headersTimeoutMs = 60_000, idleTimeoutMs = 60_000 }: Setup = {},
 ) {
   const asked: string[] = [];
   const refusals: string[] = [];
@@ -58,7 +58,7 @@ async function setUp(
     ownAddresses: () => own,
     platform: (request, response) => response.end(`platform ${request.url} ${egress.callerOf(request)?.functionName}`),
     platformPort: () => 4999,
-    limits: { headerBytes: 16_384, headersTimeoutMs: 300, keepAliveTimeoutMs: 5_000, connectTimeoutMs, idleTimeoutMs },
+    limits: { headerBytes: 16_384, headersTimeoutMs, keepAliveTimeoutMs: 60_000, connectTimeoutMs: 60_000, idleTimeoutMs },
     refused: (_, reason) => void refusals.push(reason),
     log: silentLog,
   });
@@ -244,9 +244,11 @@ test('a tunnel carries halves: who has said all may still hear all', async (t) =
 
 test('peers that say nothing are let go of', async (t) => {
   const target = await listening(t, createServer());
-  const { port } = await setUp(t, { names: { 'mute.test': [[PUBLIC]] }, idleTimeoutMs: 100 });
-  assert.match(await raw(port, `CONNECT mute.test:${target} HTTP/1.1\r\n\r\n`), /^HTTP\/1\.1 200 /);
+  const names = { 'mute.test': [[PUBLIC]] };
+  const idle = await setUp(t, { names, idleTimeoutMs: 3_000 });
+  assert.match(await raw(idle.port, `CONNECT mute.test:${target} HTTP/1.1\r\n\r\n`), /^HTTP\/1\.1 200 /);
   // Nothing at all, and a head that does not end.
+  const { port } = await setUp(t, { names, headersTimeoutMs: 300 });
   assert.match(await raw(port), /^(HTTP\/1\.1 408 [^]*)?$/);
   assert.match(await raw(port, 'GET http://mute.test/ HT'), /^(HTTP\/1\.1 408 [^]*)?$/);
 });

@@ -191,9 +191,8 @@ test('an answer that breaks off fails the invocation, and the runtime can go on'
   await call('GET', NEXT);
   const posting = request(`http://${address}/2018-06-01/runtime/invocation/${ID}/response`, { method: 'POST' });
   posting.on('error', () => {});
-  posting.write('{"half":');
-  posting.flushHeaders();
-  setTimeout(() => posting.destroy(), 20);
+  await new Promise<void>((resolve) => void posting.write('{"half":', () => resolve()));
+  posting.destroy();
   const { end } = await heard;
   assert.ok(end.kind === 'failed' && end.error.errorType === 'Runtime.TruncatedResponse', JSON.stringify(end));
   const again = invoke(instance);
