@@ -1,7 +1,7 @@
 /** Functions with AWS_LAMBDA_EXEC_WRAPPER, as processes in real environments of either driver. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { failureOf, invoke, missing, openEnvironments, shellExtension, skip, templateOf, until } from './extensions.testing.ts';
+import { UNHURRIED, failureOf, invoke, missing, openEnvironments, shellExtension, skip, templateOf, until } from './extensions.testing.ts';
 
 const WRAPPER = '/opt/wrapper';
 const environment = { AWS_LAMBDA_EXEC_WRAPPER: WRAPPER, LAMBDA_TASK_ROOT: '/var/task', LANG: 'en_US.UTF-8' };
@@ -105,7 +105,7 @@ for (const driver of ['linux', 'spawn'] as const) {
   );
 
   test(`${driver}: a wrapper that stays beside the runtime, and extensions around both`, { skip }, async (t) => {
-    const { boot } = await openEnvironments(t, { driver });
+    const { boot } = await openEnvironments(t, { driver, windDown: UNHURRIED });
     const layer = {
       wrapper: '#!/bin/sh\nexport ADDED=yes\n"$@" &\nwait $!\n',
       'extensions/beside': shellExtension(),

@@ -38,7 +38,7 @@ test('an extension that asks no more ends an instance that runs several at a tim
   const { boot } = await openEnvironments(t);
   const booted = await boot('node', CODE, { 'extensions/stuck': shellExtension('sleep 100') }, { concurrency: 2 });
   const instance = templateOf(booted).fork();
-  const run = () => invoke(instance, { together: 1 }, [], 1_500);
+  const run = () => invoke(instance, { together: 1 }, [], 6_000);
   // The first one it has got, two more lie there for it.
   for (let call = 0; call < 3; call++) assert.equal((await run()).end.kind, 'answered');
   assert.equal((await run()).end.kind, 'notBegun');

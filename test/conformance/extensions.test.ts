@@ -1,5 +1,7 @@
 /** External and internal extensions, as processes in real environments. */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { below } from '../../tools/processes.ts';
 import {
@@ -191,7 +193,7 @@ test(
   async (t) => {
     const { boot } = await openEnvironments(t);
     const instance = templateOf(await boot('node', NODE_FUNCTION, { 'extensions/stuck': shellExtension('sleep 100') })).fork();
-    const first = await invoke(instance, {}, [], 1_000);
+    const first = await invoke(instance, {}, [], 5_000);
     assert.equal(first.end.kind, 'answered');
     const second = await invoke(instance);
     assert.equal(second.end.kind, 'notBegun');
@@ -202,14 +204,18 @@ test(
 
 test('between invocations an extension stands still as the function does', { skip }, async (t) => {
   const { boot } = await openEnvironments(t);
-  const code = `export const handler = ({ waits }) => new Promise((go) => setTimeout(go, waits ? 300 : 0, 1));`;
-  const instance = templateOf(await boot('node', code, { 'extensions/stands-still': shellExtension() })).fork();
+  // It is at work until somebody has seen that its extension is.
+  const code = `import { existsSync } from 'node:fs';
+    export const handler = async ({ until }) => { while (!existsSync('/var/task/' + until)) await new Promise((go) => setTimeout(go, 5)); };`;
+  const booted = await boot('node', code, { 'extensions/stands-still': shellExtension() });
+  const instance = templateOf(booted).fork();
   const isStopped = () => statesOf('stands-still').includes('T');
   const state = () => statesOf('stands-still');
-  for (const _ of [1, 2]) {
+  for (const seen of ['first', 'second']) {
     await until(isStopped, state);
-    const invoked = invoke(instance, { waits: true });
+    const invoked = invoke(instance, { until: seen });
     await until(() => !isStopped(), state);
+    await writeFile(join(booted.codeDirectory, seen), '');
     assert.equal((await invoked).end.kind, 'answered');
   }
   await until(isStopped, state);

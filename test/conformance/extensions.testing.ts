@@ -23,7 +23,7 @@ const RUNTIMES = {
 } as const;
 
 export type Files = Readonly<Record<string, string>>;
-export type Booted = BootResult & { readonly log: string[] };
+export type Booted = BootResult & { readonly log: string[]; readonly codeDirectory: string };
 
 export type Environments = {
   /** `layer`: files of a layer, each executable. */
@@ -68,11 +68,11 @@ export async function openEnvironments(
         handler: 'index.handler',
         memoryMiB: 256,
         tmpMiB: 512,
-        initTimeoutMs: 20_000,
+        initTimeoutMs: 60_000,
         concurrency: 1,
       };
       const spec: SandboxSpec = { ...fixed, codeDirectory, layerDirectories, accountId: '123456789012', ...more, environment };
-      return { ...(await sandboxes.boot(spec, { log: (text) => void log.push(text) })), log };
+      return { ...(await sandboxes.boot(spec, { log: (text) => void log.push(text) })), log, codeDirectory };
     },
   };
 }
@@ -114,7 +114,7 @@ export function invoke(instance: Instance, event: unknown = {}, log: string[] = 
 /** Looks until it is so. */
 export async function until(condition: () => boolean, what: () => string): Promise<void> {
   for (let looks = 0; !condition(); looks++) {
-    assert.ok(looks < 1_000, what());
+    assert.ok(looks < 6_000, what());
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
@@ -180,7 +180,7 @@ def handler(event, context):
 
 /**
  * An extension in Python that prints each event that it gets, and all telemetry by HTTP, as lines that begin with T. `types`: of telemetry. Where it
- * is told of invocations, it ends when it has been told of all.
+ * is told of invocations, it ends when it has been told of all; where not, when it has got a line of the function for each.
  */
 export const pythonExtension = (types: readonly string[], more: object = {}): string => `#!/usr/bin/python3
 import http.server, json, os, sys, threading, time, urllib.request
@@ -192,7 +192,7 @@ class Listener(http.server.BaseHTTPRequestHandler):
         global reported
         for event in json.loads(self.rfile.read(int(self.headers['content-length']))):
             print('T ' + json.dumps(event), flush=True)
-            reported += event['type'] == 'platform.report'
+            reported += event['type'] == '${TOLD_OF_EACH(types)}'
         self.send_response(200)
         self.send_header('content-length', '0')
         self.end_headers()
@@ -215,9 +215,11 @@ while True:
     print('E ' + json.dumps(event), flush=True)
     invoked += event['eventType'] == 'INVOKE'
     if event['eventType'] == 'SHUTDOWN':
-        ${types.includes('platform') ? 'while reported < invoked: time.sleep(0.01)' : 'time.sleep(0.2)'}
+        while reported < invoked: time.sleep(0.01)
         sys.exit(0)
 `;
+
+const TOLD_OF_EACH = (types: readonly string[]): string => (types.includes('platform') ? 'platform.report' : 'function');
 
 /** The same where it has no network of its own: at a port that is free there. */
 export const pythonOnHost = (types: readonly string[]): string =>
@@ -225,13 +227,17 @@ export const pythonOnHost = (types: readonly string[]): string =>
     .replace("('sandbox.localdomain', 8080)", "('127.0.0.1', 0)")
     .replace("'http://sandbox.localdomain:8080/told?a=b'", "'http://localhost:%d/told' % server.server_port");
 
-/** In Node, by TCP. */
+/** In Node, by TCP, to the same end. */
 export const nodeExtension = (types: readonly string[]): string => `#!/var/lang/bin/node
 const { createServer } = require('node:net');
 const { createInterface } = require('node:readline');
 const base = 'http://' + process.env.AWS_LAMBDA_RUNTIME_API;
 const call = (method, path, headers, body) => fetch(base + path, { method, headers, body: body && JSON.stringify(body) });
-createServer((socket) => createInterface(socket).on('line', (line) => console.log('T ' + line))).listen(8081, '127.0.0.1', async () => {
+let invoked = 0, reported = 0;
+createServer((socket) => createInterface(socket).on('line', (line) => {
+  console.log('T ' + line);
+  reported += JSON.parse(line).type === '${TOLD_OF_EACH(types)}';
+})).listen(8081, '127.0.0.1', async () => {
   const registered = await call('POST', '/2020-01-01/extension/register', { 'Lambda-Extension-Name': 'tcp.js' }, { events: ['INVOKE', 'SHUTDOWN'] });
   const mine = { 'Lambda-Extension-Identifier': registered.headers.get('lambda-extension-identifier') };
   const destination = { protocol: 'TCP', port: 8081 };
@@ -240,7 +246,8 @@ createServer((socket) => createInterface(socket).on('line', (line) => console.lo
   for (;;) {
     const event = await (await call('GET', '/2020-01-01/extension/event/next', mine)).json();
     console.log('E ' + JSON.stringify(event));
-    if (event.eventType === 'SHUTDOWN') setTimeout(() => process.exit(0), 200);
+    invoked += event.eventType === 'INVOKE';
+    if (event.eventType === 'SHUTDOWN') setInterval(() => reported < invoked || process.exit(0), 10);
   }
 });
 `;

@@ -103,7 +103,7 @@ test('an answer has its status, a date, a length and the bytes that were meant',
 });
 
 test('a connection that rests too long is ended, and not before', async (t) => {
-  const { client } = await opened(t, { function: echo, limits: { keepAliveTimeoutMs: 300 } });
+  const { client } = await opened(t, { function: echo, limits: { keepAliveTimeoutMs: 3_000 } });
   for (const path of ['/1', '/2']) {
     client.socket.write(get(path));
     await client.until((text) => text.endsWith(`<${path} >`));

@@ -49,14 +49,15 @@ for (const [what, request] of [
   });
 
   test(`whoever reads, however slowly, gets it all, ${what}`, async (t) => {
-    const { port } = await start(t, { function: large, limits: { stalledReaderMs: 1_500 } });
+    const { port } = await start(t, { function: large, limits: { stalledReaderMs: 3_000 } });
     const socket = await open(t, port, request);
     const came = { bytes: 0, chunks: 0 };
     socket.on('data', (chunk: Buffer) => {
       came.bytes += chunk.length;
-      if (++came.chunks % 30 !== 0) return;
+      // The first answer takes longer than nothing may be read, the second does not.
+      if (++came.chunks % 4 !== 0 || came.bytes > BYTES) return;
       socket.pause();
-      setTimeout(() => socket.resume(), 100);
+      setTimeout(() => socket.resume(), 250);
     });
     socket.resume();
     while (came.bytes < BYTES) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -67,8 +68,12 @@ for (const [what, request] of [
 
   test(`when all together leave too much unread, those that do so longest are sent away, ${what}`, async (t) => {
     const { port, calls } = await start(t, { function: large, limits: { unreadBytes: 5 * BYTES } });
-    const first = await Promise.all(Array.from({ length: 4 }, () => open(t, port, request)));
-    while (calls.length < 4) await new Promise(setImmediate);
+    // One after the other: the first of them is the slowest.
+    const first: Socket[] = [];
+    while (first.length < 4) {
+      first.push(await open(t, port, request));
+      while (calls.length < first.length) await new Promise(setImmediate);
+    }
     // They have been looked at once by then.
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     await Promise.all(Array.from({ length: 4 }, () => open(t, port, request)));
@@ -112,10 +117,10 @@ test('a stream on which nothing comes for long is no slow reader', async (t) => 
       setTimeout(() => {
         listener.streamChunk?.(Buffer.from('the end'));
         listener.end({ kind: 'streamed' });
-      }, 3_000);
+      }, 5_000);
     },
     route: { invokeMode: 'RESPONSE_STREAM' },
-    limits: { stalledReaderMs: 300 },
+    limits: { stalledReaderMs: 2_000 },
   });
   const socket = await open(t, port, OTHER);
   let text = '';

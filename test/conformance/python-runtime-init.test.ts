@@ -74,7 +74,7 @@ test('a module that ends the process is told with its place', { skip }, async (t
 });
 
 test('a module that never comes to its end is out of time', { skip }, async (t) => {
-  const { kind, outside } = await pythonFailure(t, { code: 'import time\nprint("waiting")\ntime.sleep(100)\n', initTimeoutMs: 2_000 });
+  const { kind, outside } = await pythonFailure(t, { code: 'import time\nprint("waiting")\ntime.sleep(100)\n', initTimeoutMs: 6_000 });
   assert.deepEqual([kind, outside], ['timedOut', ['waiting']]);
 });
 

@@ -42,12 +42,19 @@ export function machineContract(
   test(`${name}: memory that is taken is not available`, options, async (t) => {
     const clock = manualClock();
     const { machine, take } = await place(t, clock);
-    const before = machine.look().memory;
-    await take(400);
-    clock.advance(LOOK_EVERY_MS);
-    const after = machine.look().memory;
-    assert.equal(after.limitMiB, before.limitMiB);
-    // Others on the machine come and go.
-    assert.ok(before.availableMiB - after.availableMiB > 50, `${before.availableMiB} -> ${after.availableMiB}`);
+    const seen: number[] = [];
+    const look = () => {
+      clock.advance(LOOK_EVERY_MS);
+      const { limitMiB, availableMiB } = machine.look().memory;
+      seen.push(availableMiB);
+      return { limitMiB, availableMiB };
+    };
+    const { limitMiB } = look();
+    // Others on the machine come and go. That somebody gives as much back at the same moment happens once, not each time.
+    for (let takes = 1; seen.length < 2 || seen.at(-2)! - seen.at(-1)! <= 50; takes++) {
+      assert.ok(takes <= 4, seen.join(' -> '));
+      await take(400);
+      assert.equal(look().limitMiB, limitMiB);
+    }
   });
 }
