@@ -7,10 +7,12 @@ import { closeAfter, killAfter } from '../../../test/closing.ts';
 import { skip } from './templates.testing.ts';
 import { RANGE_USERS, Users } from './users.ts';
 
-/** Ranges that a test may claim without being in anybody's way for longer than it runs. */
+/** Beyond what hosts draw from: of these there are others beside a test, and tests of another run. */
+const ownRange = (range: number, limit: number): number => limit + process.pid * 100 + range;
+
 const drawn = (...ranges: number[]) => {
   let at = 0;
-  return () => ranges[at++ % ranges.length]!;
+  return (limit: number) => ownRange(ranges[at++ % ranges.length]!, limit);
 };
 
 test('two hosts of one machine have different users', { skip }, async (t) => {
@@ -22,7 +24,7 @@ test('two hosts of one machine have different users', { skip }, async (t) => {
 
 test('the range of a host that was killed is free again', { skip, timeout: 300_000 }, async (t) => {
   const code = `const { Users } = await import(${JSON.stringify(join(import.meta.dirname, 'users.ts'))});
-    console.log((await Users.claim({ draw: () => 9 })).first); setInterval(() => {}, 1_000);`;
+    console.log((await Users.claim({ draw: (limit) => limit + ${ownRange(9, 0)} })).first); setInterval(() => {}, 1_000);`;
   const host = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
   killAfter(t, host);
   const [line] = (await once(host.stdout, 'data')) as [Buffer];
