@@ -43,9 +43,9 @@ leave = os._exit
 
 
 class Channel:
-    """`fd`: written to, and read from unless `events` says otherwise."""
+    """`fd`: written to, and read from unless `events` says otherwise. `lock`: nobody else writes while it is held."""
 
-    __slots__ = ('fd', 'events', '_rest', '_lock', '_writing', '_waiting', '_woken')
+    __slots__ = ('fd', 'events', 'lock', '_rest', '_writing', '_waiting', '_woken')
 
     def __init__(self, fd):
         self._woken = None
@@ -56,13 +56,13 @@ class Channel:
         self.fd = fd
         self.events = fd if events is None else events
         self._rest = b''
-        self._lock = RLock()
+        self.lock = RLock()
         self._writing = False
         self._waiting = []
 
     def move(self, fd, events):
         """The same where other threads may be writing."""
-        with self._lock:
+        with self.lock:
             self.fd = fd
             self.events = events
             self._rest = b''
@@ -153,7 +153,7 @@ class Channel:
 
     def write(self, frame):
         """Waits until the host has taken it. Frames of several threads, and of a signal handler in between, stay whole."""
-        with self._lock:
+        with self.lock:
             if self._writing:
                 self._waiting.append(frame)
                 return

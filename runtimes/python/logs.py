@@ -117,7 +117,10 @@ def warn(text):
 def send(level, text):
     if len(text) > MAX_LOG_BYTES:
         text = bytes(text[:MAX_LOG_BYTES]) + b'... (cut, %d bytes)' % len(text)
-    scope.channel.log(level, scope.stream, text)
+    channel = scope.channel
+    # Else the main thread could answer between the look at whose output it is and its writing.
+    with channel.lock:
+        channel.log(level, scope.stream, text)
 
 
 def timestamp(seconds):

@@ -121,11 +121,10 @@ class Server:
             stream_of_answer.begun = False
             if rest is not None:
                 self._channel.send(GOES_ON, stream, b'')
-            self._answer(code, stream, answer, birth)
+            self._answer(code, stream, answer, birth, rest is None)
             if rest is not None:
                 self._finish(rest, stream)
                 rest = None
-            logs.scope.stream = 0
             birth = None
             frame = None
             frame = self._next()
@@ -135,7 +134,7 @@ class Server:
             self._channel.wait_for_signals()
         return self._channel.read()
 
-    def _answer(self, code, stream, answer, birth):
+    def _answer(self, code, stream, answer, birth, is_last):
         for_flush()
         count = self._answers = self._answers + 1
         if count <= MEASURED_ALWAYS or count % MEASURED_EVERY == 0:
@@ -143,7 +142,17 @@ class Server:
         frame = pack_answer(4 + len(answer), code, stream, self._memory) + answer
         if birth is not None:
             frame = told(birth) + frame
-        self._channel.write(frame)
+        if is_last:
+            self._write_last(frame)
+        else:
+            self._channel.write(frame)
+
+    def _write_last(self, frame):
+        """Of an invocation: the host takes nothing of it after that. What other threads, and handlers of signals, print is nobody's from now on."""
+        channel = self._channel
+        with channel.lock:
+            logs.scope.stream = 0
+            channel.write(frame)
 
     def _finish(self, rest, stream):
         """What an invocation does after its answer."""
@@ -155,7 +164,7 @@ class Server:
             end_with(self._channel, error)
         for_flush()
         self._memory = getrusage(RUSAGE_SELF).ru_maxrss
-        self._channel.send(OVER, stream, pack_memory(self._memory))
+        self._write_last(pack_head(4, OVER, stream) + pack_memory(self._memory))
 
     def _prepare(self, prepare, frame):
         """When it fails, so does the invocation that waits, and the process ends."""
@@ -171,7 +180,7 @@ class Server:
             logs.log_error(described)
             logs.flush()
             answer = errors.encode(described)
-            self._channel.write(pack_answer(4 + len(answer), ERROR, stream, 0) + answer)
+            self._write_last(pack_answer(4 + len(answer), ERROR, stream, 0) + answer)
             announce(self._channel, EXIT_OF_HOOKS)
             leave(EXIT_OF_HOOKS)
         logs.scope.stream = 0

@@ -253,6 +253,25 @@ def handler(event, context):
   assert.equal((await invoke('later')).value, true);
 });
 
+test('what a thread prints at the moment of the answer harms nobody', { skip }, async (t) => {
+  const { invoke } = await runPython(t, {
+    code: `
+import sys, threading, time
+# Threads take turns as often as can be, in the middle of whatever the runtime does.
+sys.setswitchinterval(1e-6)
+def speak():
+    while True:
+        print('thread')
+        time.sleep(0.00001)
+def handler(event, context):
+    if event == 0:
+        threading.Thread(target=speak, daemon=True).start()
+    return event
+`,
+  });
+  for (let event = 0; event < 300; event++) assert.equal((await invoke(event)).value, event);
+});
+
 test("the environment is the function's, with the trace of each invocation", { skip }, async (t) => {
   const { invoke } = await runPython(t, {
     code: 'import os\ndef handler(event, context):\n    return [os.environ.get(name) for name in ("GREETING", "_X_AMZN_TRACE_ID", "HOME")]\n',
