@@ -97,7 +97,7 @@ test('what init leaves behind that a fork would lose is named', async (t) => {
   assert.ok(
     (
       await kinds(
-        `import { Worker } from 'node:worker_threads'; new Worker('setInterval(() => {}, 1000)', { eval: true }); await new Promise((r) => setTimeout(r, 50));`,
+        `import { Worker } from 'node:worker_threads'; const worker = new Worker('setInterval(() => {}, 1000)', { eval: true }); await new Promise((resolve) => worker.once('online', resolve));`,
       )
     ).includes('worker thread'),
   );
