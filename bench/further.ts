@@ -19,7 +19,7 @@ export type FurtherOptions = {
   /** Of a function whose answer is like HOLDING's, with a timeout of 60 s. */
   readonly name: string;
   readonly count: number;
-  /** What else is to be measured right after each that counts. */
+  /** What else is to be measured in turn with those that count. */
   readonly beside?: (answer: Answer) => Promise<void>;
 };
 
@@ -51,6 +51,6 @@ export async function furtherTimes({ client, hearth, name, count, beside }: Furt
 }
 
 /** Long enough for a request that was just written to have taken its instance, and for the machine to come to rest. */
-function settled(): Promise<void> {
+export function settled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 20));
 }

@@ -1,7 +1,7 @@
 /** WebAssembly modules: each invocation with the state that init left, against a Node function that answers the same; and further instances. */
 import { expectStatus } from '../client.ts';
 import type { Answer, Client } from '../client.ts';
-import { furtherTimes } from '../further.ts';
+import { furtherTimes, settled } from '../further.ts';
 import { HEADERS, createUrl, deploy, invoke, waitUntilActive, withHearth } from '../hearth.ts';
 import type { Hearth } from '../hearth.ts';
 import { median } from '../row.ts';
@@ -85,10 +85,11 @@ export const wasmFurther: Row = {
       await deployModule(client, hearth, { name: 'holding', wat: HOLDING, grants: 'keep' });
       await waitUntilActive(client, hearth, 'holding');
       const warm: number[] = [];
-      // Each right after a new instance: what else the machine does hits both alike.
+      // In turn with new instances, and after the same rest: what else the machine does hits both alike, and a machine at rest wakes up for both.
       const answers: Answer[] = [];
       const beside = async (answer: Answer) => {
         answers.push(answer);
+        await settled();
         warm.push((await invoke(client, hearth, 'holding', {})).ms);
       };
       const times = await furtherTimes({ client, hearth, name: 'holding', count: scale.furtherInstances, beside });
