@@ -2,8 +2,9 @@
  * The zygote: a booted runtime that holds no user data and only forks. Loaded by start.ts, with its command socket as descriptor 3; it
  * ends when the host's end of that is closed.
  */
+import { writeSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import { check, libc, pinned } from '../ladder/libc.ts';
+import { check, lastErrno, libc, pinned } from '../ladder/libc.ts';
 import { RECORD } from '../ladder/orders.ts';
 import type { BlankMessage } from '../ladder/orders.ts';
 import { favourGroupMoves } from '../ladder/group-moves.ts';
@@ -14,7 +15,7 @@ import { machineMs } from '../ladder/steps.ts';
 import type { User } from '../ladder/isolate.ts';
 import { keep } from '../ladder/keeper.ts';
 import { architecture, SYSCALLS } from '../ladder/syscalls.ts';
-import { fork, rememberWorkers } from './rungs.ts';
+import { fork, rememberWorkers, tryFork } from './rungs.ts';
 import { runTemplate } from './template.ts';
 import type { TemplateOptions } from './template.ts';
 import { rememberShared } from './descriptors.ts';
@@ -90,7 +91,10 @@ function forkOnCommand(quietMs: number): TemplateOptions | undefined {
     if (!received) libc._exit(0);
     const order = received!.message as BlankMessage;
     const [control, output, ...more] = received!.fds as [number, number, ...number[]];
-    if (fork() === 0) {
+    const child = tryFork();
+    // There are too many processes. The host finds that the sandbox is gone; all others are there still, and end with this process.
+    if (child === -1) writeSync(2, `a sandbox could not be forked: errno ${lastErrno()}\n`);
+    if (child === 0) {
       libc.close(COMMANDS);
       const guest = order.guest ? more.pop() : undefined;
       return makeSandbox(order, { control, output, doorway: more[0], guest });
