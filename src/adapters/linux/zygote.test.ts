@@ -62,7 +62,7 @@ test('a zygote outlives a fork for which there is no room, and forks again when 
   const group = join(PIDS, `hearth-test-${process.pid}`);
   mkdirSync(group);
   closeAfter(t, async () => {
-    process.kill(zygote, 'SIGKILL');
+    if (isAlive(zygote)) process.kill(zygote, 'SIGKILL');
     // As long as somebody is in it, it is busy.
     while (readFileSync(join(group, 'cgroup.procs'), 'latin1') !== '') await new Promise((resolve) => setTimeout(resolve, 20));
     rmdirSync(group);
