@@ -14,6 +14,7 @@ import { Freezer } from './freezer.ts';
 import { TelemetryApi } from './telemetry-api.ts';
 import { subscriptionLine } from './telemetry-event.ts';
 import { Telemetry } from './telemetry.ts';
+import { within } from './within.ts';
 
 export type EnvironmentOptions = {
   readonly clock: Clock;
@@ -248,13 +249,13 @@ export class Environment {
       if (!this.#runtimeGone) {
         const internal = this.extensions.some(({ kind }) => kind === 'internal');
         processes.signalRuntime('SIGTERM');
-        await this.#within(this.#runtimeEnded.promise, internal ? windDown.internal : windDown.runtime);
+        await within(clock, this.#runtimeEnded.promise, internal ? windDown.internal : windDown.runtime);
         if (!this.#runtimeGone) processes.signalRuntime('SIGKILL');
       }
       void this.telemetry.flush();
       const leftMs = Math.max(0, untilMs - clock.monotonicMs());
       const told = this.#extensions.shutDown(this.#reason!, Math.floor(clock.now() + leftMs));
-      if (told.length > 0) await this.#within(this.#allEnded(told), leftMs);
+      if (told.length > 0) await within(clock, this.#allEnded(told), leftMs);
     }
     this.telemetry.close();
   }
@@ -272,13 +273,6 @@ export class Environment {
     this.#onEnded = () => extensions.every(({ state }) => state === 'Exited') && resolve();
     this.#onEnded();
     return promise;
-  }
-
-  async #within(awaited: Promise<void>, limitMs: number): Promise<void> {
-    const limit = Promise.withResolvers<void>();
-    const timer = this.#options.clock.after(limitMs, () => limit.resolve());
-    await Promise.race([awaited, limit.promise]);
-    timer.cancel();
   }
 
   /** Who waits may have become all. */

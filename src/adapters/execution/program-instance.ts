@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { NOT_FOUND, refuse } from './reply.ts';
 import { RuntimeApi } from './runtime-api.ts';
 import type { AnswerListener, ApiInvocation, RuntimeListener } from './runtime-api.ts';
+import { within } from './within.ts';
 
 export type ProgramInstanceOptions = {
   readonly start: Instance['start'];
@@ -139,15 +140,8 @@ export class ProgramInstance implements Instance {
       this.#settleClosed(this.#exit!);
     };
     // Its answer came by another way than the news of its end, and may not have been read.
-    if (this.#current && this.#runtime.heard) void this.#within(this.#runtime.heard()).then(end);
+    if (this.#current && this.#runtime.heard) void within(this.#options.clock, this.#runtime.heard(), LAST_WORD_MS).then(end);
     else end();
-  }
-
-  async #within(awaited: Promise<void>): Promise<void> {
-    const limit = Promise.withResolvers<void>();
-    const timer = this.#options.clock.after(LAST_WORD_MS, limit.resolve);
-    await Promise.race([awaited, limit.promise]);
-    timer.cancel();
   }
 
   /** One that has been given an invocation ends with it; a template is not made of it. */

@@ -84,10 +84,7 @@ export class WebServer implements EventTaker {
 
   async #isReady(): Promise<boolean> {
     const { port, path, protocol, statuses } = this.#web.readiness;
-    if (protocol === 'tcp') {
-      (await this.#connect(port)).destroy();
-      return true;
-    }
+    if (protocol === 'tcp') return await this.#listens(port);
     const headers = { host: `127.0.0.1:${port}`, connection: 'close' };
     const response = await this.#send(port, { method: 'GET', path, headers, body: Buffer.alloc(0) });
     // What it says is of no interest; where it goes on for ever it is cut off.
@@ -111,7 +108,7 @@ export class WebServer implements EventTaker {
     try {
       await this.#exchange(invocation);
     } catch (error) {
-      if (!(error instanceof WebEventError)) await this.#pause((await this.#listens()) ? END_AWAITED_MS : GONE_AWAITED_MS);
+      if (!(error instanceof WebEventError)) await this.#pause((await this.#listens(this.#web.port)) ? END_AWAITED_MS : GONE_AWAITED_MS);
       this.#over();
       listener.failed(this.#errorOf(error));
     }
@@ -119,9 +116,9 @@ export class WebServer implements EventTaker {
     if (this.#invocation === undefined) this.#options.listener.waits(true);
   }
 
-  async #listens(): Promise<boolean> {
+  async #listens(port: number): Promise<boolean> {
     try {
-      (await this.#connect(this.#web.port)).destroy();
+      (await this.#connect(port)).destroy();
       return true;
     } catch {
       return false;

@@ -357,13 +357,13 @@ export class Sandbox {
       case RECORD.instanceEnded:
         this.#instanceEnded(record.a, this.#exit(record.b, record.a));
         return;
-      case RECORD.templateEnded:
+      case RECORD.templateEnded: {
         this.#spare.stop();
-        this.#explain(this.#exit(record.a, 'template'), (exit) => {
-          this.#served?.reportExit(exit);
-          this.#settleTemplate(exit);
-        });
+        const exit = this.#explain(this.#exit(record.a, 'template'));
+        this.#served?.reportExit(exit);
+        this.#settleTemplate(exit);
         return;
+      }
     }
   }
 
@@ -374,7 +374,7 @@ export class Sandbox {
     this.#limits.delete(id);
     this.#spare.lost(instance);
     this.#groups.ended(id);
-    this.#explain(exit, (explained) => instance?.reportExit(explained));
+    instance?.reportExit(this.#explain(exit));
     if (this.instances === 0) this.onEmpty();
   }
 
@@ -392,9 +392,9 @@ export class Sandbox {
   }
 
   /** A runtime writes why it aborts before it does: that has arrived by now, and may not have been read. */
-  #explain(exit: Exit, tell: (exit: Exit) => void): void {
-    if (exit.kind !== 'signalled' || exit.signal === 'SIGKILL') return tell(exit);
+  #explain(exit: Exit): Exit {
+    if (exit.kind !== 'signalled' || exit.signal === 'SIGKILL') return exit;
     this.#output.flush();
-    tell(this.#runtime.saysOutOfMemory(this.#output.lastWords) ? { kind: 'outOfMemory' } : exit);
+    return this.#runtime.saysOutOfMemory(this.#output.lastWords) ? { kind: 'outOfMemory' } : exit;
   }
 }
